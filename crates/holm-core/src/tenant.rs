@@ -1,0 +1,134 @@
+//! What a tenant's life is made of: its states and the legal steps between them.
+//!
+//! Promises: one transition function, used by every writer. A pair that is not listed is an error that names both parts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a tenant is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TenantState {
+    /// The name is taken; a database is awaited or being seeded. Not yet acknowledged to anyone, not routed.
+    Creating,
+    /// In use.
+    Serving,
+    /// Kept whole, but no session is let in.
+    Suspended,
+    /// Creating failed for good; the name is free again and the database is being removed.
+    Failed,
+}
+
+/// What happens to a tenant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TenantEvent {
+    /// It has a database and its seed has run.
+    Ready,
+    /// Its creation cannot be finished.
+    GivenUp,
+    /// An operator stops its sessions.
+    Suspend,
+    /// An operator lets them in again.
+    Resume,
+}
+
+/// An event that has no meaning in a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a tenant that is `{state}` cannot be told `{event:?}`")]
+pub struct IllegalTransition {
+    /// The state it was in.
+    pub state: TenantState,
+    /// What was asked.
+    pub event: TenantEvent,
+}
+
+impl TenantState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Creating, Self::Serving, Self::Suspended, Self::Failed];
+
+    /// The word that the catalog, the API and people use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Serving => "serving",
+            Self::Suspended => "suspended",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The state after an event. Suspending twice and resuming twice are the same as once.
+    ///
+    /// # Errors
+    /// Every pair that is not listed.
+    pub const fn after(self, event: TenantEvent) -> Result<Self, IllegalTransition> {
+        use TenantEvent as E;
+        match (self, event) {
+            (Self::Creating, E::Ready) => Ok(Self::Serving),
+            (Self::Creating, E::GivenUp) => Ok(Self::Failed),
+            (Self::Serving | Self::Suspended, E::Suspend) => Ok(Self::Suspended),
+            (Self::Suspended | Self::Serving, E::Resume) => Ok(Self::Serving),
+            (state, event) => Err(IllegalTransition { state, event }),
+        }
+    }
+}
+
+impl fmt::Display for TenantState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that is not a tenant state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a tenant state")]
+pub struct InvalidState(String);
+
+impl FromStr for TenantState {
+    type Err = InvalidState;
+
+    fn from_str(text: &str) -> Result<Self, InvalidState> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| InvalidState(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_state_and_event_is_either_listed_or_refused_with_both_parts() {
+        let mut table = String::new();
+        for state in TenantState::ALL {
+            for event in [TenantEvent::Ready, TenantEvent::GivenUp, TenantEvent::Suspend, TenantEvent::Resume] {
+                let after = match state.after(event) {
+                    Ok(next) => next.as_str(),
+                    Err(illegal) => {
+                        assert_eq!((illegal.state, illegal.event), (state, event));
+                        "-"
+                    }
+                };
+                table += &format!("{state} {event:?} {after}\n");
+            }
+        }
+        insta::assert_snapshot!(table, @r"
+        creating Ready serving
+        creating GivenUp failed
+        creating Suspend -
+        creating Resume -
+        serving Ready -
+        serving GivenUp -
+        serving Suspend suspended
+        serving Resume serving
+        suspended Ready -
+        suspended GivenUp -
+        suspended Suspend suspended
+        suspended Resume serving
+        failed Ready -
+        failed GivenUp -
+        failed Suspend -
+        failed Resume -
+        ");
+    }
+}
