@@ -1,0 +1,20 @@
+//! Speaks: PostgreSQL protocol 3.0 and 3.2 and SCRAM-SHA-256, both sides; bytes in, bytes out.
+//!
+//! Promises: no input makes a parser panic, allocate by a length word or read past its slice; "need more" (`None`) is
+//! distinct from "malformed" (`Err`). Refuses: I/O, async, a clock, randomness; nonces and keys are arguments.
+//!
+//! The entry points that take bytes of a stranger, each a fuzz target: [`frame::scan`], [`frame::scan_startup`],
+//! [`track::Tracker::advance`], [`startup::parse`], [`options::parse`], [`frontend::parse_sasl_initial`],
+//! [`backend::parse`], [`fields::parse`], [`scram::server::start`], [`scram::server::Challenge::finish`],
+//! [`scram::client::Opening::respond`], [`scram::client::Awaiting::verify`].
+
+pub mod backend;
+mod cursor;
+pub mod fields;
+pub mod frame;
+pub mod frontend;
+pub mod message;
+pub mod options;
+pub mod scram;
+pub mod startup;
+pub mod track;

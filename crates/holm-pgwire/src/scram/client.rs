@@ -1,0 +1,74 @@
+//! The client's side: we prove ourselves to a server with stored keys, and it proves itself to us.
+//!
+//! Promises: no PBKDF2; the server's signature is checked before its word counts. Refuses a server that shortens our nonce
+//! or asks for more than the limits, since a server is a stranger too (CVE-2026-6665).
+
+use super::keys::{Key, LoginKeys, equal, hmac, sha256, xor};
+use super::syntax::{Attributes, checked_nonce, decode, decode_key, encode, text};
+use super::{ITERATIONS_MAX, SALT_LENGTH_MAX, ScramError};
+
+/// An exchange that awaits server-first-message.
+pub struct Opening {
+    nonce: String,
+    bare: String,
+}
+
+/// An exchange that awaits server-final-message.
+pub struct Awaiting {
+    signature: Key,
+}
+
+impl Opening {
+    /// Begins with a nonce of [`super::nonce`]; gives client-first-message too.
+    pub fn new(nonce: String) -> (Self, String) {
+        // PostgreSQL takes the user name from the startup packet; libpq leaves it empty here.
+        Self::with_name(nonce, "")
+    }
+
+    pub(super) fn with_name(nonce: String, name: &str) -> (Self, String) {
+        let bare = format!("n={name},r={nonce}");
+        let client_first = format!("n,,{bare}");
+        (Self { nonce, bare }, client_first)
+    }
+
+    /// Reads server-first-message; gives client-final-message.
+    ///
+    /// # Errors
+    /// [`ScramError`] if the server does not continue our nonce or breaks a limit.
+    pub fn respond(self, server_first: &[u8], keys: &LoginKeys) -> Result<(Awaiting, String), ScramError> {
+        let server_first = text(server_first)?;
+        let mut attributes = Attributes::new(server_first);
+        let nonce = checked_nonce(attributes.value('r', "the nonce")?)?;
+        if nonce.len() <= self.nonce.len() || !nonce.starts_with(&self.nonce) {
+            return Err(ScramError::Nonce);
+        }
+        // The keys were derived with one salt and count; with another the server's proof will fail.
+        let salt = decode(attributes.value('s', "the salt")?, "the salt")?;
+        if salt.is_empty() || salt.len() > SALT_LENGTH_MAX {
+            return Err(ScramError::Bounds("salt"));
+        }
+        let iterations: u32 = attributes.value('i', "the iteration count")?.parse().map_err(|_| ScramError::Bounds("iteration count"))?;
+        if !(1..=ITERATIONS_MAX).contains(&iterations) {
+            return Err(ScramError::Bounds("iteration count"));
+        }
+        attributes.ignore_extensions()?;
+        let unproven = format!("c={},r={nonce}", encode(b"n,,"));
+        let said = [self.bare.as_bytes(), b",", server_first.as_bytes(), b",", unproven.as_bytes()];
+        let proof = xor(keys.client_key, &hmac(&sha256(&keys.client_key), &said));
+        let signature = hmac(&keys.server_key, &said);
+        Ok((Awaiting { signature }, format!("{unproven},p={}", encode(&proof))))
+    }
+}
+
+impl Awaiting {
+    /// Reads server-final-message.
+    ///
+    /// # Errors
+    /// [`ScramError::Proof`] if the server does not know the keys; it may be another server than we think.
+    pub fn verify(self, server_final: &[u8]) -> Result<(), ScramError> {
+        let mut attributes = Attributes::new(text(server_final)?);
+        let signature = decode_key(attributes.value('v', "the server's signature")?, "the server's signature")?;
+        attributes.ignore_extensions()?;
+        if equal(&signature, &self.signature) { Ok(()) } else { Err(ScramError::Proof) }
+    }
+}
