@@ -1,0 +1,136 @@
+//! The way in: a bounded pool of connections to the catalog.
+//!
+//! Promises: nobody waits for the catalog beyond a deadline, be it down, silent or full; it works again by itself when
+//! the catalog does. Refuses to connect before it is asked to: opening only reads the URL.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use holm_core::error::{ErrorCode, Problem};
+use tokio::sync::watch;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, NoTls};
+
+use crate::error::{StoreError, chain};
+use crate::migrate::{MigrateError, Migrated};
+use crate::session::Session;
+use crate::tx::Tx;
+use crate::{migrate, wake};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const POOL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A peer that is gone is noticed after 5 + 3 * 2 = 11 s without traffic, and with data unacknowledged after as long.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+const KEEPALIVE_RETRIES: u32 = 3;
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(11);
+
+/// `public` and nothing before it: no schema of a user's name, no temporary object, can stand in for a table of ours.
+const SESSION_SETTINGS: &str = "-c search_path=public,pg_temp -c statement_timeout=10s -c lock_timeout=5s \
+    -c idle_in_transaction_session_timeout=30s -c timezone=UTC -c client_encoding=UTF8";
+
+/// The catalog; cheap to clone.
+#[derive(Clone)]
+pub struct Catalog {
+    pool: Pool,
+    config: Config,
+}
+
+/// Why a catalog's address cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be read.
+    #[error("read the catalog's URL")]
+    Url(#[source] tokio_postgres::Error),
+    /// It asks for TLS.
+    #[error("connect to the catalog over TLS, which Holm does not do yet")]
+    Tls,
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        Self::new(ErrorCode::InvalidConfig, "the catalog's address cannot be used")
+            .because(chain(&error))
+            .next("give it as `postgresql://user:password@host:port/database`")
+    }
+}
+
+impl Catalog {
+    /// Reads a URL, `postgresql://user:password@host:port/database`, and keeps a pool of at most `pool_size` connections.
+    ///
+    /// # Errors
+    /// [`OpenError`] for a URL that cannot be used. Whether a server answers shows at the first use.
+    pub fn open(url: &str, pool_size: usize) -> Result<Self, OpenError> {
+        Self::with_config(url.parse().map_err(OpenError::Url)?, pool_size)
+    }
+
+    /// As [`open`](Self::open), from parts; settings of the session are added to the options that it has.
+    ///
+    /// # Errors
+    /// [`OpenError::Tls`] if it asks for TLS.
+    pub fn with_config(mut config: Config, pool_size: usize) -> Result<Self, OpenError> {
+        if !matches!(config.get_ssl_mode(), SslMode::Disable | SslMode::Prefer) {
+            return Err(OpenError::Tls);
+        }
+        let options = config.get_options().map_or_else(|| SESSION_SETTINGS.to_owned(), |given| format!("{given} {SESSION_SETTINGS}"));
+        config.options(options);
+        config.application_name("holm");
+        config.connect_timeout(CONNECT_TIMEOUT);
+        config.keepalives_idle(KEEPALIVE_IDLE);
+        config.keepalives_interval(KEEPALIVE_INTERVAL);
+        config.keepalives_retries(KEEPALIVE_RETRIES);
+        config.tcp_user_timeout(TCP_USER_TIMEOUT);
+        let manager = Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let timeouts = Timeouts { wait: Some(POOL_TIMEOUT), create: Some(CONNECT_TIMEOUT), recycle: Some(POOL_TIMEOUT) };
+        let pool = Pool::builder(manager)
+            .max_size(pool_size.max(1))
+            .timeouts(timeouts)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .expect("a pool with timeouts needs a runtime, and it has one");
+        Ok(Self { pool, config })
+    }
+
+    /// Brings the schema to what this Holm needs; any number of processes may do so at once.
+    ///
+    /// # Errors
+    /// A catalog that is newer than this Holm, one whose history differs from ours, or [`StoreError`]s.
+    ///
+    /// # Cancel safety
+    /// Safe: each migration is applied whole or not at all.
+    pub async fn migrate(&self) -> Result<Migrated, MigrateError> {
+        migrate::run(&self.config).await
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when no connection is free, or none can be made, within 2 and 5 s.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn transaction(&self) -> Result<Tx, StoreError> {
+        Tx::begin(self.session().await?).await
+    }
+
+    /// A count that grows after others, or this process, changed the catalog. The task behind it listens on a connection
+    /// of its own and ends when the last receiver is dropped.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn wakes(&self) -> watch::Receiver<u64> {
+        let (wakes, receiver) = watch::channel(0);
+        tokio::spawn(wake::listen(self.config.clone(), wakes));
+        receiver
+    }
+
+    pub(crate) async fn session(&self) -> Result<Session, StoreError> {
+        self.pool.get().await.map(Session::new).map_err(|error| match error {
+            PoolError::Timeout(_) => StoreError::deadline("a connection to the catalog"),
+            // Whatever stands in the way of a connection, a wrong password too, is a catalog that does not answer us.
+            PoolError::Backend(source) => StoreError::Unavailable(source.into()),
+            other => StoreError::Unavailable(other.into()),
+        })
+    }
+}

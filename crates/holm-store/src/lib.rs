@@ -1,0 +1,28 @@
+//! Remembers: the catalog in PostgreSQL, its only SQL and its migrations.
+//!
+//! Promises: every statement is a constant in its module's `STATEMENTS`, prepared against the migrated schema by a test;
+//! PostgreSQL itself refuses rows that cross environments; a change of routes is visible with its version or not at all.
+//! Refuses: DDL outside migrations, a call to any other system, the reading of sealed bytes, the clock of this process.
+
+pub mod catalog;
+pub mod cluster;
+pub mod credential;
+pub mod database;
+pub mod environment;
+pub mod error;
+pub mod migrate;
+pub mod page;
+pub mod route;
+pub mod sealed;
+pub mod state;
+pub mod template;
+pub mod tenant;
+pub mod token;
+pub mod tx;
+
+mod row;
+mod session;
+mod wake;
+
+#[cfg(test)]
+mod tests;

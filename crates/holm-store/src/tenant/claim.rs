@@ -1,0 +1,161 @@
+//! Taking a name, and a database from the pool, in one transaction.
+//!
+//! Promises: of two that take one name at once, one gets it and the other is told so; no database goes to two tenants.
+//! Who finds the pool empty keeps the name and waits in order. Refuses to wait itself.
+
+use holm_core::cluster::ClusterName;
+use holm_core::environment::EnvironmentName;
+use holm_core::error::ErrorCode;
+use holm_core::id::{ClusterId, EnvironmentId, TenantId};
+use holm_core::parameter::TenantParameter;
+use holm_core::route::RouteVersion;
+use holm_core::slug::TenantSlug;
+use holm_core::tenant::TenantState;
+use tokio_postgres::Row;
+use tokio_postgres::types::Json;
+
+use super::Tenant;
+use crate::database::{self, Database};
+use crate::error::StoreError;
+use crate::row::column;
+use crate::tx::Tx;
+
+/// A tenant to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTenant {
+    /// Its identity.
+    pub id: TenantId,
+    /// Its environment, for good.
+    pub environment: EnvironmentName,
+    /// Its name.
+    pub slug: TenantSlug,
+    /// Where its database must be, if that matters.
+    pub cluster: Option<ClusterName>,
+    /// What its sessions start with.
+    pub parameters: Vec<TenantParameter>,
+}
+
+/// What became of a [`claim`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Claim {
+    /// It has its name and a database. `seeded` is true if its environment has no seed, so that it may serve at once.
+    Claimed {
+        /// The tenant, `creating`.
+        tenant: Tenant,
+        /// Its database.
+        database: Box<Database>,
+    },
+    /// It has its name and waits for a database. Committing wakes those who make some.
+    Awaiting(Tenant),
+    /// A living tenant of the environment has that name; nothing was changed.
+    SlugTaken,
+    /// No such environment; nothing was changed.
+    NoSuchEnvironment,
+    /// No such cluster in that environment; nothing was changed.
+    NoSuchCluster,
+}
+
+/// Trouble in which a cluster's ready databases would be of no use; with any other they are handed out.
+const USELESS: [ErrorCode; 2] = [ErrorCode::ClusterUnreachable, ErrorCode::ClusterReadOnly];
+
+const INSERT: &str = "\
+INSERT INTO tenant (id, environment_id, slug, wanted_cluster_id, state, seeded, epoch, parameters)
+SELECT $1, e.id, $3, c.id, 'creating', e.seed IS NULL, 1, $5
+FROM environment e
+LEFT JOIN cluster c ON c.environment_id = e.id AND c.name = $4
+WHERE e.name = $2 AND ($4::text IS NULL OR c.id IS NOT NULL)
+ON CONFLICT (environment_id, slug) WHERE state <> 'failed' DO NOTHING
+RETURNING environment_id, wanted_cluster_id, seeded, created_at";
+const WHY_NOT: &str = "\
+SELECT e.id IS NOT NULL AS environment, $2::text IS NULL OR c.id IS NOT NULL AS cluster
+FROM (VALUES ($1::text)) AS asked (name)
+LEFT JOIN environment e ON e.name = asked.name
+LEFT JOIN cluster c ON c.environment_id = e.id AND c.name = $2::text";
+pub(crate) const TAKE_MEMBER: &str = include_str!("../../queries/take_member.sql");
+pub(crate) const ASSIGN_WAITING: &str = include_str!("../../queries/assign_waiting.sql");
+
+/// Every statement of this module.
+pub const STATEMENTS: &[&str] = &[INSERT, WHY_NOT, TAKE_MEMBER, ASSIGN_WAITING];
+
+/// Takes the name and, if one is ready, a database.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn claim(tx: &mut Tx, new: NewTenant) -> Result<Claim, StoreError> {
+    let wanted = new.cluster.as_ref().map(ClusterName::as_str);
+    let inserted =
+        tx.query_opt(INSERT, &[&new.id.as_uuid(), &new.environment.as_str(), &new.slug.as_str(), &wanted, &Json(&new.parameters)]).await?;
+    let Some(row) = inserted else {
+        return why_not(tx, &new).await;
+    };
+    let mut tenant = read_inserted(&row, new)?;
+    let wanted_id: Option<uuid::Uuid> = column::get(&row, "wanted_cluster_id")?;
+    let taken = tx.query_opt(TAKE_MEMBER, &[&tenant.id.as_uuid(), &tenant.environment_id.as_uuid(), &wanted_id, &useless()]).await?;
+    let Some(row) = taken else {
+        tx.wake();
+        return Ok(Claim::Awaiting(tenant));
+    };
+    let database = Box::new(database::read(&row)?);
+    tenant.cluster = Some(column::parsed(&row, "cluster")?);
+    tenant.database = Some(database.name.clone());
+    tenant.database_id = Some(database.id);
+    // The pool has one fewer.
+    tx.wake();
+    Ok(Claim::Claimed { tenant, database })
+}
+
+/// Absent and taken are different answers; only a refusal pays for telling them apart.
+async fn why_not(tx: &mut Tx, new: &NewTenant) -> Result<Claim, StoreError> {
+    let row = tx.query_one(WHY_NOT, &[&new.environment.as_str(), &new.cluster.as_ref().map(ClusterName::as_str)]).await?;
+    Ok(match (column::get(&row, "environment")?, column::get(&row, "cluster")?) {
+        (false, _) => Claim::NoSuchEnvironment,
+        (true, false) => Claim::NoSuchCluster,
+        (true, true) => Claim::SlugTaken,
+    })
+}
+
+/// Gives ready members of a cluster to the tenants that have waited longest, at most 100 at a time; returns which.
+/// Call it when members become ready *and* when woken: a tenant that began to wait while a member became ready saw
+/// nothing of it, and the commit of either wakes.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn assign_waiting(tx: &mut Tx, cluster: ClusterId) -> Result<Vec<TenantId>, StoreError> {
+    let rows = tx.query(ASSIGN_WAITING, &[&cluster.as_uuid(), &useless()]).await?;
+    if !rows.is_empty() {
+        tx.wake();
+    }
+    rows.iter().map(|row| column::uuid(row, "id").map(TenantId::from_uuid)).collect()
+}
+
+fn useless() -> Vec<String> {
+    USELESS.iter().map(ErrorCode::to_string).collect()
+}
+
+fn read_inserted(row: &Row, new: NewTenant) -> Result<Tenant, StoreError> {
+    let created_at = column::get(row, "created_at")?;
+    Ok(Tenant {
+        id: new.id,
+        environment: new.environment,
+        environment_id: EnvironmentId::from_uuid(column::uuid(row, "environment_id")?),
+        slug: new.slug,
+        state: TenantState::Creating,
+        cluster: new.cluster,
+        database: None,
+        database_id: None,
+        seeded: column::get(row, "seeded")?,
+        epoch: 1,
+        parameters: new.parameters,
+        failure: None,
+        created_at,
+        updated_at: created_at,
+        route_version: RouteVersion::default(),
+    })
+}

@@ -1,0 +1,119 @@
+//! Every statement is one that PostgreSQL accepts, and the hot ones find their rows by an index.
+
+use tokio_postgres::Client;
+
+use super::world::World;
+use crate::{cluster, credential, database, environment, migrate, route, template, tenant, token, tx};
+
+#[tokio::test]
+async fn every_statement_prepares_against_the_migrated_schema() {
+    let world = World::new().await;
+    let client = world.database.connect().await;
+    let modules = [
+        ("cluster", cluster::STATEMENTS),
+        ("credential", credential::STATEMENTS),
+        ("database", database::STATEMENTS),
+        ("environment", environment::STATEMENTS),
+        ("migrate", migrate::STATEMENTS),
+        ("route", route::STATEMENTS),
+        ("template", template::STATEMENTS),
+        ("tenant", tenant::STATEMENTS),
+        ("tenant::claim", tenant::claim::STATEMENTS),
+        ("token", token::STATEMENTS),
+        ("tx", tx::STATEMENTS),
+    ];
+    for (module, statements) in modules {
+        for sql in statements {
+            client.prepare(sql).await.unwrap_or_else(|error| panic!("{module}: {sql}\n{error:?}"));
+        }
+    }
+}
+
+/// Every `const` of SQL is in a list: one that is not would escape the test above.
+#[test]
+fn every_statement_stands_in_its_modules_list() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+    let files =
+        ["cluster", "credential", "database", "environment", "migrate", "route", "template", "tenant", "tenant/claim", "token", "tx"];
+    let mut found = 0;
+    for file in files {
+        let text = std::fs::read_to_string(format!("{directory}/{file}.rs")).unwrap();
+        let (_, list) = text.split_once("pub const STATEMENTS").unwrap();
+        let list: Vec<&str> = list.split_once("];").unwrap().0.split(|c: char| !c.is_ascii_uppercase() && c != '_').collect();
+        for line in text.lines().filter(|line| line.contains("const ") && line.contains(": &str")) {
+            let name = line.split_once("const ").unwrap().1.split_once(':').unwrap().0;
+            // Settings and the ledger's own DDL cannot be prepared.
+            if !["SETTINGS", "SETTINGS_APPLYING", "LEDGER"].contains(&name) {
+                assert!(list.contains(&name), "{file}: {name} is not in STATEMENTS");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 50, "only {found} statements were found");
+}
+
+/// 5,000 tenants in two environments, a pool of 40, 5,000 credentials and tokens.
+const MANY: &str = "\
+INSERT INTO environment (id, name, kind, domain, sealed_header_key, pool_size)
+SELECT md5('env' || i)::uuid, 'env-' || i, 'production', 'env-' || i || '.example', '\\x00', 5 FROM generate_series(1, 2) i;
+INSERT INTO cluster (id, environment_id, name, host, port, admin_role, sealed_admin_password, system_identifier, server_version, connections_max)
+SELECT md5('clu' || i)::uuid, md5('env' || i)::uuid, 'clu-' || i, 'localhost', 5432, 'holm', '\\x00', i, 150000, 50 FROM generate_series(1, 2) i;
+INSERT INTO template (id, cluster_id, fingerprint, database_name, state)
+SELECT md5('tpl' || i)::uuid, md5('clu' || i)::uuid, 'f', 'tpl_' || i, 'ready' FROM generate_series(1, 2) i;
+INSERT INTO database (id, cluster_id, environment_id, template_id, name, state, sealed_logins, ready_at)
+SELECT md5('db' || i)::uuid, md5('clu' || 1 + i % 2)::uuid, md5('env' || 1 + i % 2)::uuid, md5('tpl' || 1 + i % 2)::uuid, 't_' || i,
+    CASE WHEN i <= 5000 THEN 'claimed' ELSE 'ready' END, '\\x00', now()
+FROM generate_series(1, 5040) i;
+INSERT INTO tenant (id, environment_id, slug, database_id, state, seeded, epoch, parameters, route_version)
+SELECT md5('ten' || i)::uuid, md5('env' || 1 + i % 2)::uuid, 'tenant-' || i, md5('db' || i)::uuid, 'serving', true, 1, '[]', i
+FROM generate_series(1, 5000) i;
+INSERT INTO credential (id, environment_id, tenant_id, name, level, salt, iterations, stored_key, server_key, route_version)
+SELECT md5('cred' || i)::uuid, md5('env' || 1 + i % 2)::uuid, md5('ten' || i)::uuid, 'cred-' || i, 'rw', '\\x00', 4096,
+    decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), i
+FROM generate_series(1, 5000) i;
+INSERT INTO api_token (id, name, hash)
+SELECT md5('tok' || i)::uuid, 'token', decode(md5(i::text) || md5(i::text), 'hex') FROM generate_series(1, 5000) i;
+ANALYZE";
+
+/// The plan that a pooled connection would go on using: the generic one.
+async fn plan(client: &Client, sql: &str, arguments: &str) -> Vec<String> {
+    client.batch_execute("SET plan_cache_mode = force_generic_plan; DEALLOCATE ALL").await.unwrap();
+    client.batch_execute(&format!("PREPARE hot AS {sql}")).await.unwrap_or_else(|error| panic!("{sql}\n{error:?}"));
+    let rows = client.query(&format!("EXPLAIN (COSTS OFF) EXECUTE hot ({arguments})"), &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn the_hot_statements_read_no_table_of_tenants_or_credentials_from_end_to_end() {
+    let world = World::new().await;
+    let client = world.database.connect().await;
+    client.batch_execute(MANY).await.unwrap();
+    let nil = "'00000000-0000-0000-0000-000000000000'";
+    let hot = [
+        ("tenant::by_slug", tenant::BY_SLUG, "'env-1', 'tenant-7'".to_owned(), "tenant_slug on tenant"),
+        ("tenant::list", tenant::LIST, "'env-1', 'tenant-7', 500".to_owned(), "tenant_slug on tenant"),
+        ("tenant::list_all", tenant::LIST_ALL, "'env-1', 'tenant-7', 500".to_owned(), "tenant_slug on tenant"),
+        ("tenant::unfinished", tenant::UNFINISHED, "100".to_owned(), "tenant_creating on tenant"),
+        ("claim: take", tenant::claim::TAKE_MEMBER, format!("{nil}, {nil}, {nil}, '{{}}'"), "database_ready on database"),
+        ("claim: assign", tenant::claim::ASSIGN_WAITING, format!("{nil}, '{{}}'"), "tenant_creating on tenant"),
+        ("credential::by_name", credential::BY_NAME, "'env-1', 'cred-7'".to_owned(), "credential_name on credential"),
+        ("credential::list", credential::LIST, "'env-1', 'cred-7', 500".to_owned(), "credential_environment on credential"),
+        ("token::by_hash", token::BY_HASH, "'\\x00'".to_owned(), "api_token_hash_key on api_token"),
+        ("route: credentials", route::CREDENTIALS, "4990, 5000".to_owned(), "credential_route_version"),
+        ("route: tenants", route::TENANTS, "4990, 5000".to_owned(), "tenant_route_version"),
+        ("tx: stamp", tx::STAMP, "'{}', '{}', '{}', '{}'".to_owned(), "Bitmap Index Scan on tenant_"),
+    ];
+    for (name, sql, arguments, index) in hot {
+        let lines = plan(&client, sql, &arguments).await;
+        let whole = lines.join("\n");
+        for table in ["tenant", "credential", "api_token", "database"] {
+            // Where many tenants are meant, 5,000 databases may be hashed for them; a claim means one.
+            if table == "database" && !name.starts_with("claim") {
+                continue;
+            }
+            let scan = format!("Seq Scan on {table}");
+            assert!(!lines.iter().any(|line| line.trim_start_matches([' ', '-', '>']).starts_with(&scan)), "{name}\n{whole}");
+        }
+        assert!(whole.contains(index), "{name} does not use {index}\n{whole}");
+    }
+}

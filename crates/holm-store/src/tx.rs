@@ -1,0 +1,166 @@
+//! A transaction: what must happen together, and the one place where routes get their version.
+//!
+//! Promises: routes that were changed are stamped with one new version as the last act before the commit, so that writers
+//! queue only there, versions have no gaps, and no two writers wait for each other. Dropped without a commit, it is
+//! rolled back. Refuses to commit after a statement failed, which PostgreSQL would silently turn into a rollback.
+
+use holm_core::id::{ClusterId, CredentialId, EnvironmentId, TenantId};
+use holm_core::route::RouteVersion;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::row::column;
+use crate::session::{Params, Session};
+use crate::wake::WAKE;
+
+/// Advances the clock and stamps what changed. The clock's row is locked here and until the commit, after every other lock.
+pub(crate) const STAMP: &str = "\
+WITH clock AS (
+    UPDATE route_clock
+    SET version = version + 1
+    RETURNING version
+), environments AS (
+    UPDATE environment SET route_version = clock.version FROM clock WHERE id = ANY($1)
+), clusters AS (
+    UPDATE cluster SET route_version = clock.version FROM clock WHERE id = ANY($2)
+), credentials AS (
+    UPDATE credential SET route_version = clock.version FROM clock WHERE id = ANY($3)
+), tenants AS (
+    UPDATE tenant SET route_version = clock.version FROM clock WHERE id = ANY($4)
+)
+SELECT version
+FROM clock";
+
+/// Every statement of this module.
+pub const STATEMENTS: &[&str] = &[STAMP, WAKE];
+
+/// An open transaction. Rows are waited for in the order environment, cluster, template, tenant, database, credential; then
+/// the clock. Who gives out databases waits for none: it skips what is locked.
+pub struct Tx {
+    session: Session,
+    failed: bool,
+    wakes: bool,
+    environments: Vec<Uuid>,
+    clusters: Vec<Uuid>,
+    credentials: Vec<Uuid>,
+    tenants: Vec<Uuid>,
+    finished: bool,
+}
+
+impl Tx {
+    pub(crate) async fn begin(mut session: Session) -> Result<Self, StoreError> {
+        session.control("BEGIN").await?;
+        Ok(Self {
+            session,
+            failed: false,
+            wakes: false,
+            environments: Vec::new(),
+            clusters: Vec::new(),
+            credentials: Vec::new(),
+            tenants: Vec::new(),
+            finished: false,
+        })
+    }
+
+    /// Commits. Returns the version that its change of routes has, or `None` if it changed none.
+    ///
+    /// # Errors
+    /// [`StoreError::CommitUnknown`] when the connection was lost before the answer; after any other error nothing changed.
+    ///
+    /// # Cancel safety
+    /// Must not be dropped while it runs: whether it happened would be unknown, as with `CommitUnknown`.
+    pub async fn commit(mut self) -> Result<Option<RouteVersion>, StoreError> {
+        if self.failed {
+            return Err(StoreError::Fault("a commit after a statement that failed".into()));
+        }
+        let version = if self.changes_routes() { Some(self.stamp().await?) } else { None };
+        if self.wakes || version.is_some() {
+            self.execute(WAKE, &[]).await?;
+        }
+        let committed = self.session.control("COMMIT").await;
+        self.finished = committed.is_ok();
+        committed.map_err(|error| match error {
+            StoreError::Unavailable(source) => StoreError::CommitUnknown(source),
+            definite => definite,
+        })?;
+        Ok(version)
+    }
+
+    /// Rolls back and waits for it; dropping does the same without waiting.
+    ///
+    /// # Errors
+    /// Only those of the connection: nothing changed in any case.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn rollback(mut self) -> Result<(), StoreError> {
+        self.session.control("ROLLBACK").await?;
+        self.finished = true;
+        Ok(())
+    }
+
+    /// Wakes every process that listens, once this is committed, although no route changes.
+    pub const fn wake(&mut self) {
+        self.wakes = true;
+    }
+
+    const fn changes_routes(&self) -> bool {
+        !(self.environments.is_empty() && self.clusters.is_empty() && self.credentials.is_empty() && self.tenants.is_empty())
+    }
+
+    async fn stamp(&mut self) -> Result<RouteVersion, StoreError> {
+        let answer = self.session.query_one(STAMP, &[&self.environments, &self.clusters, &self.credentials, &self.tenants]).await;
+        let row = self.noted(answer)?;
+        column::route_version(&row, "version")
+    }
+
+    pub(crate) fn changed_environment(&mut self, id: EnvironmentId) {
+        self.environments.push(id.as_uuid());
+    }
+
+    pub(crate) fn changed_cluster(&mut self, id: ClusterId) {
+        self.clusters.push(id.as_uuid());
+    }
+
+    pub(crate) fn changed_credential(&mut self, id: CredentialId) {
+        self.credentials.push(id.as_uuid());
+    }
+
+    pub(crate) fn changed_tenant(&mut self, id: TenantId) {
+        self.tenants.push(id.as_uuid());
+    }
+
+    fn noted<T>(&mut self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.failed |= answer.is_err();
+        answer
+    }
+
+    pub(crate) async fn query(&mut self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let answer = self.session.query(sql, params).await;
+        self.noted(answer)
+    }
+
+    pub(crate) async fn query_opt(&mut self, sql: &'static str, params: Params<'_>) -> Result<Option<Row>, StoreError> {
+        let answer = self.session.query_opt(sql, params).await;
+        self.noted(answer)
+    }
+
+    pub(crate) async fn query_one(&mut self, sql: &'static str, params: Params<'_>) -> Result<Row, StoreError> {
+        let answer = self.session.query_one(sql, params).await;
+        self.noted(answer)
+    }
+
+    pub(crate) async fn execute(&mut self, sql: &'static str, params: Params<'_>) -> Result<u64, StoreError> {
+        let answer = self.session.execute(sql, params).await;
+        self.noted(answer)
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.session.roll_back_unawaited();
+        }
+    }
+}
