@@ -1,0 +1,189 @@
+//! What a client goes through before it has a session: encryption, its startup packet, its proof, its tenant.
+//!
+//! Promises: nothing depends on what exists until the client has proven who it is; bytes that came in the clear before a
+//! TLS handshake are never taken for bytes that came through it (CVE-2021-3935).
+
+use std::sync::Arc;
+
+use holm_core::credential::Credential;
+use holm_core::error::Problem;
+use holm_core::route::{Admission, Refusal, RouteTable};
+use holm_core::slug::TenantSlug;
+use holm_pgwire::frame::Malformed;
+use holm_pgwire::message;
+use holm_pgwire::startup::{self, Opening, SessionRequest, TLS_HANDSHAKE, Version};
+use tokio::io::AsyncWriteExt;
+
+use super::Node;
+use super::authentication::{self, Claimant, authenticate, mock_secret, random};
+use super::client::Client;
+use super::conversation::{Broken, Conversation};
+use super::refusal;
+use super::sessions::Registered;
+use super::tenant_name::Names;
+use super::tls::Begun;
+
+/// Why a client gets no session.
+pub(super) enum Failed {
+    /// It is told why.
+    Refused(Problem),
+    /// There is nothing that it would understand, or nobody there.
+    Cut(&'static str),
+}
+
+impl From<authentication::Failed> for Failed {
+    fn from(failed: authentication::Failed) -> Self {
+        match failed {
+            authentication::Failed::Refused(problem) => Self::Refused(problem),
+            authentication::Failed::Broken(Broken::Malformed(malformed)) => Self::Refused(refusal::violation(&malformed.to_string())),
+            authentication::Failed::Broken(_) => Self::Cut("the client went away during its login"),
+        }
+    }
+}
+
+/// What the first packet that is not about encryption asks for.
+pub(super) enum First {
+    Cancel {
+        process: u32,
+        key: Vec<u8>,
+    },
+    /// The body of a StartupMessage that reads.
+    Session(Vec<u8>),
+}
+
+/// Answers requests for encryption and gives what comes then.
+pub(super) async fn first_packet(node: &Node, conversation: &mut Conversation<Client>) -> Result<First, Failed> {
+    begin_direct_tls(node, conversation).await?;
+    let mut may_ask_gss = true;
+    loop {
+        let body = match conversation.startup().await {
+            Ok(body) => body.to_vec(),
+            Err(Broken::Malformed(_)) => return Err(Failed::Cut("the startup packet has an impossible length")),
+            Err(_) => return Err(Failed::Cut("the client went away before its startup packet")),
+        };
+        match startup::parse(&body) {
+            Ok(Opening::Tls) if !conversation.stream.is_encrypted() => {
+                negotiate_tls(node, conversation).await?;
+            }
+            Ok(Opening::Gss) if may_ask_gss => {
+                may_ask_gss = false;
+                decline(conversation).await?;
+            }
+            Ok(Opening::Tls | Opening::Gss) => return Err(Failed::Cut("the client asked for encryption twice")),
+            Ok(Opening::Cancel(request)) => return Ok(First::Cancel { process: request.process, key: request.key.to_vec() }),
+            Ok(Opening::Session(_)) => return Ok(First::Session(body)),
+            Err(Malformed::Version { major, minor }) => return Err(Failed::Refused(refusal::version(major, minor))),
+            Err(malformed) => return Err(Failed::Refused(refusal::violation(&malformed.to_string()))),
+        }
+    }
+}
+
+async fn decline(conversation: &mut Conversation<Client>) -> Result<(), Failed> {
+    conversation.send(&[message::TLS_NO]).await.map_err(|_| Failed::Cut("the client went away before its startup packet"))
+}
+
+/// Takes a client that begins with a TLS record at its word.
+async fn begin_direct_tls(node: &Node, conversation: &mut Conversation<Client>) -> Result<(), Failed> {
+    let (Some(_), Client::Plain(stream)) = (&node.tls, &conversation.stream) else { return Ok(()) };
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        Ok(1..) if first[0] == TLS_HANDSHAKE => handshake(node, conversation, Begun::Direct).await,
+        Ok(1..) => Ok(()),
+        Ok(0) | Err(_) => Err(Failed::Cut("the client went away before its startup packet")),
+    }
+}
+
+async fn negotiate_tls(node: &Node, conversation: &mut Conversation<Client>) -> Result<(), Failed> {
+    if node.tls.is_none() {
+        return decline(conversation).await;
+    }
+    if conversation.has_more() {
+        return Err(Failed::Cut("the client sent bytes in the clear behind its request for TLS"));
+    }
+    conversation.stream.write_all(&[message::TLS_YES]).await.map_err(|_| Failed::Cut("the client went away before TLS"))?;
+    handshake(node, conversation, Begun::Negotiated).await
+}
+
+async fn handshake(node: &Node, conversation: &mut Conversation<Client>, begun: Begun) -> Result<(), Failed> {
+    let Some(tls) = &node.tls else { return Err(Failed::Cut("there is no certificate")) };
+    match std::mem::replace(&mut conversation.stream, Client::Away) {
+        Client::Plain(stream) => {
+            let stream = tls.accept(stream, begun).await.map_err(|_| Failed::Cut("the TLS handshake failed"))?;
+            conversation.stream = Client::Tls(Box::new(stream));
+            Ok(())
+        }
+        Client::Tls(_) | Client::Away => Err(Failed::Cut("the client asked for encryption twice")),
+    }
+}
+
+/// A client that has proven who it is.
+pub(super) struct Proven {
+    pub(super) credential: Arc<Credential>,
+    names: Names,
+    /// The tenant that its host name means in its environment.
+    host: Option<TenantSlug>,
+    version: Version,
+    /// The end of the authentication, to be sent with what follows.
+    pub(super) answer: Vec<u8>,
+}
+
+/// Has the client prove that it knows the secret of the credential it names.
+pub(super) async fn prove(node: &Node, conversation: &mut Conversation<Client>, request: &SessionRequest<'_>) -> Result<Proven, Failed> {
+    if node.tls_required && !conversation.stream.is_encrypted() {
+        return Err(Failed::Refused(refusal::tls_required()));
+    }
+    let names = Names::of(request);
+    let host = conversation.stream.server_name().map(str::to_owned);
+    let (credential, secret) = {
+        let table = node.routes.load();
+        (table.credential(&names.user).filter(|known| !is_foreign(&table, known, host.as_deref())).cloned(), mock_secret(&table))
+    };
+    let claimant = Claimant::new(credential.as_ref().map(|known| &known.verifier), &names.user, &secret);
+    let mut greeting = Vec::new();
+    if request.needs_negotiation() {
+        message::negotiate_protocol_version(&mut greeting, request.spoken(), &request.extensions);
+    }
+    let answer = authenticate(conversation, greeting, claimant).await?;
+    let credential = credential.ok_or_else(|| Failed::Refused(refusal::authentication_failed()))?;
+    let host = host.and_then(|host| node.routes.load().environment(&credential.environment)?.domain.tenant_of(&host));
+    Ok(Proven { credential, names, host, version: request.spoken(), answer })
+}
+
+/// Whether the host name belongs to another environment than the credential (R1).
+fn is_foreign(table: &RouteTable, credential: &Credential, host: Option<&str>) -> bool {
+    let Some(host) = host else { return false };
+    let mut owners = table.environments().filter(|environment| environment.domain.tenant_of(host).is_some());
+    owners.any(|environment| environment.name != credential.environment)
+}
+
+/// Finds the tenant and enters the session, so that from now on a new table finds it.
+pub(super) fn admit(node: &Node, request: &SessionRequest<'_>, proven: &Proven) -> Result<Registered, Problem> {
+    let tenant = proven.names.tenant(proven.host.as_ref())?;
+    if is_replication(request) {
+        return Err(refusal::replication());
+    }
+    let first = admission(&node.routes.load(), &proven.credential, &tenant)?;
+    if node.sessions.count() >= node.clients_max {
+        return Err(refusal::too_many_clients(node.clients_max));
+    }
+    let short_key = (!proven.version.has_long_cancel_key()).then(random);
+    let registered = node.sessions.register(Arc::clone(&proven.credential), first, short_key);
+    // A table that came between the look and the entry has not seen the entry; look again.
+    match registered.forbidden_by(&node.routes.load()) {
+        Some(reason) => Err(admission(&node.routes.load(), &proven.credential, &tenant).err().unwrap_or_else(|| refusal::stopped(reason))),
+        None => Ok(registered),
+    }
+}
+
+fn admission(table: &RouteTable, credential: &Credential, tenant: &str) -> Result<Admission, Problem> {
+    table.admit(credential, tenant).map_err(|refused| match refused {
+        Refusal::UnknownTenant => refusal::unknown_tenant(tenant),
+        Refusal::Suspended(slug) => refusal::suspended(&slug),
+    })
+}
+
+/// PostgreSQL reads `replication` as a boolean, or as the word `database`.
+fn is_replication(request: &SessionRequest<'_>) -> bool {
+    let no: [&[u8]; 6] = [b"false", b"off", b"no", b"0", b"f", b"n"];
+    request.parameter("replication").is_some_and(|value| !no.iter().any(|word| value.eq_ignore_ascii_case(word)))
+}

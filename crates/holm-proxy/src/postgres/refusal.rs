@@ -1,0 +1,134 @@
+//! What clients are told when they get no session or lose one: every text in one place.
+//!
+//! Promises: before authentication nothing depends on what exists; no text names a role, a database or an address of a
+//! cluster, since tenants read them.
+
+use std::fmt::Write as _;
+
+use holm_core::cluster::Cluster;
+use holm_core::error::{ErrorCode, Problem};
+use holm_core::slug::TenantSlug;
+use holm_pgwire::message::{self, ErrorReport};
+
+use super::sqlstate::sqlstate;
+use super::stop::Reason;
+
+/// A FATAL ErrorResponse that says a problem: message, DETAIL, HINT.
+pub(super) fn fatal(problem: &Problem) -> Vec<u8> {
+    let mut hint = String::new();
+    for (i, step) in problem.next.iter().enumerate() {
+        let _ = write!(hint, "{}{step}", if i > 0 { "; " } else { "" });
+    }
+    let report = ErrorReport {
+        severity: "FATAL",
+        code: sqlstate(problem.code),
+        message: &problem.to_string(),
+        detail: problem.why.as_deref(),
+        hint: (!hint.is_empty()).then_some(&*hint),
+    };
+    let mut out = Vec::new();
+    message::error_response(&mut out, &report);
+    out
+}
+
+/// Wrong password, unknown user and user of another environment: one text.
+pub(super) fn authentication_failed() -> Problem {
+    Problem::new(ErrorCode::AuthenticationFailed, "the name or the password is wrong")
+        .because("no credential of this environment has this name and this password")
+        .next("take both from the credential as it was issued: postgresql://<credential>:<secret>@<host>/<tenant>")
+}
+
+pub(super) fn unknown_tenant(name: &str) -> Problem {
+    let name = shown(name);
+    Problem::new(ErrorCode::UnknownTenant, format!("there is no tenant `{name}` for this credential"))
+        .because("the database name is the tenant's name in the credential's environment, and the credential must be for that tenant")
+        .next("check the spelling of the database name, and the environment: `holm tenant list`")
+}
+
+pub(super) fn suspended(slug: &TenantSlug) -> Problem {
+    Problem::new(ErrorCode::TenantSuspended, format!("the tenant `{slug}` is suspended"))
+        .because("an operator suspended it; its data is kept and no session is let in")
+        .next(format!("ask an operator to run `holm tenant resume {slug}`"))
+}
+
+pub(super) fn no_connection_left(cluster: &Cluster) -> Problem {
+    let Cluster { name, connections_max, .. } = cluster;
+    Problem::new(ErrorCode::NoConnectionLeft, "the tenant's cluster has no connection left")
+        .because(format!("all {connections_max} connections that cluster `{name}` may have are in use (connections_max)"))
+        .next("close sessions that are not in use, or make the app's own pool smaller")
+        .next(format!("an operator can raise connections_max of cluster `{name}`"))
+}
+
+pub(super) fn names_disagree(first: (&str, &str), second: (&str, &str)) -> Problem {
+    Problem::new(ErrorCode::TenantNamesDisagree, "the connection names more than one tenant")
+        .because(format!("the {} says `{}` and the {} says `{}`", first.0, shown(first.1), second.0, shown(second.1)))
+        .next("name the tenant once, or everywhere the same: database name, `options=-c holm.tenant=<tenant>`, host name")
+}
+
+pub(super) fn server_unreachable(tenant: &TenantSlug, why: &str) -> Problem {
+    Problem::new(ErrorCode::ServerUnreachable, format!("the server of tenant `{tenant}` cannot be reached"))
+        .because(why)
+        .next("try again in a moment; an operator can run `holm doctor`")
+}
+
+pub(super) fn server_lost(why: &str) -> Problem {
+    Problem::new(ErrorCode::ServerUnreachable, "the connection to the tenant's server is lost")
+        .because(why)
+        .next("connect again, and check whether the last transaction was committed")
+}
+
+pub(super) fn tls_required() -> Problem {
+    Problem::new(ErrorCode::TlsRequired, "this proxy wants TLS")
+        .because("the connection is not encrypted")
+        .next("connect with `sslmode=require`")
+}
+
+pub(super) fn login_timeout() -> Problem {
+    Problem::new(ErrorCode::LoginTimeout, "the login took too long")
+        .because("the client did not finish its login in the time that the proxy allows")
+        .next("connect again; if it happens often, look at the network between app and proxy")
+}
+
+pub(super) fn replication() -> Problem {
+    Problem::new(ErrorCode::NotCarried, "replication connections are not carried")
+        .because("the parameter `replication` asks for a stream of the whole cluster's changes, and a cluster has many tenants")
+        .next("leave `replication` out; dumps and restores work through the proxy")
+}
+
+pub(super) fn version(major: u16, minor: u16) -> Problem {
+    Problem::new(ErrorCode::NotCarried, format!("protocol {major}.{minor} is not spoken here"))
+        .because("the proxy speaks PostgreSQL's protocol 3.0 to 3.2")
+        .next("use a client of PostgreSQL 7.4 or newer")
+}
+
+pub(super) fn violation(what: &str) -> Problem {
+    Problem::new(ErrorCode::ProtocolViolation, "the client broke the protocol").because(what).next("use a PostgreSQL client of protocol 3")
+}
+
+pub(super) fn too_many_clients(clients_max: usize) -> Problem {
+    Problem::new(ErrorCode::TooManyClients, "the proxy has no room for another client")
+        .because(format!("it has {clients_max} sessions, as many as it may (clients_max)"))
+        .next("close sessions that are not in use, or connect to another node")
+}
+
+/// Why an open session, or a login, is ended from outside.
+pub(super) fn stopped(reason: Reason) -> Problem {
+    let closed = |why| Problem::new(ErrorCode::SessionClosed, "the session was closed").because(why);
+    match reason {
+        Reason::Suspended => closed("the tenant was suspended").next("ask an operator to run `holm tenant resume`"),
+        Reason::Moved => closed("the tenant's database has a new place").next("connect again"),
+        Reason::Removed => closed("the tenant is gone").next("ask an operator"),
+        Reason::Revoked => closed("the credential was revoked or changed").next("connect with a valid credential"),
+        Reason::Draining | Reason::ShuttingDown => Problem::new(ErrorCode::ShuttingDown, "the proxy is shutting down")
+            .because("an operator stopped this node")
+            .next("connect again; another node, or this one after its restart, will answer"),
+        Reason::Evicted => Problem::new(ErrorCode::TooManyClients, "too many logins at once")
+            .because("the oldest unfinished login gave way to a new one")
+            .next("connect again"),
+    }
+}
+
+/// What a client said, cut so that it cannot fill a log or a screen.
+fn shown(text: &str) -> String {
+    text.chars().take(80).flat_map(char::escape_debug).collect()
+}

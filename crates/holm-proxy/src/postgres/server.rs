@@ -1,0 +1,251 @@
+//! Opens a connection to a tenant's server and logs in there.
+//!
+//! Promises: the connection is for one tenant, the one of its [`Route`], from its first byte. Trusts nothing the server
+//! says: it must prove itself by SCRAM; a server that asks for a password in the clear, MD5 or nothing at all is refused.
+
+use std::time::Duration;
+
+use holm_core::cluster::Cluster;
+use holm_core::error::Problem;
+use holm_core::id::TenantId;
+use holm_core::route::{Route, ServerLogin};
+use holm_pgwire::backend::{self, Authentication, Backend};
+use holm_pgwire::frame::{Frame, LOGIN_LENGTH_MAX};
+use holm_pgwire::scram::client::{Awaiting, Opening};
+use holm_pgwire::scram::keys::LoginKeys;
+use holm_pgwire::scram::{self, MECHANISM, ScramError};
+use holm_pgwire::{fields, message};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::authentication::random;
+use super::conversation::{Broken, Conversation};
+use super::sessions::ServerKey;
+use super::stop::{Reason, Stop};
+use super::{closing, refusal};
+
+/// From the first SYN to ReadyForQuery. A server under load takes some 100 ms; one that is gone takes for ever.
+pub(super) const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection that is ready for its client.
+#[derive(Debug)]
+pub(super) struct Server {
+    /// The one tenant that it is for.
+    pub(super) tenant: TenantId,
+    pub(super) stream: TcpStream,
+    /// ParameterStatus and NoticeResponse messages for the client, as they came.
+    pub(super) greeting: Vec<u8>,
+    pub(super) key: Option<ServerKey>,
+    /// Bytes after ReadyForQuery.
+    pub(super) rest: Vec<u8>,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// In our words.
+    Refused(Problem),
+    /// In the server's: an ErrorResponse that concerns the client, as it came.
+    Passed(Vec<u8>),
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("no connection to the server")]
+    Connect,
+    #[error("the server did not answer in time")]
+    TimedOut,
+    #[error("the server closed the connection during login")]
+    Closed,
+    #[error("the server broke the protocol during login")]
+    Violation,
+    #[error("the server does not ask for SCRAM-SHA-256")]
+    NotScram,
+    #[error("the server did not prove that it is the tenant's")]
+    Scram(#[source] ScramError),
+    #[error("the server refused Holm's login")]
+    LoginRefused,
+    #[error("the server refused the session")]
+    Passed(Vec<u8>),
+    #[error("the session was ended during its login")]
+    Stopped(Reason),
+}
+
+impl From<Broken> for Fault {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Closed | Broken::Failed(_) => Self::Closed,
+            Broken::Malformed(_) => Self::Violation,
+        }
+    }
+}
+
+/// Opens a connection for a route's tenant and logs in with `startup`, which must name `login`'s role. Whatever becomes of
+/// it, the server has closed its side before a failure is told, or had its time to: a place in the budget is free then.
+///
+/// # Cancel safety
+/// Not safe: the server may go on with a login that nobody counts. `stop` is the way to end it early.
+pub(super) async fn open((cluster, route): (&Cluster, &Route), login: &ServerLogin, startup: &[u8], stop: &Stop) -> Result<Server, Failed> {
+    let deadline = Instant::now() + LOGIN_TIMEOUT;
+    let connected = tokio::select! {
+        biased;
+        reason = stop.ended() => Err(Fault::Stopped(reason)),
+        // May be dropped: a server that accepted reads the end of the connection before it has begun anything.
+        connected = timeout_at(deadline, connect(cluster)) => match connected {
+            Ok(connected) => connected.map_err(|_| Fault::Connect),
+            Err(_) => Err(Fault::TimedOut),
+        },
+    };
+    let opened = match connected {
+        Ok(stream) => {
+            let mut conversation = Conversation::new(stream);
+            let logged_in = tokio::select! {
+                biased;
+                reason = stop.ended() => Err(Fault::Stopped(reason)),
+                logged_in = timeout_at(deadline, log_in(&mut conversation, login, startup)) => logged_in.unwrap_or(Err(Fault::TimedOut)),
+            };
+            let (stream, rest) = conversation.into_parts();
+            match logged_in {
+                Ok(Steps { greeting, key, .. }) => Ok(Server { tenant: route.tenant, stream, greeting, key, rest }),
+                Err(fault) => {
+                    closing::abandon(stream).await;
+                    Err(fault)
+                }
+            }
+        }
+        Err(fault) => Err(fault),
+    };
+    opened.map_err(|fault| match fault {
+        Fault::Passed(message) => Failed::Passed(message),
+        Fault::Stopped(reason) => Failed::Refused(refusal::stopped(reason)),
+        fault => {
+            tracing::warn!(tenant.id = %route.tenant, cluster.id = %cluster.id, %fault, "a server connection could not be opened");
+            Failed::Refused(refusal::server_unreachable(&route.slug, &fault.to_string()))
+        }
+    })
+}
+
+/// A TCP connection to a cluster.
+pub(super) async fn connect(cluster: &Cluster) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect((&*cluster.address.host, cluster.address.port)).await?;
+    stream.set_nodelay(true)?;
+    super::acceptor::keep_alive(&stream)?;
+    Ok(stream)
+}
+
+async fn log_in(conversation: &mut Conversation<TcpStream>, login: &ServerLogin, startup: &[u8]) -> Result<Steps, Fault> {
+    conversation.send(startup).await?;
+    let keys = LoginKeys { client_key: *login.keys.client_key.expose(), server_key: *login.keys.server_key.expose() };
+    let mut steps = Steps { keys, stage: Stage::Asked, greeting: Vec::new(), key: None };
+    loop {
+        let frame = conversation.frame(LOGIN_LENGTH_MAX).await?;
+        match steps.on_message(&frame)? {
+            Step::Wait => {}
+            Step::Answer(answer) => conversation.send(&answer).await?,
+            Step::Ready => return Ok(steps),
+        }
+    }
+}
+
+/// How far the login is.
+enum Stage {
+    Asked,
+    Opened(Opening),
+    Proven(Awaiting),
+    Verified,
+    LoggedIn,
+    /// A step failed; nothing may follow.
+    Over,
+}
+
+enum Step {
+    Wait,
+    Answer(Vec<u8>),
+    Ready,
+}
+
+struct Steps {
+    keys: LoginKeys,
+    stage: Stage,
+    greeting: Vec<u8>,
+    key: Option<ServerKey>,
+}
+
+/// What a server may tell before the client's first statement, ParameterStatus and notices together.
+const GREETING_LENGTH_MAX: usize = 64 * 1024;
+
+impl Steps {
+    fn on_message(&mut self, frame: &Frame<'_>) -> Result<Step, Fault> {
+        let message = backend::parse(frame).map_err(|_| Fault::Violation)?;
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let (stage, step) = match (stage, message) {
+            (stage, Backend::ErrorResponse(body)) => return Err(self.refused(&stage, body, frame)),
+            (stage, Backend::NoticeResponse(_)) => {
+                self.greet(frame)?;
+                (stage, Step::Wait)
+            }
+            (stage, Backend::Authentication(message)) => self.authenticate(stage, message)?,
+            (Stage::LoggedIn, Backend::ParameterStatus { .. }) => {
+                self.greet(frame)?;
+                (Stage::LoggedIn, Step::Wait)
+            }
+            (Stage::LoggedIn, Backend::BackendKeyData { process, key }) => {
+                self.key = Some(ServerKey { process, key: key.into() });
+                (Stage::LoggedIn, Step::Wait)
+            }
+            (Stage::LoggedIn, Backend::ReadyForQuery(_)) => (Stage::Over, Step::Ready),
+            _ => return Err(Fault::Violation),
+        };
+        self.stage = stage;
+        Ok(step)
+    }
+
+    fn authenticate(&self, stage: Stage, message: Authentication<'_>) -> Result<(Stage, Step), Fault> {
+        let answer = |build: &dyn Fn(&mut Vec<u8>)| {
+            let mut out = Vec::new();
+            build(&mut out);
+            Step::Answer(out)
+        };
+        match (stage, message) {
+            (Stage::Asked, Authentication::Sasl(mechanisms)) if mechanisms.contains(&MECHANISM.as_bytes()) => {
+                let (opening, first) = Opening::new(scram::nonce(random()));
+                Ok((Stage::Opened(opening), answer(&|out| message::sasl_initial_response(out, MECHANISM, first.as_bytes()))))
+            }
+            (Stage::Asked, _) => Err(Fault::NotScram),
+            (Stage::Opened(opening), Authentication::SaslContinue(data)) => {
+                let (awaiting, proof) = opening.respond(data, &self.keys).map_err(Fault::Scram)?;
+                Ok((Stage::Proven(awaiting), answer(&|out| message::sasl_response(out, proof.as_bytes()))))
+            }
+            (Stage::Proven(awaiting), Authentication::SaslFinal(data)) => {
+                awaiting.verify(data).map_err(Fault::Scram)?;
+                Ok((Stage::Verified, Step::Wait))
+            }
+            (Stage::Verified, Authentication::Ok) => Ok((Stage::LoggedIn, Step::Wait)),
+            _ => Err(Fault::Violation),
+        }
+    }
+
+    fn greet(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
+        if self.greeting.len() + frame.whole.len() > GREETING_LENGTH_MAX {
+            return Err(Fault::Violation);
+        }
+        self.greeting.extend_from_slice(frame.whole);
+        Ok(())
+    }
+
+    /// An error about our login is ours to explain and names our role; any other is about the client's own parameters, or
+    /// about the server's health, and says it best itself.
+    fn refused(&self, stage: &Stage, body: &[u8], frame: &Frame<'_>) -> Fault {
+        let fields = fields::parse(body);
+        let code = String::from_utf8_lossy(fields.code.unwrap_or_default()).into_owned();
+        let text = String::from_utf8_lossy(fields.message.unwrap_or_default()).into_owned();
+        let ours = code.starts_with("28") || code.starts_with("3D") || code.is_empty();
+        if ours {
+            tracing::warn!(code, text, "a server refused Holm's login");
+            return Fault::LoginRefused;
+        }
+        let early = !matches!(stage, Stage::LoggedIn);
+        tracing::info!(code, early, "a server refused a session");
+        Fault::Passed(frame.whole.to_vec())
+    }
+}

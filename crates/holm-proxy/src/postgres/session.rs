@@ -1,0 +1,216 @@
+//! One client from its first byte to its last: log in, join with a server, carry, part.
+//!
+//! Promises: a server connection serves the tenant it was opened for and no other; every way out releases the server, its
+//! place in the budget and the entry in the registry, in that order, and names one reason.
+
+use std::net::SocketAddr;
+
+use holm_core::error::{ErrorCode, Problem};
+use holm_pgwire::frame::STARTUP_LENGTH_MAX;
+use holm_pgwire::message;
+use holm_pgwire::startup::{self, Opening};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::Node;
+use super::budget::Permit;
+use super::cancel;
+use super::client::Client;
+use super::closing::{Goodbye, Leave, dismiss, last_words, release};
+use super::conversation::Conversation;
+use super::counters::Disconnect;
+use super::login::{self, Failed, First, Proven};
+use super::parameters;
+use super::refusal;
+use super::relay::{End, Relay};
+use super::server::{self, Server};
+use super::sessions::Registered;
+
+/// A client that is joined with its server.
+struct Joined {
+    relay: Relay,
+    registered: Registered,
+    permit: Permit,
+}
+
+/// Serves one client; counts and logs how it ended.
+pub(super) async fn serve(node: &Node, socket: TcpStream, peer: SocketAddr) {
+    // The login's future is large and short-lived; a session keeps only what carrying needs.
+    let ended = match Box::pin(open(node, socket, peer)).await {
+        Ok(joined) => {
+            let _open = node.counters.session_opened();
+            Box::pin(carry(joined)).await
+        }
+        Err(ended) => ended,
+    };
+    node.counters.disconnect(ended);
+    tracing::debug!(peer.addr = %peer, reason = ended.as_str(), "a connection ended");
+}
+
+async fn open(node: &Node, socket: TcpStream, peer: SocketAddr) -> Result<Joined, Disconnect> {
+    let mut conversation = Conversation::new(Client::Plain(socket));
+    let deadline = Instant::now() + node.login_timeout;
+    let place = node.half_open.enter();
+
+    // Both may be dropped half-way: the connection is closed then.
+    let first = tokio::select! {
+        biased;
+        _ = place.stop.ended() => return Err(cut(peer, "a login that had sent nothing useful yet gave way")),
+        first = timeout_at(deadline, login::first_packet(node, &mut conversation)) =>
+            first.unwrap_or(Err(Failed::Cut("the client did not send its startup packet in time"))),
+    };
+    let packet = match first {
+        Ok(First::Session(packet)) => packet,
+        Ok(First::Cancel { process, key }) => {
+            drop(place);
+            cancel::handle(node, peer.ip(), process, &key).await;
+            return Err(Disconnect::CancelRequest);
+        }
+        Err(failed) => return Err(turn_away(node, conversation, peer, failed).await),
+    };
+    let Ok(Opening::Session(request)) = startup::parse(&packet) else { return Err(Disconnect::NoLogin) };
+    let proven = tokio::select! {
+        biased;
+        reason = place.stop.ended() => Err(Failed::Refused(refusal::stopped(reason))),
+        proven = timeout_at(deadline, login::prove(node, &mut conversation, &request)) =>
+            proven.unwrap_or_else(|_| Err(Failed::Refused(refusal::login_timeout()))),
+    };
+    let proven = match proven {
+        Ok(proven) => proven,
+        Err(failed) => return Err(turn_away(node, conversation, peer, failed).await),
+    };
+    drop(place);
+    join(node, conversation, &request, proven, peer).await
+}
+
+/// Opens the server connection of a client that has proven itself, and tells the client that it may begin.
+async fn join(
+    node: &Node,
+    mut conversation: Conversation<Client>,
+    request: &startup::SessionRequest<'_>,
+    proven: Proven,
+    peer: SocketAddr,
+) -> Result<Joined, Disconnect> {
+    let answer = proven.answer.clone();
+    let (registered, permit, server) = match reach(node, request, &proven).await {
+        Ok(reached) => reached,
+        Err(server::Failed::Refused(problem)) => {
+            let words = [answer, refusal::fatal(&problem)].concat();
+            return Err(refuse(node, conversation.stream, peer, &problem, &words).await);
+        }
+        Err(server::Failed::Passed(message)) => {
+            last_words(conversation.into_parts().0, &[answer, message].concat()).await;
+            return Err(Disconnect::Refused);
+        }
+    };
+    let mut welcome = answer;
+    welcome.extend_from_slice(&server.greeting);
+    let (process, key) = node.cancels.key_of(&registered);
+    message::backend_key_data(&mut welcome, process, &key);
+    message::ready_for_query(&mut welcome);
+    let deadline = Instant::now() + server::LOGIN_TIMEOUT;
+    let welcomed = tokio::select! {
+        // A welcome that was sent in part is never continued: the client is closed.
+        welcomed = timeout_at(deadline, conversation.send(&welcome)) => matches!(welcomed, Ok(Ok(()))),
+        _ = registered.stop.ended() => false,
+    };
+    if !welcomed {
+        release(server.stream, &registered, Leave::Abandoned, Goodbye::Due).await;
+        return Err(Disconnect::ClientGone);
+    }
+    match Relay::new(conversation.into_parts(), (server.stream, server.rest)) {
+        (relay, None) => Ok(Joined { relay, registered, permit }),
+        (relay, Some(end)) => Err(part(relay, &registered, end).await),
+    }
+}
+
+async fn reach(
+    node: &Node,
+    request: &startup::SessionRequest<'_>,
+    proven: &Proven,
+) -> Result<(Registered, Permit, Server), server::Failed> {
+    let registered = login::admit(node, request, proven).map_err(server::Failed::Refused)?;
+    let (route, cluster) = (&registered.admission.route, &registered.admission.cluster);
+    let permit = node.budget.take(cluster).ok_or_else(|| server::Failed::Refused(refusal::no_connection_left(cluster)))?;
+    let login = route.login(proven.credential.level);
+    let startup = parameters::startup_message(request, route, &login.role);
+    if startup.len() > STARTUP_LENGTH_MAX {
+        // The server would close without a word.
+        return Err(server::Failed::Refused(refusal::violation("the startup parameters are too long")));
+    }
+    let mut server = server::open((cluster, route), login, &startup, &registered.stop).await?;
+    // Born with one tenant: the connection that was just opened and the session that gets it are of the same.
+    if server.tenant != route.tenant {
+        return Err(server::Failed::Refused(Problem::new(ErrorCode::Internal, "a server connection of another tenant was refused")));
+    }
+    if let Some(key) = server.key.take() {
+        registered.server_key.get_or_init(|| key);
+    }
+    Ok((registered, permit, server))
+}
+
+async fn carry(joined: Joined) -> Disconnect {
+    let Joined { mut relay, registered, permit } = joined;
+    let end = relay.run(&registered.stop).await;
+    let ended = part(relay, &registered, end).await;
+    drop(permit);
+    ended
+}
+
+/// Ends a session: the client first, then the server.
+async fn part(relay: Relay, session: &Registered, end: End) -> Disconnect {
+    let (terminated, goodbye) = (relay.is_terminated(), relay.goodbye());
+    match end {
+        End::ClientGone => {
+            let Relay { client, server, .. } = relay;
+            drop(client);
+            release(server, session, Leave::Abandoned, goodbye).await;
+            if terminated { Disconnect::Terminated } else { Disconnect::ClientGone }
+        }
+        End::ServerGone if terminated => Disconnect::Terminated,
+        End::ServerGone if relay.has_told_error() => {
+            last_words(relay.client, &[]).await;
+            Disconnect::ServerGone
+        }
+        End::ServerGone => {
+            dismiss(relay, &refusal::server_lost("the server closed the connection")).await;
+            Disconnect::ServerGone
+        }
+        End::ServerViolation => {
+            tracing::warn!(tenant.id = %session.admission.route.tenant, "a server broke the protocol");
+            let Relay { client, server, .. } = relay;
+            drop(client);
+            release(server, session, Leave::Stopped, goodbye).await;
+            Disconnect::ServerViolation
+        }
+        End::ClientViolation => {
+            let server = dismiss(relay, &refusal::violation("a message has an impossible length")).await;
+            release(server, session, Leave::Stopped, goodbye).await;
+            Disconnect::ClientViolation
+        }
+        End::Stopped(reason) => {
+            let server = dismiss(relay, &refusal::stopped(reason)).await;
+            release(server, session, Leave::Stopped, goodbye).await;
+            Disconnect::Stopped
+        }
+    }
+}
+
+async fn turn_away(node: &Node, conversation: Conversation<Client>, peer: SocketAddr, failed: Failed) -> Disconnect {
+    match failed {
+        Failed::Cut(why) => cut(peer, why),
+        Failed::Refused(problem) => refuse(node, conversation.stream, peer, &problem, &refusal::fatal(&problem)).await,
+    }
+}
+
+async fn refuse(node: &Node, client: Client, peer: SocketAddr, problem: &Problem, words: &[u8]) -> Disconnect {
+    node.counters.refuse(problem.code);
+    tracing::info!(peer.addr = %peer, code = %problem.code, "a client was refused");
+    last_words(client, words).await;
+    Disconnect::Refused
+}
+
+fn cut(peer: SocketAddr, why: &'static str) -> Disconnect {
+    tracing::debug!(peer.addr = %peer, why, "a connection was cut");
+    Disconnect::NoLogin
+}

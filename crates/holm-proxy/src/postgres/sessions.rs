@@ -1,0 +1,208 @@
+//! Every open session of the node, as others may find it: to end it, or to cancel its statement.
+//!
+//! Promises: an entry belongs to one tenant for its whole life and its place is taken again only under a new generation, so
+//! that neither a stop nor a cancel can reach another session. Registered before the last look at the route table, so that a
+//! suspension either finds the session here or is found by it.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use holm_core::credential::Credential;
+use holm_core::route::{Admission, RouteState, RouteTable};
+use tokio::sync::watch;
+
+use super::stop::{Reason, Stop};
+
+/// One session's name on this node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct SessionId {
+    pub(super) slot: u32,
+    pub(super) generation: u64,
+}
+
+/// What a server wants to see in a CancelRequest.
+#[derive(Debug)]
+pub(super) struct ServerKey {
+    pub(super) process: u32,
+    pub(super) key: Box<[u8]>,
+}
+
+/// One session as others see it.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) credential: Arc<Credential>,
+    /// The tenant's route and cluster at login; the server connection is bound to them.
+    pub(super) admission: Admission,
+    /// What a client of protocol 3.0 must show to cancel; `None` for one that has a long key.
+    pub(super) short_key: Option<[u8; 4]>,
+    pub(super) server_key: OnceLock<ServerKey>,
+    /// One cancel at a time is on its way.
+    pub(super) cancelling: AtomicBool,
+    pub(super) stop: Stop,
+}
+
+#[derive(Debug)]
+pub(super) struct Sessions {
+    slots: Mutex<Slots>,
+    /// Changes whenever a session has gone.
+    departures: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    next_generation: u64,
+    /// What every session is asked from now on, those to come included.
+    stopping: Option<Reason>,
+    sessions: Vec<Option<Arc<Session>>>,
+    free: Vec<u32>,
+}
+
+/// A session's entry; dropping it ends the entry.
+#[derive(Debug)]
+pub(super) struct Registered {
+    sessions: Arc<Sessions>,
+    session: Arc<Session>,
+}
+
+impl std::ops::Deref for Registered {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.sessions.forget(self.session.id);
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { slots: Mutex::default(), departures: watch::Sender::new(()) }
+    }
+}
+
+impl Sessions {
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        // Every change is one assignment, so that a panic elsewhere leaves the list whole.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes an entry.
+    pub(super) fn register(self: &Arc<Self>, credential: Arc<Credential>, admission: Admission, short_key: Option<[u8; 4]>) -> Registered {
+        let mut slots = self.slots();
+        let slot = slots.free.pop().unwrap_or_else(|| {
+            slots.sessions.push(None);
+            u32::try_from(slots.sessions.len() - 1).expect("a process has fewer than 2^32 sockets")
+        });
+        slots.next_generation += 1;
+        let session = Arc::new(Session {
+            id: SessionId { slot, generation: slots.next_generation },
+            credential,
+            admission,
+            short_key,
+            server_key: OnceLock::new(),
+            cancelling: AtomicBool::new(false),
+            stop: Stop::default(),
+        });
+        slots.sessions[index(slot)] = Some(Arc::clone(&session));
+        if let Some(reason) = slots.stopping {
+            session.stop.ask(reason);
+        }
+        drop(slots);
+        Registered { sessions: Arc::clone(self), session }
+    }
+
+    fn forget(&self, id: SessionId) {
+        let mut slots = self.slots();
+        slots.sessions[index(id.slot)] = None;
+        slots.free.push(id.slot);
+        drop(slots);
+        self.departures.send_replace(());
+    }
+
+    /// The session in a slot, whichever generation it is of.
+    pub(super) fn in_slot(&self, slot: u32) -> Option<Arc<Session>> {
+        self.slots().sessions.get(index(slot))?.clone()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        let slots = self.slots();
+        slots.sessions.len() - slots.free.len()
+    }
+
+    fn all(&self) -> Vec<Arc<Session>> {
+        self.slots().sessions.iter().flatten().cloned().collect()
+    }
+
+    /// Asks every session to end, and those that are still to come.
+    pub(super) fn ask_all(&self, reason: Reason) {
+        self.slots().stopping = Some(reason);
+        self.all().iter().for_each(|session| session.stop.ask(reason));
+    }
+
+    /// Asks every session that the table forbids to end, and waits until they have.
+    ///
+    /// Has no deadline of its own, since every way out of a session has one.
+    pub(super) async fn enforce(&self, table: &RouteTable) {
+        let mut departures = self.departures.subscribe();
+        let mut forbidden: Vec<SessionId> = Vec::new();
+        for session in self.all() {
+            if let Some(reason) = session.forbidden_by(table) {
+                session.stop.ask(reason);
+                forbidden.push(session.id);
+            }
+        }
+        loop {
+            forbidden.retain(|id| self.in_slot(id.slot).is_some_and(|session| session.id == *id));
+            if forbidden.is_empty() || departures.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until there is no session.
+    pub(super) async fn empty(&self) {
+        let mut departures = self.departures.subscribe();
+        while self.count() > 0 && departures.changed().await.is_ok() {}
+    }
+}
+
+fn index(slot: u32) -> usize {
+    usize::try_from(slot).expect("a slot is an index into a list in memory")
+}
+
+impl Session {
+    /// Why this session may not go on under a table, if so.
+    pub(super) fn forbidden_by(&self, table: &RouteTable) -> Option<Reason> {
+        match table.credential(self.credential.name.as_str()) {
+            Some(now) if Arc::ptr_eq(now, &self.credential) => {}
+            Some(now) if same_rights(now, &self.credential) => {}
+            _ => return Some(Reason::Revoked),
+        }
+        let Admission { route, cluster } = &self.admission;
+        let Some(now) = table.route_of(route.tenant) else { return Some(Reason::Removed) };
+        if now.state == RouteState::Suspended {
+            return Some(Reason::Suspended);
+        }
+        let login = |route: &holm_core::route::Route| route.login(self.credential.level).role.clone();
+        let stays = now.environment == route.environment
+            && now.cluster == route.cluster
+            && now.database == route.database
+            && login(now) == login(route)
+            && table.cluster(now.cluster).is_some_and(|known| known.address == cluster.address && known.environment == cluster.environment);
+        if stays { None } else { Some(Reason::Moved) }
+    }
+}
+
+/// Whether a credential still is the one that the session was opened with; a new secret ends what the old one opened.
+fn same_rights(now: &Credential, then: &Credential) -> bool {
+    now.id == then.id
+        && now.environment == then.environment
+        && now.scope == then.scope
+        && now.level == then.level
+        && now.verifier.stored_key == then.verifier.stored_key
+}
