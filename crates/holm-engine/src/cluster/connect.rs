@@ -1,0 +1,123 @@
+//! Sessions on a cluster: Holm's own, and logins as a role that owns one database.
+//!
+//! Promises: connecting and every answer have a deadline; a session that was dropped in the middle of something is closed
+//! and never used again. Refuses TLS so far: clusters are reached over a private network or on this machine.
+
+use std::time::Duration;
+
+use holm_core::cluster::{ClusterName, ServerAddress};
+use holm_core::role::{DatabaseName, RoleName};
+use holm_core::secret::Secret;
+use tokio::time::timeout;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::trouble::ClusterError;
+
+/// What PostgreSQL itself keeps for administrators; tenants cannot connect to it.
+const MAINTENANCE_DATABASE: &str = "postgres";
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A little more than the server itself allows a statement, which is a minute: cloning the largest template that a migrations
+/// directory makes takes seconds. It is over first only when the server has fallen silent.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(65);
+
+/// Nothing but `pg_catalog` is searched, temporary objects last; the limits end what hangs.
+const SETTINGS: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=60s -c lock_timeout=10s \
+    -c idle_in_transaction_session_timeout=60s -c client_min_messages=error -c jit=off";
+
+/// How Holm itself gets to a cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    pub(crate) cluster: ClusterName,
+    pub(crate) address: ServerAddress,
+    pub(crate) role: RoleName,
+    pub(crate) password: Secret<String>,
+}
+
+/// One session. Dropping it closes it.
+pub(crate) struct Connection {
+    client: Client,
+    driver: AbortOnDropHandle<()>,
+}
+
+impl Access {
+    /// Holm's own session, in the maintenance database.
+    pub(crate) async fn maintenance(&self) -> Result<Connection, ClusterError> {
+        connect(self.config().dbname(MAINTENANCE_DATABASE).options(SETTINGS)).await
+    }
+
+    /// Holm's own session in a database that no tenant has claimed.
+    pub(crate) async fn unclaimed(&self, database: &DatabaseName) -> Result<Connection, ClusterError> {
+        connect(self.config().dbname(database.as_str()).options(SETTINGS)).await
+    }
+
+    /// A login as a role that owns one database: here, and only here, may run what others wrote.
+    pub(crate) async fn login(
+        &self,
+        database: &DatabaseName,
+        role: &RoleName,
+        password: &Secret<String>,
+    ) -> Result<Connection, ClusterError> {
+        connect(self.config().dbname(database.as_str()).user(role.as_str()).password(password.expose())).await
+    }
+
+    fn config(&self) -> Config {
+        let mut config = Config::new();
+        config.host(&*self.address.host).port(self.address.port).user(self.role.as_str()).password(self.password.expose());
+        config.application_name("holm").connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(ANSWER_TIMEOUT);
+        config
+    }
+}
+
+async fn connect(config: &Config) -> Result<Connection, ClusterError> {
+    const ACT: &str = "log in";
+    // `connect_timeout` ends with the TCP handshake; a server that accepts and says nothing is met here.
+    let connected = timeout(CONNECT_TIMEOUT, config.connect(NoTls)).await.map_err(|_| ClusterError::silent(ACT, CONNECT_TIMEOUT))?;
+    let (client, connection) = connected.map_err(|source| ClusterError::postgres(ACT, source))?;
+    let driver = AbortOnDropHandle::new(tokio::spawn(async move {
+        // What ends a session is told to whoever waits for an answer on it.
+        let _ = connection.await;
+    }));
+    Ok(Connection { client, driver })
+}
+
+impl Connection {
+    /// Runs statements of Holm's own in one implicit transaction, where PostgreSQL allows it.
+    pub(crate) async fn run(&self, act: &'static str, sql: &str) -> Result<(), ClusterError> {
+        answer(act, ANSWER_TIMEOUT, self.client.batch_execute(sql)).await
+    }
+
+    /// The rows of a statement of Holm's own.
+    pub(crate) async fn query(&self, act: &'static str, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, ClusterError> {
+        answer(act, ANSWER_TIMEOUT, self.client.query(sql, params)).await
+    }
+
+    /// The one row of a statement of Holm's own.
+    pub(crate) async fn query_one(&self, act: &'static str, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, ClusterError> {
+        answer(act, ANSWER_TIMEOUT, self.client.query_one(sql, params)).await
+    }
+
+    /// The session itself, for scripts with a deadline of their own.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Says goodbye and waits until the server's end is told, so that a database without sessions is one soon.
+    pub(crate) async fn close(self) {
+        let Self { client, driver } = self;
+        drop(client);
+        let _ = timeout(CONNECT_TIMEOUT, driver).await;
+    }
+}
+
+async fn answer<T>(
+    act: &'static str,
+    patience: Duration,
+    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, ClusterError> {
+    let answered = timeout(patience, answer).await.map_err(|_| ClusterError::silent(act, patience))?;
+    answered.map_err(|source| ClusterError::postgres(act, source))
+}

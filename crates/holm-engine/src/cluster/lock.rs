@@ -1,0 +1,55 @@
+//! Advisory locks on a cluster: one maker and one remover of databases at a time, and one actor at a time for each database.
+//!
+//! They are taken in the maintenance database, where no tenant can connect, so that none can hold one against us. A lock
+//! belongs to the session that acts under it: while the server still works off a statement of a process that died, the
+//! lock is held, and when the session is gone nothing of it can act any more.
+
+use uuid::Uuid;
+
+use super::connect::Connection;
+use super::trouble::ClusterError;
+use crate::reconcile::pool::Part;
+
+/// "Holm" in ASCII, and a number for each part.
+const MAKE: i64 = 0x486f_6c6d_0000_0001;
+const REMOVE: i64 = 0x486f_6c6d_0000_0002;
+const GUARD: i64 = 0x486f_6c6d_0000_0003;
+
+/// Takes the cluster's lock for one part of the pool's work, if nobody has it.
+pub(crate) async fn pool(admin: &Connection, part: Part) -> Result<bool, ClusterError> {
+    let key = match part {
+        Part::Make => MAKE,
+        Part::Remove => REMOVE,
+    };
+    Ok(admin.query_one("take a pool's advisory lock", "SELECT pg_try_advisory_lock($1)", &[&key]).await?.get(0))
+}
+
+/// Waits for the lock of those who close the maintenance databases.
+pub(crate) async fn guard(admin: &Connection) -> Result<(), ClusterError> {
+    admin.query("wait for an advisory lock", "SELECT pg_advisory_lock($1)", &[&GUARD]).await.map(drop)
+}
+
+/// Gives it back; closing the session does the same.
+pub(crate) async fn release_guard(admin: &Connection) -> Result<(), ClusterError> {
+    admin.query("release an advisory lock", "SELECT pg_advisory_unlock($1)", &[&GUARD]).await.map(drop)
+}
+
+/// Waits for the lock of one database, template or tenant; the session's lock timeout ends the wait.
+pub(crate) async fn one(admin: &Connection, id: Uuid) -> Result<(), ClusterError> {
+    admin.query("wait for an advisory lock", "SELECT pg_advisory_lock($1)", &[&key(id)]).await.map(drop)
+}
+
+/// Takes the lock of one database, template or tenant if nobody has it.
+pub(crate) async fn try_one(admin: &Connection, id: Uuid) -> Result<bool, ClusterError> {
+    Ok(admin.query_one("take an advisory lock", "SELECT pg_try_advisory_lock($1)", &[&key(id)]).await?.get(0))
+}
+
+/// Gives it back; closing the session does the same.
+pub(crate) async fn release(admin: &Connection, id: Uuid) -> Result<(), ClusterError> {
+    admin.query("release an advisory lock", "SELECT pg_advisory_unlock($1)", &[&key(id)]).await.map(drop)
+}
+
+/// Half of a UUID. The ids are version 7, whose random half is the second; two that meet only wait for each other.
+fn key(id: Uuid) -> i64 {
+    i64::from_be_bytes(id.as_u64_pair().1.to_be_bytes())
+}

@@ -1,0 +1,96 @@
+//! One cluster: whether it can be worked with, its pool, and whether what is on it is what the catalog says.
+
+use holm_core::error::Problem;
+use holm_store::cluster::Cluster;
+use holm_store::template::{self, TemplateState};
+
+use super::inventory::Inventory;
+use super::{Finding, names};
+use crate::cluster::observe;
+use crate::cluster::trouble::ClusterError;
+use crate::control::Control;
+
+pub(super) async fn examine(control: &Control, cluster: &Cluster) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let name = |part: &str| format!("cluster {}: {part}", cluster.name);
+    match pool(control, cluster).await {
+        Ok(finding) => findings.push(finding),
+        Err(problem) => findings.push(Finding::of(name("pool"), &problem)),
+    }
+    match compare(control, cluster).await {
+        Ok(compared) => findings.extend(compared),
+        Err(problem) => findings.push(Finding::of(name("server"), &problem)),
+    }
+    findings
+}
+
+async fn pool(control: &Control, cluster: &Cluster) -> Result<Finding, Problem> {
+    let check = format!("cluster {}: pool", cluster.name);
+    let catalog = control.catalog();
+    let wanted = holm_store::environment::by_name(catalog, &cluster.environment).await?.map_or(0, |environment| environment.pool_size);
+    let templates = template::list(catalog, cluster.id).await?;
+    let serving = templates.iter().rev().find(|template| template.state == TemplateState::Ready);
+    if let Some(trouble) = &cluster.trouble {
+        let mut finding = Finding::of(check, trouble);
+        if serving.is_some() {
+            finding.text += "; tenants get databases of the migrations before";
+        }
+        return Ok(finding);
+    }
+    let Some(serving) = serving else {
+        return Ok(Finding::warning(check, "there is no template yet", "wait a moment; if it stays so, look at Holm's log"));
+    };
+    let ready = holm_store::database::ready_count(catalog, serving.id).await?;
+    let text = format!("{ready} of {wanted} databases are ready");
+    Ok(if ready >= u64::from(wanted) { Finding::good(check, text) } else { Finding::warning(check, text, "more are being made") })
+}
+
+async fn compare(control: &Control, cluster: &Cluster) -> Result<Vec<Finding>, Problem> {
+    let refused = |error: ClusterError| error.problem(&cluster.name);
+    let admin = control.access(cluster)?.maintenance().await.map_err(refused)?;
+    let server = observe::server(&admin).await.map_err(refused)?;
+    server.usable(&cluster.name)?;
+    let text = format!("PostgreSQL {} answers at {}", server.version_num / 10_000, cluster.access.address);
+    let mut findings = vec![Finding::good(format!("cluster {}: server", cluster.name), text)];
+    let inventory = Inventory::take(control, cluster, &admin).await?;
+    admin.close().await;
+    let of = |part: &str, good: &str, bad: Vec<String>, next: &str| {
+        let check = format!("cluster {}: {part}", cluster.name);
+        match bad.len() {
+            0 => Finding::good(check, good),
+            count => Finding::bad(check, format!("{count}: {}", names(bad.into_iter())), next),
+        }
+    };
+    findings.push(of(
+        "orphans",
+        "every database and role of Holm's making is in the catalog",
+        inventory.orphans(),
+        "they are on the server and not in the catalog, and Holm touches nothing that it does not know; drop them by hand",
+    ));
+    findings.push(of(
+        "databases",
+        "every database in the catalog is on the server",
+        inventory.missing(),
+        "they are in the catalog and not on the server; restore them from a backup",
+    ));
+    findings.push(of(
+        "isolation",
+        "no role can connect to a database that is not its own",
+        inventory.open_doors(),
+        "revoke `CONNECT` there from `PUBLIC` and from roles of other databases",
+    ));
+    findings.push(of(
+        "roles",
+        "no role of a tenant has more than was given to it",
+        inventory.grown_roles(),
+        "take the attributes and memberships from these roles with `ALTER ROLE` and `REVOKE`",
+    ));
+    let drifted = inventory.drifted_logins(control).await?;
+    findings.push(of(
+        "logins",
+        "every role has the login that Holm gave it",
+        drifted,
+        "somebody changed the passwords of these roles, so that the proxy cannot log in as them",
+    ));
+    Ok(findings)
+}

@@ -1,0 +1,146 @@
+//! What is on a cluster, and what the catalog says is.
+//!
+//! The server is read, then the catalog, then the server again: what Holm is making or removing meanwhile is in the
+//! catalog as long as it is on the server, so that only what both readings of the server show can be an orphan, and only
+//! what the second does not show can be missing.
+
+use std::collections::{HashMap, HashSet};
+
+use holm_core::credential::Level;
+use holm_core::error::Problem;
+use holm_core::role::RoleName;
+use holm_store::cluster::Cluster;
+use holm_store::database::{self, Database, DatabaseState};
+use holm_store::template::{self, Template};
+
+use crate::cluster::connect::Connection;
+use crate::cluster::observe::{self, ObservedDatabase, ObservedRole};
+use crate::control::Control;
+use crate::secret::logins::Logins;
+use crate::secret::scram::PostgresVerifier;
+
+/// Beyond what one cluster can hold.
+const DATABASES_MAX: u32 = 100_000;
+
+pub(super) struct Inventory {
+    before: HashSet<String>,
+    databases: Vec<ObservedDatabase>,
+    roles: Vec<ObservedRole>,
+    known: Vec<Database>,
+    templates: Vec<Template>,
+}
+
+impl Inventory {
+    pub(super) async fn take(control: &Control, cluster: &Cluster, admin: &Connection) -> Result<Self, Problem> {
+        let refused = |error: crate::cluster::trouble::ClusterError| error.problem(&cluster.name);
+        let mut before: HashSet<String> =
+            observe::databases(admin).await.map_err(refused)?.into_iter().map(|database| database.name).collect();
+        before.extend(observe::roles(admin).await.map_err(refused)?.into_iter().map(|role| role.name));
+        let mut known = Vec::new();
+        for state in DatabaseState::ALL {
+            known.extend(database::of_state(control.catalog(), cluster.id, state, DATABASES_MAX).await?);
+        }
+        let templates = template::list(control.catalog(), cluster.id).await?;
+        let databases = observe::databases(admin).await.map_err(refused)?;
+        let roles = observe::roles(admin).await.map_err(refused)?;
+        Ok(Self { before, databases, roles, known, templates })
+    }
+
+    /// Names of Holm's form, on the server through both readings, that the catalog does not know.
+    pub(super) fn orphans(&self) -> Vec<String> {
+        let known: HashSet<&str> = self.names_known().collect();
+        let databases = self.databases.iter().map(|database| (database.name.as_str(), database.name.as_str()));
+        let roles = self.roles.iter().filter_map(|role| Some((role.name.as_str(), role.name.rsplit_once('_')?.0)));
+        databases
+            .filter(|(name, _)| is_ours(name))
+            .chain(roles)
+            .filter(|(name, database)| self.before.contains(*name) && !known.contains(database))
+            .map(|(name, _)| name.to_owned())
+            .collect()
+    }
+
+    /// Databases that should be whole and are not there.
+    pub(super) fn missing(&self) -> Vec<String> {
+        let there: HashSet<&str> =
+            self.databases.iter().filter(|database| !database.invalid).map(|database| database.name.as_str()).collect();
+        self.whole().map(|database| database.name.as_str()).filter(|name| !there.contains(name)).map(str::to_owned).collect()
+    }
+
+    /// Databases that `PUBLIC` or a role of another database may connect to.
+    pub(super) fn open_doors(&self) -> Vec<String> {
+        // Nobody connects to what allows no connections: templates, and databases that are being made.
+        let reachable = |database: &&ObservedDatabase| database.allows_connections;
+        let foreign = |database: &ObservedDatabase| {
+            database.may_connect.iter().any(|role| role.rsplit_once('_').is_some_and(|(of, _)| is_ours(of) && of != database.name))
+        };
+        let mut open = Vec::new();
+        for database in self.databases.iter().filter(reachable) {
+            if database.public_connect {
+                open.push(format!("{} to everyone", database.name));
+            } else if foreign(database) {
+                open.push(format!("{} to a role of another database", database.name));
+            }
+        }
+        open
+    }
+
+    /// Roles with attributes or memberships that Holm never gives, and databases whose owner is not theirs.
+    pub(super) fn grown_roles(&self) -> Vec<String> {
+        let templates: HashSet<String> =
+            self.templates.iter().map(|template| RoleName::of(&template.database, Level::Owner).to_string()).collect();
+        let grown = |role: &&ObservedRole| role.privileged || role.is_member;
+        let left_open = |role: &&ObservedRole| templates.contains(&role.name) && role.can_login && self.is_ready_template(&role.name);
+        let mut names: Vec<String> =
+            self.roles.iter().filter(|role| grown(role) || left_open(role)).map(|role| role.name.clone()).collect();
+        let owners: HashMap<&str, &str> = self.databases.iter().map(|database| (database.name.as_str(), database.owner.as_str())).collect();
+        for database in self.whole() {
+            let owner = RoleName::of(&database.name, Level::Owner);
+            if owners.get(database.name.as_str()).is_some_and(|actual| *actual != owner.as_str()) {
+                names.push(owner.to_string());
+            }
+        }
+        names
+    }
+
+    /// Roles whose verifier is not the one that their sealed login makes.
+    pub(super) async fn drifted_logins(&self, control: &Control) -> Result<Vec<String>, Problem> {
+        let key = control.master_key().clone();
+        let whole: Vec<Database> = self.whole().cloned().collect();
+        let actual: HashMap<String, Option<String>> = self.roles.iter().map(|role| (role.name.clone(), role.verifier.clone())).collect();
+        let work = move || {
+            let mut drifted = Vec::new();
+            for database in whole {
+                let logins = Logins::unseal(&key, database.id, database.sealed_logins.as_bytes())?;
+                for level in Level::ALL {
+                    let role = RoleName::of(&database.name, level).to_string();
+                    let expected = PostgresVerifier(&logins.of(level).verifier()).to_string();
+                    if actual.get(&role).is_none_or(|verifier| verifier.as_deref() != Some(&*expected)) {
+                        drifted.push(role);
+                    }
+                }
+            }
+            Ok::<_, Problem>(drifted)
+        };
+        tokio::task::spawn_blocking(work).await.expect("comparing verifiers does not panic")
+    }
+
+    fn whole(&self) -> impl Iterator<Item = &Database> {
+        self.known.iter().filter(|database| matches!(database.state, DatabaseState::Ready | DatabaseState::Claimed))
+    }
+
+    fn names_known(&self) -> impl Iterator<Item = &str> {
+        let templates = self.templates.iter().filter(|template| template.dropped_at.is_none());
+        self.known.iter().map(|database| database.name.as_str()).chain(templates.map(|template| template.database.as_str()))
+    }
+
+    fn is_ready_template(&self, owner: &str) -> bool {
+        let finished = |name: &str| self.databases.iter().any(|database| database.name == name && database.is_template);
+        owner.rsplit_once('_').is_some_and(|(database, _)| finished(database))
+    }
+}
+
+/// `t_` or `tpl_` and 32 hex digits: the names that Holm generates.
+fn is_ours(name: &str) -> bool {
+    let digits = name.strip_prefix("t_").or_else(|| name.strip_prefix("tpl_"));
+    digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}

@@ -1,0 +1,61 @@
+//! What a start, and one change after it, cost with many tenants.
+
+use std::time::Instant;
+
+use holm_core::credential::Level;
+use holm_core::id::DatabaseId;
+use uuid::Uuid;
+
+use crate::secret::logins::Logins;
+use crate::secret::master_key::MasterKey;
+use crate::support::{KEY, Setup, World, production, slug};
+use crate::tenant;
+
+/// Copies of one tenant with names and sealed logins of their own.
+const COPY: &str = "\
+WITH made AS (
+    SELECT * FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS made (id, logins, n)
+), databases AS (
+    INSERT INTO database (id, cluster_id, environment_id, template_id, name, state, sealed_logins, ready_at)
+    SELECT made.id, d.cluster_id, d.environment_id, d.template_id, 't_' || replace(made.id::text, '-', ''), 'claimed', made.logins, now()
+    FROM made, database d
+    WHERE d.state = 'claimed'
+    RETURNING id
+)
+INSERT INTO tenant (id, environment_id, slug, database_id, state, seeded, epoch, parameters, route_version)
+SELECT gen_random_uuid(), t.environment_id, 'tenant-' || made.n, made.id, 'serving', true, 1, '[]', 1
+FROM made, tenant t
+WHERE t.slug = 'goteborg'";
+
+#[tokio::test]
+async fn twenty_thousand_tenants_are_loaded_at_a_start_and_one_change_costs_one_change() {
+    const COUNT: usize = 20_000;
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    world.create("goteborg").await.unwrap();
+    world.control.shutdown().await;
+    let (key, logins) = (MasterKey::from_bytes(KEY), Logins::generate());
+    let ids: Vec<Uuid> = (0..COUNT).map(|_| Uuid::now_v7()).collect();
+    let sealed: Vec<Vec<u8>> = ids.iter().map(|id| logins.seal(&key, DatabaseId::from_uuid(*id))).collect();
+    world.catalog().await.execute(COPY, &[&ids, &sealed]).await.unwrap();
+    let begun = Instant::now();
+    let control = world.second_control().await;
+    let loaded = begun.elapsed();
+    let table = control.publisher().table();
+    assert_eq!(table.tenant_count(), COUNT + 1);
+    let route = table.route(&production(), &slug("tenant-20000")).unwrap();
+    assert_eq!(route.login(Level::Ro).keys.client_key, logins.for_route(&route.database)[2].keys.client_key);
+    control.start();
+    let begun = Instant::now();
+    let suspended = tenant::suspend(&control, &production(), &slug("tenant-10000")).await.unwrap();
+    let changed = begun.elapsed();
+    let after = control.publisher().table();
+    assert_eq!(after.route_of(suspended.id).unwrap().epoch, suspended.epoch);
+    // One change copies nothing of the others.
+    let same = |name: &str| {
+        let (before, after) = (table.route(&production(), &slug(name)).unwrap(), after.route(&production(), &slug(name)).unwrap());
+        std::sync::Arc::ptr_eq(before, after)
+    };
+    assert!(same("goteborg") && same("tenant-1") && same("tenant-20000") && !same("tenant-10000"));
+    println!("{COUNT} tenants loaded in {loaded:?}; one suspended and published in {changed:?}");
+    control.shutdown().await;
+}

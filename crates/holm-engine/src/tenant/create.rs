@@ -1,0 +1,175 @@
+//! Creates a tenant: one transaction in the catalog when a database is ready, a wait for one when none is.
+//!
+//! Promises: acknowledged only when sessions are let in and the data plane knows it. Of two that take one name, one gets
+//! it. When the time is up the tenant keeps its name and is finished as soon as it can be; the answer says so, and why it
+//! took so long.
+
+use std::time::Duration;
+
+use holm_core::cluster::ClusterName;
+use holm_core::environment::EnvironmentName;
+use holm_core::error::{Changed, ErrorCode, Problem};
+use holm_core::id::TenantId;
+use holm_core::parameter::TenantParameter;
+use holm_core::slug::TenantSlug;
+use holm_core::tenant::TenantState;
+use holm_store::template::{self, TemplateState};
+use holm_store::tenant::claim::{self, Claim};
+use holm_store::tenant::{self, Tenant};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::parameters;
+use crate::control::Control;
+use crate::environment;
+
+/// A failure is looked for this often; success is told at once, by the route.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A tenant that is asked for.
+#[derive(Clone, Debug)]
+pub struct NewTenant {
+    /// Its environment, for good.
+    pub environment: EnvironmentName,
+    /// Its name.
+    pub slug: TenantSlug,
+    /// Where its database is to be, if that matters.
+    pub cluster: Option<ClusterName>,
+    /// What its sessions start with (R79).
+    pub parameters: Vec<TenantParameter>,
+}
+
+/// Creates a tenant and returns it when it is in use.
+///
+/// # Errors
+/// [`ErrorCode::SlugTaken`], [`ErrorCode::EnvironmentNotFound`], [`ErrorCode::ClusterNotFound`] and
+/// [`ErrorCode::InvalidValue`] changed nothing. [`ErrorCode::SeedFailed`]: the name is free again.
+/// [`ErrorCode::NoDatabaseInTime`] and [`ErrorCode::DataPlaneSilent`]: the tenant exists and will be finished.
+///
+/// # Cancel safety
+/// Safe: once begun, the tenant is created whether or not anyone waits.
+pub async fn create(control: &Control, new: NewTenant, patience: Duration) -> Result<Tenant, Problem> {
+    let deadline = Instant::now() + patience;
+    parameters::check(control, &new).await?;
+    let turn = timeout_at(deadline, control.creations().acquire()).await.map_err(|_| no_turn(&new))?;
+    let begun = control.tasks().finish("create a tenant", begin(control.clone(), new)).await?;
+    drop(turn);
+    served(control, &begun, deadline).await?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    let version = control.publisher().table().version();
+    control.confirmed(version, left).await?;
+    match tenant::by_id(control.catalog(), begun.id).await? {
+        Some(tenant) => Ok(tenant),
+        None => Err(environment::tenant_not_found(&begun.environment, &begun.slug)),
+    }
+}
+
+/// Takes the name, and a database if one is ready; without a seed the tenant serves from here on.
+async fn begin(control: Control, new: NewTenant) -> Result<Tenant, Problem> {
+    let NewTenant { environment, slug, cluster, parameters } = new.clone();
+    let mut tx = control.catalog().transaction().await?;
+    let row = claim::NewTenant { id: TenantId::from_uuid(Uuid::now_v7()), environment, slug, cluster, parameters };
+    let begun = match claim::claim(&mut tx, row).await? {
+        Claim::Claimed { tenant, .. } => {
+            if tenant.seeded {
+                let _ = tenant::mark_serving(&mut tx, tenant.id).await?;
+            }
+            tenant
+        }
+        Claim::Awaiting(tenant) => tenant,
+        Claim::SlugTaken => return Err(slug_taken(&new)),
+        Claim::NoSuchEnvironment => return Err(environment::not_found(&new.environment)),
+        Claim::NoSuchCluster => return Err(no_such_cluster(&new)),
+    };
+    tx.commit().await?;
+    control.nudge();
+    Ok(begun)
+}
+
+/// Waits until the tenant has a route.
+async fn served(control: &Control, begun: &Tenant, deadline: Instant) -> Result<(), Problem> {
+    let mut published = control.published().subscribe();
+    loop {
+        published.borrow_and_update();
+        if control.publisher().table().route_of(begun.id).is_some() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(too_late(control, begun).await);
+        }
+        let look = (Instant::now() + LOOK).min(deadline);
+        if timeout_at(look, published.changed()).await.is_err() {
+            // Only when there is a turn to be had at once: the deadline is what ends the wait, and not a catalog that is away.
+            let Ok(_turn) = control.creations().try_acquire() else { continue };
+            if let Ok(Some(now)) = tenant::by_id(control.catalog(), begun.id).await
+                && now.state == TenantState::Failed
+            {
+                return Err(now.failure.expect("the catalog has no failed tenant without a reason"));
+            }
+        }
+    }
+}
+
+fn no_turn(new: &NewTenant) -> Problem {
+    Problem::new(ErrorCode::NoDatabaseInTime, format!("tenant `{}` in `{}` was not begun in time", new.slug, new.environment))
+        .because("so many others are being created that its turn did not come")
+        .next("try again")
+}
+
+fn slug_taken(new: &NewTenant) -> Problem {
+    Problem::new(ErrorCode::SlugTaken, format!("a tenant called `{}` exists in `{}` already", new.slug, new.environment))
+        .next(format!("choose another name, or look at it: `holm tenant show {} --env {}`", new.slug, new.environment))
+}
+
+fn no_such_cluster(new: &NewTenant) -> Problem {
+    let name = new.cluster.as_ref().map_or("", ClusterName::as_str);
+    Problem::new(ErrorCode::ClusterNotFound, format!("`{}` has no cluster called `{name}`", new.environment))
+        .next("see which there are: `holm cluster list`")
+}
+
+/// Why it took too long, as far as it is known: the state the tenant is in, and the cluster's trouble.
+async fn too_late(control: &Control, begun: &Tenant) -> Problem {
+    let problem = Problem::new(
+        ErrorCode::NoDatabaseInTime,
+        format!(
+            "tenant `{}` in `{}` is not ready yet; it keeps its name and is finished as soon as it can be",
+            begun.slug, begun.environment
+        ),
+    )
+    .changed(Changed::Something)
+    .next(format!("see how far it is: `holm tenant show {} --env {}`", begun.slug, begun.environment));
+    match why_late(control, begun).await {
+        Ok(why) => problem.because(why),
+        Err(unavailable) => problem.because(unavailable.what),
+    }
+}
+
+async fn why_late(control: &Control, begun: &Tenant) -> Result<String, Problem> {
+    let catalog = control.catalog();
+    let now = tenant::by_id(catalog, begun.id).await?;
+    if now.as_ref().is_some_and(|tenant| tenant.database.is_some()) {
+        return Ok("it has a database, and its seed is running".to_owned());
+    }
+    let clusters = holm_store::cluster::list(catalog).await?;
+    let usable = clusters
+        .iter()
+        .filter(|cluster| cluster.environment == begun.environment && begun.cluster.as_ref().is_none_or(|wanted| *wanted == cluster.name));
+    let mut why = None;
+    for cluster in usable {
+        let planned =
+            template::list(catalog, cluster.id).await?.into_iter().rev().find(|template| template.state == TemplateState::Planned);
+        let trouble = cluster.trouble.clone().or_else(|| planned.and_then(|template| template.trouble));
+        match trouble {
+            Some(trouble) => why = Some(text_of(&trouble)),
+            None => return Ok(format!("cluster `{}` is still making databases", cluster.name)),
+        }
+    }
+    Ok(why.unwrap_or_else(|| format!("`{}` has no cluster to make a database on", begun.environment)))
+}
+
+fn text_of(trouble: &Problem) -> String {
+    match &trouble.why {
+        Some(why) => format!("{}: {why}", trouble.what),
+        None => trouble.what.clone(),
+    }
+}
