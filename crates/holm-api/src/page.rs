@@ -1,0 +1,102 @@
+//! Lists in parts: how many, and where the next part begins.
+//!
+//! Promises: a cursor says after which item to go on, so an item made meanwhile neither repeats nor hides another. It is
+//! the last item's key in base64, opaque to clients; one that was not made here is refused.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use holm_core::error::{ErrorCode, Problem};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// Enough for most installations in one answer.
+const LIMIT_DEFAULT: u32 = 100;
+
+/// About 300 KiB of tenants.
+const LIMIT_MAX: u32 = 1000;
+
+/// Which part of a list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageParams {
+    /// How many at the most: 1 to 1000, 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// The `next` of the part before.
+    cursor: Option<String>,
+}
+
+impl PageParams {
+    /// How many are wanted.
+    ///
+    /// # Errors
+    /// Outside of what one answer holds.
+    pub(crate) fn limit(&self) -> Result<u32, Problem> {
+        let limit = self.limit.unwrap_or(LIMIT_DEFAULT);
+        if (1..=LIMIT_MAX).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(Problem::new(ErrorCode::InvalidValue, format!("`limit={limit}` is not 1 to {LIMIT_MAX}")))
+    }
+
+    /// The key after which the part begins, if it is not the first.
+    ///
+    /// # Errors
+    /// The cursor was not made by [`cursor`] for such a key.
+    pub(crate) fn after<K: std::str::FromStr>(&self) -> Result<Option<K>, Problem> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        let key = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok());
+        let refused = || Problem::new(ErrorCode::InvalidValue, "`cursor` is not one that this list gave").next("begin without a cursor");
+        key.map(Some).ok_or_else(refused)
+    }
+}
+
+/// The cursor for the part after this one, if this one is full. The catalog may give fewer at once than were asked for; what
+/// it gives at the most is then what makes a part full.
+pub(crate) fn next(limit: u32, given: usize, last: Option<impl std::fmt::Display>) -> Option<String> {
+    let full = usize::try_from(limit.min(holm_store::page::LIMIT_MAX)).unwrap_or(usize::MAX);
+    last.filter(|_| given >= full).map(cursor)
+}
+
+/// The cursor that goes on after a key.
+fn cursor(key: impl std::fmt::Display) -> String {
+    URL_SAFE_NO_PAD.encode(key.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holm_core::slug::TenantSlug;
+
+    fn params(limit: Option<u32>, cursor: Option<&str>) -> PageParams {
+        PageParams { limit, cursor: cursor.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_part_has_a_bounded_length() {
+        assert_eq!(params(None, None).limit().unwrap(), 100);
+        assert_eq!(params(Some(1000), None).limit().unwrap(), 1000);
+        for limit in [0, 1001, u32::MAX] {
+            assert_eq!(params(Some(limit), None).limit().unwrap_err().code, ErrorCode::InvalidValue);
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_not_full_is_the_last() {
+        assert_eq!(next(2, 2, Some("malmo")), Some(cursor("malmo")));
+        assert_eq!(next(2, 1, Some("malmo")), None);
+        assert_eq!(next(2, 0, None::<&str>), None);
+        assert!(next(1000, 500, Some("malmo")).is_some(), "the catalog gives no more at once");
+    }
+
+    #[test]
+    fn a_cursor_goes_on_after_its_key_and_a_forged_one_is_refused() {
+        let made = cursor("goteborg");
+        assert_eq!(params(None, Some(&made)).after::<TenantSlug>().unwrap(), Some("goteborg".parse().unwrap()));
+        assert_eq!(params(None, None).after::<TenantSlug>().unwrap(), None);
+        for forged in ["", "goteborg", "!!", &cursor("Göteborg"), &cursor("x' OR true --")] {
+            assert_eq!(params(None, Some(forged)).after::<TenantSlug>().unwrap_err().code, ErrorCode::InvalidValue, "{forged}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What the API shows and takes: the shapes of environments, clusters, tenants, credentials and findings on the wire.
+//!
+//! Promises: the client reads with the same types that the server writes. A view never carries a secret, except
+//! [`IssuedCredentialView`], whose purpose it is. Requests refuse fields that do not exist.
+
+use std::collections::BTreeMap;
+
+use holm_core::cluster::ClusterName;
+use holm_core::credential::{CredentialName, Level};
+use holm_core::environment::{Domain, EnvironmentKind, EnvironmentName};
+use holm_core::error::Problem;
+use holm_core::id::{ClusterId, CredentialId, EnvironmentId, TenantId};
+use holm_core::role::DatabaseName;
+use holm_core::slug::TenantSlug;
+use holm_core::tenant::TenantState;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::envelope::ProblemView;
+
+/// Some of a list, in its order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ListView<T> {
+    /// What is in this part.
+    pub items: Vec<T>,
+    /// What to give as `cursor` for the next part; null when this is the last.
+    pub next: Option<String>,
+}
+
+/// Production, staging and their kin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EnvironmentView {
+    /// Its identity.
+    #[schema(value_type = String, example = "env_018f3e5c2d7a7b3c9d4e5f60718293a4")]
+    pub id: EnvironmentId,
+    /// Its name.
+    #[schema(value_type = String, example = "production")]
+    pub name: EnvironmentName,
+    /// What it is for: `production`, `staging`, `development` or `ci`.
+    #[schema(value_type = String, example = "production")]
+    pub kind: EnvironmentKind,
+    /// Where its tenants have their subdomains.
+    #[schema(value_type = String, example = "example.com")]
+    pub domain: Domain,
+    /// How many databases are kept ready on each of its clusters.
+    pub pool_size: u32,
+    /// The directory of migrations that a new tenant starts with; null when it starts empty.
+    pub migrations: Option<String>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// A PostgreSQL server that tenants are placed on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ClusterView {
+    /// Its identity.
+    #[schema(value_type = String, example = "clu_018f3e5c2d7a7b3c9d4e5f60718293a4")]
+    pub id: ClusterId,
+    /// Its name.
+    #[schema(value_type = String, example = "production-1")]
+    pub name: ClusterName,
+    /// The one environment that it belongs to.
+    #[schema(value_type = String, example = "production")]
+    pub environment: EnvironmentName,
+    /// Where it listens.
+    #[schema(example = "10.0.0.4:5432")]
+    pub address: String,
+    /// Its PostgreSQL version.
+    #[schema(example = "15.14")]
+    pub server_version: String,
+    /// How many connections the data plane may have open to it.
+    pub connections_max: u32,
+    /// What is wrong with it as seen last; null when nothing is.
+    #[schema(value_type = Option<ProblemView>)]
+    pub trouble: Option<Problem>,
+    /// When it was registered.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// One customer in one environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TenantView {
+    /// Its identity, for ever.
+    #[schema(value_type = String, example = "ten_018f3e5c2d7a7b3c9d4e5f60718293a4")]
+    pub id: TenantId,
+    /// Its environment.
+    #[schema(value_type = String, example = "production")]
+    pub environment: EnvironmentName,
+    /// Its name there.
+    #[schema(value_type = String, example = "goteborg")]
+    pub slug: TenantSlug,
+    /// `creating`, `serving`, `suspended` or `failed`.
+    #[schema(value_type = String, example = "serving")]
+    pub state: TenantState,
+    /// Where its database is; null until it has one.
+    #[schema(value_type = Option<String>, example = "production-1")]
+    pub cluster: Option<ClusterName>,
+    /// PostgreSQL's name for its database; null until it has one.
+    #[schema(value_type = Option<String>)]
+    pub database: Option<DatabaseName>,
+    /// Its own PostgreSQL parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// Why it could not be created; null otherwise.
+    #[schema(value_type = Option<ProblemView>)]
+    pub failure: Option<Problem>,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+/// What a new tenant is to be.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTenant {
+    /// Its name: one DNS label in lower-case ASCII.
+    #[schema(example = "goteborg")]
+    pub slug: String,
+    /// The cluster to place it on; any of the environment when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// PostgreSQL parameters of its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// What an app presents to the proxy, without its secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CredentialView {
+    /// Its identity.
+    #[schema(value_type = String, example = "cred_018f3e5c2d7a7b3c9d4e5f60718293a4")]
+    pub id: CredentialId,
+    /// The user name.
+    #[schema(value_type = String, example = "booking-rw")]
+    pub name: CredentialName,
+    /// The only environment it is good for.
+    #[schema(value_type = String, example = "production")]
+    pub environment: EnvironmentName,
+    /// The only tenant it is good for; null when it is good for any tenant of its environment.
+    #[schema(value_type = Option<String>, example = "goteborg")]
+    pub tenant: Option<TenantSlug>,
+    /// `owner`, `rw` or `ro`.
+    #[schema(value_type = String, example = "rw")]
+    pub level: Level,
+    /// When it was issued.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// What a new credential is to be.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateCredential {
+    /// The user name, unique over all environments.
+    #[schema(example = "booking-rw")]
+    pub name: String,
+    /// `owner`, `rw` or `ro`.
+    #[schema(example = "rw")]
+    pub level: String,
+    /// The only tenant that it may use; any of the environment when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+}
+
+/// A credential at the only moment at which its secret is known.
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IssuedCredentialView {
+    /// The credential.
+    pub credential: CredentialView,
+    /// Its password. It is not stored and cannot be shown again.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for IssuedCredentialView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IssuedCredentialView").field("credential", &self.credential).field("secret", &"[redacted]").finish()
+    }
+}
+
+/// A credential that is good for nothing any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RevokedCredentialView {
+    /// The user name.
+    #[schema(value_type = String, example = "booking-rw")]
+    pub name: CredentialName,
+    /// The environment that it was good for.
+    #[schema(value_type = String, example = "production")]
+    pub environment: EnvironmentName,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Good,
+    /// Works, but somebody should look.
+    Warning,
+    /// Does not work.
+    Bad,
+}
+
+impl Verdict {
+    /// The word that people read.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Warning => "warning",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// One thing that the doctor looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FindingView {
+    /// What was looked at.
+    #[schema(example = "cluster production-1")]
+    pub check: String,
+    /// How it is.
+    pub verdict: Verdict,
+    /// What was found.
+    pub text: String,
+    /// What to do; null when nothing.
+    pub next: Option<String>,
+}
+
+/// Whether the server is alive or ready.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProbeView {
+    /// `alive` or `ready`.
+    #[schema(example = "ready")]
+    pub status: String,
+    /// The server's version.
+    pub version: String,
+}

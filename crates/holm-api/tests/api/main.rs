@@ -1,0 +1,10 @@
+//! What the API promises, on a real catalog and a real cluster.
+
+#![allow(clippy::unwrap_used, reason = "everything here is a test's, and a test stops at what it did not expect")]
+
+mod description;
+mod installation;
+mod listing;
+mod refusing;
+mod tenants;
+mod unfriendly;
