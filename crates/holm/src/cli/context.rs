@@ -1,0 +1,121 @@
+//! What every command is given: how to show, whom to ask, which environment is meant.
+
+use std::path::PathBuf;
+
+use holm_core::error::{ErrorCode, Problem};
+
+use crate::client::Client;
+use crate::exit::Exit;
+use crate::output::{self, Answer, Format};
+use crate::settings::{self, Given};
+
+/// Flags that stand anywhere in a command line.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// How stdout looks
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        hide_default_value = true,
+        hide_possible_values = false,
+        value_name = "FORMAT"
+    )]
+    output: Format,
+    /// Which columns of a table or of CSV, in this order
+    #[arg(long, global = true, value_delimiter = ',', value_name = "NAME,…")]
+    columns: Option<Vec<String>>,
+    /// The directory of a `holm dev` [env: HOLM_DIR] [default: `.holm` here or above]
+    #[arg(long, global = true, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// A server elsewhere [env: HOLM_URL]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "dir")]
+    url: Option<String>,
+    /// The file with the token for it [env: HOLM_TOKEN_FILE, or HOLM_TOKEN for the token itself]
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Says nothing but the answer and failures
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+/// The environment that a command is about.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Environment {
+    /// The environment; there is no default
+    #[arg(id = "environment", long = "env", env = "HOLM_ENV", value_name = "ENVIRONMENT")]
+    pub(crate) name: String,
+}
+
+/// What a command works with.
+#[derive(Debug)]
+pub(crate) struct Context {
+    globals: Globals,
+}
+
+impl Context {
+    pub(crate) const fn new(globals: Globals) -> Self {
+        Self { globals }
+    }
+
+    fn given(&self) -> Given {
+        let flags = Given {
+            url_flag: self.globals.url.clone(),
+            token_file_flag: self.globals.token_file.clone(),
+            directory_flag: self.globals.dir.clone(),
+            ..Given::default()
+        };
+        flags.with_environment()
+    }
+
+    /// The directory for a development server: `--dir`, `HOLM_DIR`, else `.holm`.
+    pub(crate) fn dev_directory(&self) -> PathBuf {
+        self.given().dev_directory()
+    }
+
+    /// A connection to the server that is meant.
+    ///
+    /// # Errors
+    /// None is found, or what was said about it cannot be used.
+    pub(crate) fn client(&self) -> Result<Client, Problem> {
+        let here = std::env::current_dir()
+            .map_err(|error| Problem::new(ErrorCode::InvalidConfig, "there is no working directory").because(error))?;
+        let client = Client::new(settings::find(&self.given(), &here)?)?;
+        if let Some(warning) = client.warning() {
+            self.say(&warning);
+        }
+        Ok(client)
+    }
+
+    /// Says something to a person who may be there.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.globals.quiet {
+            output::say(&format!("{text}\n"));
+        }
+    }
+
+    /// Shows an answer and says how the command ends.
+    ///
+    /// # Errors
+    /// A column was chosen that is not there, or stdout cannot be written.
+    pub(crate) fn show(&self, answer: &Answer) -> Result<Exit, Problem> {
+        let text = answer.render(self.globals.output, self.globals.columns.as_deref())?;
+        output::print(&text).map_err(|error| {
+            Problem::new(ErrorCode::InvalidConfig, "the answer cannot be written to stdout")
+                .because(error)
+                .changed(holm_core::error::Changed::Unknown)
+        })?;
+        Ok(answer.exits())
+    }
+
+    /// Shows a problem: to a person always, to a program in the envelope.
+    pub(crate) fn fail(&self, problem: &Problem) -> Exit {
+        // Stdout may be what failed; stderr says the same.
+        let _ = output::print(&output::render_failure(problem, self.globals.output));
+        output::say(&output::render_problem(problem));
+        Exit::from(problem)
+    }
+}

@@ -1,0 +1,64 @@
+//! `holm env`: the environments, and what an app needs to run in one.
+
+mod list;
+mod print;
+
+use holm_api::view::EnvironmentView;
+use holm_core::error::{ErrorCode, Problem};
+
+use super::context::Context;
+use crate::client::Client;
+use crate::output::{Answer, Cell, Row};
+
+/// One variant for each verb.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Lists them
+    List(list::Args),
+    /// Prints the variables of an app that reads one URL for each tenant
+    Print(print::Args),
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
+    match command {
+        Command::List(args) => list::run(context, args).await,
+        Command::Print(args) => print::run(context, args).await,
+    }
+}
+
+/// Every environment of the server.
+pub(super) async fn all(client: &Client) -> Result<Vec<EnvironmentView>, Problem> {
+    client.items(&["environments"]).await
+}
+
+/// Refuses an environment that the server does not have, where the API is not asked about it by name.
+pub(super) async fn known(client: &Client, name: &str) -> Result<(), Problem> {
+    let known = all(client).await?;
+    if known.iter().any(|environment| environment.name.as_str() == name) {
+        return Ok(());
+    }
+    let names: Vec<String> = known.iter().map(|environment| format!("`{}`", environment.name)).collect();
+    Err(Problem::new(ErrorCode::EnvironmentNotFound, format!("no environment `{}`", name.escape_debug()))
+        .next(format!("there are {}", names.join(", "))))
+}
+
+impl Row for EnvironmentView {
+    const COLUMNS: &'static [&'static str] = &["ENVIRONMENT", "KIND", "DOMAIN", "POOL", "MIGRATIONS", "CREATED", "ID"];
+    const BRIEF: usize = 5;
+
+    fn cells(&self) -> Vec<Cell> {
+        vec![
+            Cell::of(&self.name),
+            Cell::of(self.kind),
+            Cell::of(&self.domain),
+            Cell::Number(self.pool_size.into()),
+            self.migrations.clone().into(),
+            Cell::time(self.created_at),
+            Cell::of(self.id),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.name.to_string()
+    }
+}

@@ -1,0 +1,49 @@
+//! `holm tenant create`: a new customer, ready when the command ends.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use holm_api::view::{CreateTenant, TenantView};
+use holm_core::error::Problem;
+
+use super::Named;
+use crate::cli::context::Context;
+use crate::output::Answer;
+
+/// What it is to be.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  holm tenant create uppsala --env production
+  holm tenant create uppsala --env staging --cluster staging-1
+  holm tenant create uppsala --env production --set work_mem=16MB --set statement_timeout=30s")]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    tenant: Named,
+    /// The cluster to place it on [default: any of the environment]
+    #[arg(long, value_name = "CLUSTER")]
+    cluster: Option<String>,
+    /// A PostgreSQL parameter of its own; may be given again
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
+    set: Vec<(String, String)>,
+    /// How long to wait for it, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
+    timeout: u64,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| "write it as `name=value`".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
+    let began = Instant::now();
+    let (slug, environment) = (&args.tenant.slug, &args.tenant.environment.name);
+    let parameters: BTreeMap<String, String> = args.set.into_iter().collect();
+    let wanted = CreateTenant { slug: slug.clone(), cluster: args.cluster, parameters };
+    let wait = args.timeout.to_string();
+    let tenant: TenantView = context.client()?.post(&["environments", environment, "tenants"], &[("wait", &wait)], &wanted).await?;
+    let place = tenant.cluster.as_ref().map(|cluster| format!(" on {cluster}")).unwrap_or_default();
+    context.say(&format!("✓ {slug} is ready in {environment}{place} after {:.3} s", began.elapsed().as_secs_f64()));
+    context.say(&format!("  next: holm tenant psql {slug} --env {environment} · holm tenant url {slug} --env {environment}"));
+    Ok(Answer::one(&tenant))
+}

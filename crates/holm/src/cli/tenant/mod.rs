@@ -1,0 +1,90 @@
+//! `holm tenant`: customers, each with a database of its own in each environment.
+
+pub(super) mod connection;
+mod create;
+mod list;
+mod psql;
+mod resume;
+mod show;
+mod suspend;
+mod url;
+
+use holm_api::view::TenantView;
+use holm_core::error::Problem;
+
+use super::context::{Context, Environment};
+use crate::output::{Answer, Cell, Row};
+
+/// One variant for each verb.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Makes one, with its database, and waits until it can be used
+    Create(create::Args),
+    /// Lists them
+    List(list::Args),
+    /// Shows all that is known of one
+    Show(show::Args),
+    /// Prints the URL with which an app or psql reaches its database
+    Url(url::Args),
+    /// Opens psql on its database
+    Psql(psql::Args),
+    /// Lets no session in any more and closes those that are open; keeps everything
+    Suspend(suspend::Args),
+    /// Lets sessions in again
+    Resume(resume::Args),
+}
+
+/// One tenant, as most commands want it named.
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// The tenant's name
+    #[arg(value_name = "SLUG")]
+    pub(super) slug: String,
+    #[command(flatten)]
+    pub(super) environment: Environment,
+}
+
+impl Named {
+    /// Its path in the API, and what follows.
+    fn path<'a>(&'a self, rest: &[&'a str]) -> Vec<&'a str> {
+        [&["environments", self.environment.name.as_str(), "tenants", self.slug.as_str()], rest].concat()
+    }
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
+    match command {
+        Command::Create(args) => create::run(context, args).await,
+        Command::List(args) => list::run(context, args).await,
+        Command::Show(args) => show::run(context, args).await,
+        Command::Url(args) => url::run(context, args).await,
+        Command::Psql(args) => psql::run(context, args).await,
+        Command::Suspend(args) => suspend::run(context, args).await,
+        Command::Resume(args) => resume::run(context, args).await,
+    }
+}
+
+impl Row for TenantView {
+    const COLUMNS: &'static [&'static str] =
+        &["TENANT", "ENVIRONMENT", "STATE", "CLUSTER", "CREATED", "DATABASE", "PARAMETERS", "FAILURE", "UPDATED", "ID"];
+    const BRIEF: usize = 5;
+
+    fn cells(&self) -> Vec<Cell> {
+        let parameters: Vec<String> = self.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        vec![
+            Cell::of(&self.slug),
+            Cell::of(&self.environment),
+            Cell::of(self.state),
+            self.cluster.as_ref().map(ToString::to_string).into(),
+            Cell::time(self.created_at),
+            self.database.as_ref().map(ToString::to_string).into(),
+            Some(parameters.join(" ")).filter(|text| !text.is_empty()).into(),
+            self.failure.as_ref().map(ToString::to_string).into(),
+            Cell::time(self.updated_at),
+            Cell::of(self.id),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.slug.to_string()
+    }
+}

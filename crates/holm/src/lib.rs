@@ -1,0 +1,15 @@
+//! Wires: the command line, its servers and the development launcher.
+//!
+//! Promises: stdout is data and stderr is talk; every command knows every output format; every failure has a code, says
+//! whether anything changed and what to do next, and ends with an exit code of [`exit::Exit`].
+
+pub mod cli;
+mod client;
+mod dev;
+pub mod exit;
+pub mod logging;
+mod output;
+mod percent;
+mod proxy_url;
+mod settings;
+mod stored_credentials;

@@ -1,0 +1,227 @@
+//! The command line as a whole: what exists, and what every command promises whether or not a server runs.
+
+#![allow(clippy::unwrap_used, reason = "everything here is a test's, and a test stops at what it did not expect")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Every command that does something, as the words that reach it.
+fn leaves() -> Vec<Vec<String>> {
+    fn walk(command: &clap::Command, words: &[String], found: &mut Vec<Vec<String>>) {
+        let mut below = command.get_subcommands().filter(|below| below.get_name() != "help").peekable();
+        if below.peek().is_none() {
+            found.push(words.to_vec());
+        }
+        for command in below {
+            walk(command, &[words, &[command.get_name().to_owned()]].concat(), found);
+        }
+    }
+    let mut found = Vec::new();
+    walk(&holm::cli::command(), &[], &mut found);
+    found
+}
+
+fn command_at<'a>(root: &'a clap::Command, words: &[String]) -> &'a clap::Command {
+    words.iter().fold(root, |command, word| command.find_subcommand(word).unwrap())
+}
+
+/// Words that a command cannot do without, made up from what clap says that it wants.
+fn required(words: &[String]) -> Vec<String> {
+    let root = holm::cli::command();
+    let mut given = Vec::new();
+    for argument in command_at(&root, words).get_arguments().filter(|argument| argument.is_required_set()) {
+        given.extend(argument.get_long().map(|long| format!("--{long}")));
+        let possible = argument.get_possible_values();
+        given.push(possible.first().map_or_else(|| "goteborg".to_owned(), |value| value.get_name().to_owned()));
+    }
+    given
+}
+
+/// The program, in a directory where no server is found, with nobody to ask.
+fn holm(directory: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holm"));
+    for variable in ["HOLM_URL", "HOLM_TOKEN", "HOLM_TOKEN_FILE", "HOLM_DIR", "HOLM_ENV"] {
+        command.env_remove(variable);
+    }
+    command.args(words).current_dir(directory).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Commands that need no server; `dev` is one itself and is tried elsewhere.
+const ALONE: [&str; 3] = ["completion", "dev", "version"];
+
+fn needing_a_server() -> Vec<Vec<String>> {
+    let leaves: Vec<_> = leaves().into_iter().filter(|words| !ALONE.contains(&words[0].as_str())).collect();
+    assert!(leaves.len() > 10, "{leaves:?}");
+    leaves
+}
+
+#[test]
+fn the_tree_changes_only_on_purpose() {
+    let mut tree = String::new();
+    for words in leaves() {
+        let root = holm::cli::command();
+        let command = command_at(&root, &words);
+        let mut line = format!("holm {}", words.join(" "));
+        for argument in command
+            .get_arguments()
+            .filter(|argument| !argument.is_global_set() && argument.get_id() != "help" && argument.get_id() != "version")
+        {
+            let value = argument.get_value_names().map(|names| names.join(" ")).unwrap_or_default();
+            let shown = match argument.get_long() {
+                Some(long) if argument.get_action().takes_values() => format!("--{long} {value}"),
+                Some(long) => format!("--{long}"),
+                None => value,
+            };
+            line += &if argument.is_required_set() { format!(" {shown}") } else { format!(" [{shown}]") };
+        }
+        tree += &format!("{line}\n");
+    }
+    insta::assert_snapshot!(tree);
+}
+
+#[test]
+fn every_command_explains_itself_with_an_example_and_takes_every_global_option() {
+    let here = tempfile::tempdir().unwrap();
+    for words in leaves() {
+        let mut line: Vec<&str> = words.iter().map(String::as_str).collect();
+        line.push("--help");
+        let output = holm(here.path(), &line);
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert!(help.contains("Examples:\n  ") && help.contains("holm "), "{words:?} has no example:\n{help}");
+        for option in ["--output", "--columns", "--dir", "--url", "--token-file", "--quiet"] {
+            assert!(help.contains(option), "{words:?} has no {option}");
+        }
+        assert!(!help.contains("--token "), "a token among the arguments is in every list of processes");
+    }
+}
+
+#[test]
+fn every_command_answers_a_missing_server_in_the_envelope_with_the_command_that_starts_one() {
+    let here = tempfile::tempdir().unwrap();
+    for words in needing_a_server().into_iter().filter(|words| words[0] != "doctor") {
+        let given = required(&words);
+        for format in ["json", "jsonl", "yaml"] {
+            let mut line: Vec<&str> = words.iter().chain(&given).map(String::as_str).collect();
+            line.extend(["-o", format]);
+            if words.last().unwrap() == "revoke" {
+                line.push("--yes");
+            }
+            let output = holm(here.path(), &line);
+            let text = String::from_utf8(output.stdout).unwrap();
+            let value: Value =
+                if format == "yaml" { serde_yaml_ng::from_str(&text).unwrap() } else { serde_json::from_str(&text).unwrap() };
+            assert_eq!((&value["ok"], &value["data"], &value["operation"]), (&false.into(), &Value::Null, &Value::Null), "{line:?}");
+            assert_eq!(value["error"]["code"], "HOLM-7003", "{line:?}");
+            assert_eq!(value["error"]["next"][0], "start one here: `holm dev --demo`");
+            assert_eq!(output.status.code(), Some(1), "{line:?}");
+            assert!(String::from_utf8(output.stderr).unwrap().starts_with("HOLM-7003  no Holm server was found\n  why: "), "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn for_people_a_failure_leaves_stdout_empty() {
+    let here = tempfile::tempdir().unwrap();
+    for format in ["table", "csv", "name"] {
+        let output = holm(here.path(), &["tenant", "list", "-o", format]);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"".as_slice()));
+        assert!(!output.stderr.contains(&0x1b), "no colour where no terminal reads");
+    }
+}
+
+#[test]
+fn the_doctor_answers_when_nothing_else_does() {
+    let here = tempfile::tempdir().unwrap();
+    let output = holm(here.path(), &["doctor", "-o", "json"]);
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&value["ok"], &value["data"][0]["verdict"], output.status.code()), (&true.into(), &"bad".into(), Some(1)));
+}
+
+#[test]
+fn what_cannot_be_undone_is_not_done_unasked_and_nobody_is_waited_for() {
+    let here = tempfile::tempdir().unwrap();
+    let output = holm(here.path(), &["credential", "revoke", "reports", "--env", "production", "-o", "json"]);
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&value["error"]["code"], output.status.code()), (&"HOLM-1009".into(), Some(5)));
+}
+
+#[test]
+fn a_wrong_command_line_is_64_and_a_program_still_gets_its_envelope() {
+    let here = tempfile::tempdir().unwrap();
+    let check = |line: &[&str], code: &str, what: &str| {
+        let output = holm(here.path(), line);
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((output.status.code(), &value["error"]["code"]), (Some(64), &code.into()), "{line:?}");
+        assert!(value["error"]["what"].as_str().unwrap().contains(what), "{value}");
+    };
+    check(&["tenant", "create", "x", "-o", "json"], "HOLM-1001", "--env <ENVIRONMENT>");
+    check(&["tenant", "list", "--nonsense", "-o", "json"], "HOLM-1002", "--nonsense");
+    check(&["tenant", "explode", "--output=json"], "HOLM-1001", "explode");
+    check(&["tenant", "create", "x", "--env", "e", "--timeout", "61", "-ojson"], "HOLM-1001", "61");
+    check(&["tenant", "create", "x", "--env", "e", "--set", "work_mem", "-ojson"], "HOLM-1001", "name=value");
+    check(&["env", "print", "--env", "e", "--prefix", "A B", "-ojson"], "HOLM-1001", "A B");
+    let bare = holm(here.path(), &[]);
+    assert_eq!((bare.status.code(), bare.stdout.is_empty()), (Some(64), true));
+}
+
+#[test]
+fn the_version_is_told_in_every_format_without_a_server() {
+    let here = tempfile::tempdir().unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(holm(here.path(), &["--version"]).stdout, format!("holm {version}\n").into_bytes());
+    assert_eq!(holm(here.path(), &["version"]).stdout, format!("holm {version}\n").into_bytes());
+    assert_eq!(holm(here.path(), &["version", "-o", "name"]).stdout, format!("{version}\n").into_bytes());
+    let value: Value = serde_json::from_slice(&holm(here.path(), &["version", "-o", "json"]).stdout).unwrap();
+    assert_eq!(value["data"]["version"], version);
+}
+
+#[test]
+fn every_shell_gets_a_script_that_knows_every_command() {
+    let here = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = holm(here.path(), &["completion", shell]);
+        let script = String::from_utf8(output.stdout).unwrap();
+        for word in leaves().concat() {
+            assert!(script.contains(&word), "{shell} does not know {word}");
+        }
+    }
+    let bash = holm(here.path(), &["completion", "bash"]).stdout;
+    fs::write(here.path().join("script"), bash).unwrap();
+    let checked = Command::new("bash").args(["-n", "script"]).current_dir(here.path()).status().unwrap();
+    assert!(checked.success(), "bash reads its script");
+}
+
+#[test]
+fn a_reader_that_stops_reading_is_no_error() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holm"));
+    let mut child = command.args(["completion", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_full_disk_is_told_and_is_not_success() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_holm")).args(["completion", "bash"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("cannot be written to stdout"));
+}
+
+#[test]
+fn nobody_waits_for_the_first_byte() {
+    // The least of several runs: the machine may be busy with other tests, the program may not.
+    let here = tempfile::tempdir().unwrap();
+    let took = |_| {
+        let began = Instant::now();
+        holm(here.path(), &["tenant", "list"]);
+        began.elapsed()
+    };
+    let least = (0..10).map(took).min().unwrap();
+    assert!(least < Duration::from_millis(100), "{least:?}");
+}

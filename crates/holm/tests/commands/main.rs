@@ -1,0 +1,7 @@
+//! Every command against a running API with a real catalog and a real cluster.
+
+#![allow(clippy::unwrap_used, reason = "everything here is a test's, and a test stops at what it did not expect")]
+
+mod every;
+mod installation;
+mod stories;
