@@ -1,0 +1,2 @@
+-- holm:no-transaction
+CREATE DATABASE x;

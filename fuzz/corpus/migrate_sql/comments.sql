@@ -1,0 +1,3 @@
+/* a /* nested ; */ */ SELECT 1 /**/ ; -- end; not
+;;SELECT 1--2
++3;
