@@ -1,5 +1,7 @@
 //! A PostgreSQL server as the data plane reaches it.
 
+pub mod state;
+
 use std::fmt;
 use std::str::FromStr;
 

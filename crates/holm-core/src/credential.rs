@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::EnvironmentName;
 use crate::id::{CredentialId, TenantId};
-use crate::scram::Verifier;
+use crate::scram::{SecondKeys, Verifier};
+use crate::secret::Secret;
 
 /// How much a session may do inside its tenant's database.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -135,6 +136,8 @@ pub struct Credential {
     pub level: Level,
     /// What its password is checked against.
     pub verifier: Verifier,
+    /// The password that is being replaced, good until its rotation is over (R59).
+    pub retiring: Option<SecondKeys>,
 }
 
 /// Whether a credential may use a tenant, and by which rule.
@@ -149,6 +152,11 @@ pub enum Permission {
 }
 
 impl Credential {
+    /// Whether a session that was opened with the password of this stored key may go on: the password is still good.
+    pub fn accepts(&self, stored_key: &Secret<[u8; 32]>) -> bool {
+        self.verifier.stored_key == *stored_key || self.retiring.as_ref().is_some_and(|retiring| retiring.stored_key == *stored_key)
+    }
+
     /// Decides whether this credential may open a session on a tenant of an environment.
     pub fn may_use(&self, environment: &EnvironmentName, tenant: TenantId) -> Permission {
         if self.environment != *environment {
@@ -165,7 +173,6 @@ impl Credential {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
     use uuid::Uuid;
 
     fn credential(scope: Scope) -> Credential {
@@ -176,6 +183,7 @@ mod tests {
             scope,
             level: Level::Rw,
             verifier: Verifier { salt: Box::new([]), iterations: 4096, stored_key: Secret::new([0; 32]), server_key: Secret::new([0; 32]) },
+            retiring: None,
         }
     }
 

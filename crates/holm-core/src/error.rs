@@ -26,11 +26,11 @@ pub enum ErrorKind {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $number:literal, $kind:ident;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $number:literal, $kind:ident;)*) => {
         /// The number of an error, with a page of its own: `HOLM-1101`.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum ErrorCode {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
         }
 
         impl ErrorCode {
@@ -45,6 +45,16 @@ macro_rules! codes {
             /// Who has to act.
             pub const fn kind(self) -> ErrorKind {
                 match self { $(Self::$name => ErrorKind::$kind),* }
+            }
+
+            /// What it means, whatever it happened to: one sentence.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*).trim_ascii()),* }
+            }
+
+            /// Its page, in Markdown.
+            pub const fn page(self) -> &'static str {
+                match self { $(Self::$name => include_str!(concat!("../../../docs/errors/HOLM-", stringify!($number), ".md"))),* }
             }
         }
     };
@@ -69,6 +79,16 @@ codes! {
     RequestTooSlow = 1008, Control;
     /// A command wants a confirmation and there is no terminal to ask on.
     ConfirmationNeeded = 1009, Client;
+    /// An idempotency key was used for another request.
+    IdempotencyConflict = 1010, Client;
+    /// The first request with an idempotency key is not answered yet.
+    IdempotencyInProgress = 1011, Client;
+    /// What was to be changed is not any more as the caller saw it.
+    PreconditionFailed = 1012, Client;
+    /// Too many requests in too short a time.
+    RateLimited = 1013, Quota;
+    /// A request was carried out before, and its answer cannot be given again.
+    AnswerGone = 1014, Client;
     /// A tenant slug is not acceptable.
     InvalidSlug = 1101, Client;
     /// A tenant slug is in use in that environment.
@@ -87,8 +107,14 @@ codes! {
     TenantState = 1109, Client;
     /// The stored secret of a credential is not on this machine.
     SecretNotHere = 1110, Client;
+    /// A tenant had that slug until lately, and it is kept for those who look for it there.
+    SlugReserved = 1115, Client;
+    /// A tenant with an end cannot be made there.
+    EndNotAllowed = 1116, Policy;
     /// No bearer token, or one that is not known.
     NotSignedIn = 1201, Client;
+    /// Signed in, and not allowed to do this there.
+    NotAllowed = 1202, Policy;
     /// No tenant at that address.
     UnknownHost = 1203, Client;
     /// A request to the gateway cannot be read.
@@ -97,6 +123,40 @@ codes! {
     AppUnreachable = 1205, Control;
     /// The tenant is suspended; its requests are not passed on.
     HostSuspended = 1206, Policy;
+    /// The token was good until a time that is over.
+    TokenExpired = 1207, Client;
+    /// No such principal.
+    PrincipalNotFound = 1208, Client;
+    /// A principal's name is in use, or was.
+    PrincipalTaken = 1209, Client;
+    /// No such token, role or broken glass to take back.
+    GrantNotFound = 1210, Client;
+    /// The tenant at that address is deleted.
+    HostDeleted = 1211, Policy;
+    /// The tenant at that address has another one now.
+    HostRenamed = 1212, Client;
+    /// Nobody has agreed to this, or not in time.
+    ApprovalMissing = 1301, Policy;
+    /// What was approved is not what is to be done.
+    ApprovalMismatch = 1302, Policy;
+    /// Nobody decides a request of their own.
+    OwnApproval = 1303, Policy;
+    /// No such approval.
+    ApprovalNotFound = 1304, Client;
+    /// The request was decided already, or its time is over.
+    ApprovalDecided = 1305, Client;
+    /// The audit log is not as it was written.
+    AuditBroken = 1401, Control;
+    /// No such webhook, or nothing of that id was told to it.
+    WebhookNotFound = 1501, Client;
+    /// A webhook's name is in use.
+    WebhookTaken = 1502, Client;
+    /// A webhook's address is not one that Holm sends to.
+    WebhookAddress = 1503, Policy;
+    /// A receiver did not take what it was told.
+    WebhookRefused = 1504, Client;
+    /// Mail could not be handed to the mail server.
+    MailNotSent = 1505, Control;
     /// A migrations directory cannot be used.
     InvalidMigrations = 2001, Client;
     /// A migration failed while the template was built.
@@ -117,6 +177,38 @@ codes! {
     ClusterRefused = 2009, Cluster;
     /// A database's migration ledger does not allow it to go on.
     LedgerRefuses = 2010, Client;
+    /// A server cannot do what it is wanted for.
+    ServerUnsuitable = 2011, Client;
+    /// That server, database or name is a cluster already.
+    ClusterTaken = 2012, Client;
+    /// That server, or database, is Holm's own catalog.
+    CatalogItself = 2013, Policy;
+    /// A cluster is not in a state in which this can be done.
+    ClusterClosed = 2014, Client;
+    /// Tenants are on a cluster that is to be removed.
+    ClusterInUse = 2015, Client;
+    /// A server lets a role in by something else than SCRAM.
+    NotScram = 2016, Client;
+    /// A server lets in over TLS only.
+    TlsTowardsServer = 2017, Client;
+    /// A role may do more than a tenant's role may.
+    TooPowerful = 2018, Policy;
+    /// A tenant's database has no role of that level.
+    LevelNotThere = 2019, Client;
+    /// A tenant's content cannot be copied.
+    CopyRefused = 2021, Client;
+    /// No such operation.
+    OperationNotFound = 3001, Client;
+    /// Another operation is at work on the same subject.
+    OperationInProgress = 3002, Client;
+    /// What was asked of an operation has no meaning where it stands.
+    OperationCannot = 3003, Client;
+    /// An operation did not do what it was for, and was undone.
+    OperationUndone = 3004, Client;
+    /// An operation is not over yet; it goes on.
+    OperationGoesOn = 3005, Control;
+    /// An operation's journal cannot be believed.
+    OperationBroken = 3006, Bug;
     /// Name or password wrong.
     AuthenticationFailed = 5001, Client;
     /// No such tenant for this credential.
@@ -143,6 +235,10 @@ codes! {
     TooManyClients = 5012, Quota;
     /// The proxy is shutting down.
     ShuttingDown = 5013, Control;
+    /// The tenant is deleted.
+    TenantDeleted = 5014, Policy;
+    /// The tenant has another name now.
+    TenantRenamed = 5015, Client;
     /// The configuration cannot be used.
     InvalidConfig = 6001, Client;
     /// No PostgreSQL on this machine and none to be had.
@@ -155,6 +251,18 @@ codes! {
     WrongMasterKey = 6005, Control;
     /// An address cannot be listened on.
     CannotListen = 6006, Client;
+    /// The master key is kept elsewhere, and cannot be used now.
+    MasterKeyUnavailable = 6007, Control;
+    /// A file is not a whole backup of a catalog.
+    BackupDamaged = 6008, Client;
+    /// A catalog that is to be restored has something in it already.
+    CatalogNotEmpty = 6009, Client;
+    /// The catalog was never made ready for use.
+    CatalogNotReady = 6010, Client;
+    /// The programs that copy a database are not where Holm was told.
+    ProgramsNotFound = 6011, Control;
+    /// One of PostgreSQL's programs failed on the catalog.
+    ProgramFailed = 6012, Control;
     /// The catalog does not answer.
     CatalogUnavailable = 7001, Control;
     /// The catalog was migrated by a newer Holm.
@@ -163,6 +271,10 @@ codes! {
     ServerNotFound = 7003, Client;
     /// The data plane has not confirmed a change in time.
     DataPlaneSilent = 7004, Control;
+    /// An older Holm, which could not go on afterwards, runs on the catalog.
+    OlderHolmRuns = 7005, Control;
+    /// A node of the data plane could not reach the catalog for as long as it may serve alone.
+    AloneTooLong = 7006, Control;
     /// A fault in Holm.
     Internal = 9001, Bug;
 }
@@ -179,14 +291,22 @@ impl Serialize for ErrorCode {
     }
 }
 
+/// A text that is not the code of an error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an error code")]
+pub struct InvalidCode(String);
+
+impl std::str::FromStr for ErrorCode {
+    type Err = InvalidCode;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCode> {
+        Self::ALL.iter().copied().find(|code| code.to_string() == text).ok_or_else(|| InvalidCode(text.to_owned()))
+    }
+}
+
 impl<'de> Deserialize<'de> for ErrorCode {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|code| code.to_string() == text)
-            .ok_or_else(|| serde::de::Error::custom(format_args!("`{text}` is not an error code")))
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -268,6 +388,15 @@ mod tests {
         let text = serde_json::to_string(&problem).unwrap();
         assert!(text.contains("\"HOLM-1102\""), "{text}");
         assert_eq!(serde_json::from_str::<Problem>(&text).unwrap(), problem);
+    }
+
+    #[test]
+    fn every_error_says_in_one_sentence_what_it_means() {
+        for code in ErrorCode::ALL {
+            let title = code.title();
+            assert!(title.ends_with('.') && title.starts_with(char::is_uppercase), "{code}: {title}");
+            assert!(code.page().starts_with(&format!("# {code}: ")), "{code}: its page");
+        }
     }
 
     #[test]

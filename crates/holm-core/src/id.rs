@@ -111,6 +111,46 @@ id!(
     OperationId,
     "op"
 );
+id!(
+    /// A key that secrets of one thing and one purpose are sealed with.
+    DataKeyId,
+    "key"
+);
+id!(
+    /// One Holm: a catalog and everything that it knows of.
+    InstallationId,
+    "ins"
+);
+id!(
+    /// A person or a machine that may ask something of Holm.
+    PrincipalId,
+    "pri"
+);
+id!(
+    /// One run of a process on a catalog.
+    NodeId,
+    "node"
+);
+id!(
+    /// A wish that somebody else must agree to.
+    ApprovalId,
+    "apr"
+);
+id!(
+    /// A time for which somebody may do more than usual.
+    BreakGlassId,
+    "brk"
+);
+id!(
+    /// A receiver that is told what was done.
+    WebhookId,
+    "whk"
+);
+id!(
+    /// One thing told to one webhook: the same in every attempt, so that a receiver can tell a repetition.
+    MessageId,
+    "msg"
+);
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,20 @@
-//! Decides: ids, names, credentials, routes and error codes.
+//! Decides: ids, names, credentials, routes, capabilities, who may do what, the chain of the audit log, and error codes.
 //!
 //! Promises: every value of a type in this crate is valid, and every decision returns its reason.
 //! Refuses: async, I/O, a clock, randomness. Time and entropy are arguments.
 
+pub mod access;
+pub mod actor;
+pub mod approval;
+pub mod audit;
+pub mod capability;
 pub mod cluster;
 pub mod credential;
 pub mod environment;
 pub mod error;
 pub mod id;
+pub mod key;
+pub mod operation;
 pub mod parameter;
 pub mod role;
 pub mod route;
@@ -15,3 +22,4 @@ pub mod scram;
 pub mod secret;
 pub mod slug;
 pub mod tenant;
+pub mod webhook;

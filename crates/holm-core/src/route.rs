@@ -36,6 +36,34 @@ pub struct ServerLogin {
     pub keys: LoginKeys,
 }
 
+/// The logins of a tenant's database.
+#[derive(Clone, Debug)]
+pub enum Logins {
+    /// One a level, in the order of [`Level::ALL`]: a database that Holm made.
+    Each(Box<[ServerLogin; 3]>),
+    /// One for the owner and none else: a database that somebody brought with the role that it has.
+    Owner(ServerLogin),
+}
+
+impl From<[ServerLogin; 3]> for Logins {
+    fn from(logins: [ServerLogin; 3]) -> Self {
+        Self::Each(Box::new(logins))
+    }
+}
+
+impl Logins {
+    /// The login of a level, if there is one.
+    pub const fn of(&self, level: Level) -> Option<&ServerLogin> {
+        match (self, level) {
+            (Self::Each(each), Level::Owner) => Some(&each[0]),
+            (Self::Each(each), Level::Rw) => Some(&each[1]),
+            (Self::Each(each), Level::Ro) => Some(&each[2]),
+            (Self::Owner(login), Level::Owner) => Some(login),
+            (Self::Owner(_), Level::Rw | Level::Ro) => None,
+        }
+    }
+}
+
 /// Whether sessions are let in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RouteState {
@@ -43,6 +71,22 @@ pub enum RouteState {
     Serving,
     /// They are not, by an operator's word; open ones are closed.
     Suspended,
+    /// They are not, and the tenant is kept only until its grace period is over.
+    Deleted,
+}
+
+impl RouteState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Serving, Self::Suspended, Self::Deleted];
+
+    /// The word that metrics and people use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Suspended => "suspended",
+            Self::Deleted => "deleted",
+        }
+    }
 }
 
 /// Where one tenant's sessions go.
@@ -62,30 +106,38 @@ pub struct Route {
     pub cluster: ClusterId,
     /// The database there.
     pub database: DatabaseName,
-    /// One login a level, in the order of [`Level::ALL`].
-    pub logins: [ServerLogin; 3],
+    /// How sessions log in there.
+    pub logins: Logins,
+    /// Those that take their place while the roles are given new keys: a server may know either.
+    pub next_logins: Option<Logins>,
     /// PostgreSQL parameters that each of its sessions starts with.
     pub parameters: Box<[TenantParameter]>,
+    /// Names that it had until lately; whoever uses one is told the new one, and gets no session.
+    pub aliases: Box<[TenantSlug]>,
 }
 
 impl Route {
-    /// The login of a level.
-    pub const fn login(&self, level: Level) -> &ServerLogin {
-        match level {
-            Level::Owner => &self.logins[0],
-            Level::Rw => &self.logins[1],
-            Level::Ro => &self.logins[2],
-        }
+    /// The login of a level, if the database has a role for it.
+    pub const fn login(&self, level: Level) -> Option<&ServerLogin> {
+        self.logins.of(level)
+    }
+
+    /// The login that takes its place, if one does.
+    pub fn next_login(&self, level: Level) -> Option<&ServerLogin> {
+        self.next_logins.as_ref().and_then(|logins| logins.of(level))
     }
 }
 
 /// One difference between two versions of the table.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all of them are routes, in vectors that live for a moment")]
 pub enum RouteChange {
     /// An environment was added or changed.
     Environment(Environment),
     /// A cluster was added or changed.
     Cluster(Cluster),
+    /// A cluster was removed.
+    ClusterGone(ClusterId),
     /// A credential was added or changed.
     Credential(Credential),
     /// A credential was revoked.
@@ -105,6 +157,7 @@ pub struct RouteTable {
     credentials: Shards<CredentialName, Arc<Credential>>,
     credential_names: Shards<CredentialId, CredentialName>,
     by_slug: Shards<(EnvironmentName, TenantSlug), Arc<Route>>,
+    by_alias: Shards<(EnvironmentName, TenantSlug), TenantId>,
     by_tenant: Shards<TenantId, Arc<Route>>,
 }
 
@@ -115,6 +168,8 @@ pub struct Admission {
     pub route: Arc<Route>,
     /// Its cluster.
     pub cluster: Arc<Cluster>,
+    /// How the session logs in there.
+    pub login: ServerLogin,
 }
 
 /// Why a session is not opened, said only after authentication.
@@ -124,6 +179,17 @@ pub enum Refusal {
     UnknownTenant,
     /// The tenant is suspended.
     Suspended(TenantSlug),
+    /// The tenant is deleted, and not dropped yet.
+    Deleted(TenantSlug),
+    /// The tenant has another name now.
+    Renamed {
+        /// The name that was used.
+        from: TenantSlug,
+        /// The name that it has.
+        to: TenantSlug,
+    },
+    /// The tenant's database has no role of the credential's level.
+    NoSuchLevel(TenantSlug, Level),
 }
 
 impl RouteTable {
@@ -162,6 +228,15 @@ impl RouteTable {
         self.by_slug.get(&(environment.clone(), slug.clone()))
     }
 
+    /// The route of the tenant that had this name until lately. A name that a tenant has today is nobody's old one.
+    pub fn renamed(&self, environment: &EnvironmentName, slug: &TenantSlug) -> Option<&Arc<Route>> {
+        let key = (environment.clone(), slug.clone());
+        if self.by_slug.get(&key).is_some() {
+            return None;
+        }
+        self.route_of(*self.by_alias.get(&key)?)
+    }
+
     /// A tenant's route by identity.
     pub fn route_of(&self, tenant: TenantId) -> Option<&Arc<Route>> {
         self.by_tenant.get(&tenant)
@@ -183,20 +258,27 @@ impl RouteTable {
     /// [`Refusal`]; what the credential must not know of looks like what does not exist.
     pub fn admit(&self, credential: &Credential, tenant: &str) -> Result<Admission, Refusal> {
         let slug: TenantSlug = tenant.parse().map_err(|_| Refusal::UnknownTenant)?;
-        let route = self.route(&credential.environment, &slug).ok_or(Refusal::UnknownTenant)?;
+        let current = self.route(&credential.environment, &slug);
+        let route = current.or_else(|| self.renamed(&credential.environment, &slug)).ok_or(Refusal::UnknownTenant)?;
         match credential.may_use(&route.environment, route.tenant) {
             Permission::Granted => {}
             Permission::OtherTenant | Permission::OtherEnvironment => return Err(Refusal::UnknownTenant),
         }
-        if route.state == RouteState::Suspended {
-            return Err(Refusal::Suspended(slug));
+        if current.is_none() {
+            return Err(Refusal::Renamed { from: slug, to: route.slug.clone() });
+        }
+        match route.state {
+            RouteState::Serving => {}
+            RouteState::Suspended => return Err(Refusal::Suspended(slug)),
+            RouteState::Deleted => return Err(Refusal::Deleted(slug)),
         }
         let cluster = self.cluster(route.cluster).ok_or(Refusal::UnknownTenant)?;
         // R13: a route that points into another environment is a fault of ours; closing is the only safe answer.
         if cluster.environment != route.environment {
             return Err(Refusal::UnknownTenant);
         }
-        Ok(Admission { route: Arc::clone(route), cluster: Arc::clone(cluster) })
+        let login = route.logins.of(credential.level).ok_or(Refusal::NoSuchLevel(slug, credential.level))?;
+        Ok(Admission { route: Arc::clone(route), cluster: Arc::clone(cluster), login: login.clone() })
     }
 
     /// The table with changes applied, in order, at a newer version.
@@ -222,6 +304,9 @@ impl RouteTable {
             RouteChange::Cluster(cluster) => {
                 Arc::make_mut(&mut self.clusters).insert(cluster.id, Arc::new(cluster));
             }
+            RouteChange::ClusterGone(id) => {
+                Arc::make_mut(&mut self.clusters).remove(&id);
+            }
             RouteChange::Credential(credential) => {
                 self.forget_credential(credential.id);
                 self.credential_names.insert(credential.id, credential.name.clone());
@@ -234,6 +319,9 @@ impl RouteTable {
                     self.forget_route(route.tenant);
                     let route = Arc::new(route);
                     self.by_slug.insert((route.environment.clone(), route.slug.clone()), Arc::clone(&route));
+                    for alias in &route.aliases {
+                        self.by_alias.insert((route.environment.clone(), alias.clone()), route.tenant);
+                    }
                     self.by_tenant.insert(route.tenant, route);
                 }
             }
@@ -249,7 +337,17 @@ impl RouteTable {
 
     fn forget_route(&mut self, tenant: TenantId) {
         if let Some(old) = self.by_tenant.remove(&tenant) {
-            self.by_slug.remove(&(old.environment.clone(), old.slug.clone()));
+            // Only what is still its own: what names it gave up may be another's by now.
+            let slug = (old.environment.clone(), old.slug.clone());
+            if self.by_slug.get(&slug).is_some_and(|route| route.tenant == tenant) {
+                self.by_slug.remove(&slug);
+            }
+            for alias in &old.aliases {
+                let alias = (old.environment.clone(), alias.clone());
+                if self.by_alias.get(&alias) == Some(&tenant) {
+                    self.by_alias.remove(&alias);
+                }
+            }
         }
     }
 }

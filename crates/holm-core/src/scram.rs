@@ -20,6 +20,15 @@ pub struct Verifier {
     pub server_key: Secret<[u8; 32]>,
 }
 
+/// The keys of a second password for the same salt and rounds, while one is being replaced by another.
+#[derive(Clone, Debug)]
+pub struct SecondKeys {
+    /// As in [`Verifier`].
+    pub stored_key: Secret<[u8; 32]>,
+    /// As in [`Verifier`].
+    pub server_key: Secret<[u8; 32]>,
+}
+
 /// What logs in to a PostgreSQL server without the password; as good as the password, so handled like one.
 #[derive(Clone, Debug)]
 pub struct LoginKeys {

@@ -17,6 +17,10 @@ pub enum TenantState {
     Serving,
     /// Kept whole, but no session is let in.
     Suspended,
+    /// Kept whole and closed until its grace period is over; it keeps its name and can be brought back.
+    Deleted,
+    /// Gone for good, the name is free again; only the row is left.
+    Dropped,
     /// Creating failed for good; the name is free again and the database is being removed.
     Failed,
 }
@@ -32,6 +36,12 @@ pub enum TenantEvent {
     Suspend,
     /// An operator lets them in again.
     Resume,
+    /// An operator wants it gone.
+    Delete,
+    /// An operator wants it back; it is suspended then.
+    Undelete,
+    /// Its grace period is over.
+    Drop,
 }
 
 /// An event that has no meaning in a state.
@@ -46,7 +56,7 @@ pub struct IllegalTransition {
 
 impl TenantState {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Creating, Self::Serving, Self::Suspended, Self::Failed];
+    pub const ALL: [Self; 6] = [Self::Creating, Self::Serving, Self::Suspended, Self::Deleted, Self::Dropped, Self::Failed];
 
     /// The word that the catalog, the API and people use.
     pub const fn as_str(self) -> &'static str {
@@ -54,6 +64,8 @@ impl TenantState {
             Self::Creating => "creating",
             Self::Serving => "serving",
             Self::Suspended => "suspended",
+            Self::Deleted => "deleted",
+            Self::Dropped => "dropped",
             Self::Failed => "failed",
         }
     }
@@ -69,6 +81,9 @@ impl TenantState {
             (Self::Creating, E::GivenUp) => Ok(Self::Failed),
             (Self::Serving | Self::Suspended, E::Suspend) => Ok(Self::Suspended),
             (Self::Suspended | Self::Serving, E::Resume) => Ok(Self::Serving),
+            (Self::Serving | Self::Suspended, E::Delete) => Ok(Self::Deleted),
+            (Self::Deleted, E::Undelete) => Ok(Self::Suspended),
+            (Self::Deleted | Self::Dropped, E::Drop) => Ok(Self::Dropped),
             (state, event) => Err(IllegalTransition { state, event }),
         }
     }
@@ -101,7 +116,15 @@ mod tests {
     fn every_pair_of_state_and_event_is_either_listed_or_refused_with_both_parts() {
         let mut table = String::new();
         for state in TenantState::ALL {
-            for event in [TenantEvent::Ready, TenantEvent::GivenUp, TenantEvent::Suspend, TenantEvent::Resume] {
+            for event in [
+                TenantEvent::Ready,
+                TenantEvent::GivenUp,
+                TenantEvent::Suspend,
+                TenantEvent::Resume,
+                TenantEvent::Delete,
+                TenantEvent::Undelete,
+                TenantEvent::Drop,
+            ] {
                 let after = match state.after(event) {
                     Ok(next) => next.as_str(),
                     Err(illegal) => {
@@ -117,18 +140,44 @@ mod tests {
         creating GivenUp failed
         creating Suspend -
         creating Resume -
+        creating Delete -
+        creating Undelete -
+        creating Drop -
         serving Ready -
         serving GivenUp -
         serving Suspend suspended
         serving Resume serving
+        serving Delete deleted
+        serving Undelete -
+        serving Drop -
         suspended Ready -
         suspended GivenUp -
         suspended Suspend suspended
         suspended Resume serving
+        suspended Delete deleted
+        suspended Undelete -
+        suspended Drop -
+        deleted Ready -
+        deleted GivenUp -
+        deleted Suspend -
+        deleted Resume -
+        deleted Delete -
+        deleted Undelete suspended
+        deleted Drop dropped
+        dropped Ready -
+        dropped GivenUp -
+        dropped Suspend -
+        dropped Resume -
+        dropped Delete -
+        dropped Undelete -
+        dropped Drop dropped
         failed Ready -
         failed GivenUp -
         failed Suspend -
         failed Resume -
+        failed Delete -
+        failed Undelete -
+        failed Drop -
         ");
     }
 }

@@ -42,9 +42,11 @@ fn route(tenant: u128, slug: &str, environment: &str, cluster: u128, epoch: u64)
         state: RouteState::Serving,
         epoch,
         cluster: ClusterId::from_uuid(Uuid::from_u128(cluster)),
-        logins: Level::ALL.map(login),
+        logins: Level::ALL.map(login).into(),
+        next_logins: None,
         database,
         parameters: Box::new([]),
+        aliases: Box::new([]),
     }
 }
 
@@ -56,6 +58,7 @@ fn credential(environment: &str, scope: Scope) -> Credential {
         scope,
         level: Level::Rw,
         verifier: Verifier { salt: Box::new([]), iterations: 4096, stored_key: Secret::new([0; 32]), server_key: Secret::new([0; 32]) },
+        retiring: None,
     }
 }
 
@@ -124,6 +127,41 @@ fn r75_a_new_slug_replaces_the_old_one_and_an_older_epoch_replaces_nothing() {
     let late = renamed.with(RouteVersion(3), [RouteChange::Route(route(2, "malmo", "production", 1, 4))]);
     assert!(late.admit(&app, "skane").is_ok());
     assert!(late.admit(&app, "malmo").is_err());
+}
+
+#[test]
+fn an_old_name_tells_the_new_one_to_who_may_know_and_is_unknown_to_everybody_else() {
+    let aliased = Route { aliases: Box::new(["malmo".parse().unwrap()]), ..route(2, "skane", "production", 1, 2) };
+    let renamed = table().with(RouteVersion(2), [RouteChange::Route(aliased)]);
+    let (from, to) = ("malmo".parse().unwrap(), "skane".parse().unwrap());
+    let app = credential("production", Scope::App);
+    assert_eq!(renamed.admit(&app, "malmo").unwrap_err(), Refusal::Renamed { from, to });
+    assert!(renamed.admit(&app, "skane").is_ok());
+    let other = credential("production", Scope::Tenant(TenantId::from_uuid(Uuid::from_u128(1))));
+    assert_eq!(renamed.admit(&other, "malmo").unwrap_err(), Refusal::UnknownTenant);
+    assert_eq!(renamed.admit(&credential("staging", Scope::App), "malmo").unwrap_err(), Refusal::UnknownTenant);
+    let over = renamed.with(RouteVersion(3), [RouteChange::Route(route(2, "skane", "production", 1, 3))]);
+    assert_eq!(over.admit(&app, "malmo").unwrap_err(), Refusal::UnknownTenant, "its time is over");
+}
+
+#[test]
+fn a_name_that_a_tenant_took_over_is_its_own_in_whatever_order_the_changes_come() {
+    let app = credential("production", Scope::App);
+    let (first, second) = (route(1, "stockholm", "production", 1, 2), route(2, "goteborg", "production", 1, 2));
+    for changes in [[first.clone(), second.clone()], [second, first]] {
+        let table = table().with(RouteVersion(2), changes.map(RouteChange::Route));
+        assert_eq!(table.admit(&app, "goteborg").unwrap().route.tenant, TenantId::from_uuid(Uuid::from_u128(2)));
+        assert_eq!(table.admit(&app, "stockholm").unwrap().route.tenant, TenantId::from_uuid(Uuid::from_u128(1)));
+        assert_eq!(table.admit(&app, "malmo").unwrap_err(), Refusal::UnknownTenant);
+    }
+}
+
+#[test]
+fn a_deleted_tenant_is_refused_as_deleted() {
+    let deleted = Route { state: RouteState::Deleted, ..route(2, "malmo", "production", 1, 2) };
+    let table = table().with(RouteVersion(2), [RouteChange::Route(deleted)]);
+    let refused = table.admit(&credential("production", Scope::App), "malmo").unwrap_err();
+    assert_eq!(refused, Refusal::Deleted("malmo".parse().unwrap()));
 }
 
 #[test]
