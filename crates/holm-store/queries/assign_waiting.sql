@@ -3,7 +3,7 @@ WITH place AS (
     -- The cluster and its environment, unless the cluster is in a kind of trouble ($2) that makes its databases useless.
     SELECT id, environment_id
     FROM cluster
-    WHERE id = $1 AND (trouble IS NULL OR trouble ->> 'code' <> ALL ($2))
+    WHERE id = $1 AND state = 'open' AND (trouble IS NULL OR trouble ->> 'code' <> ALL ($2))
 ), waiting AS (
     -- At most 100 tenants, so that one statement stays short; the caller repeats while it gets any.
     SELECT t.id, t.created_at

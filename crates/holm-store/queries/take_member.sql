@@ -8,6 +8,7 @@ WITH member AS (
     WHERE d.environment_id = $2
         AND d.state = 'ready'
         AND p.state <> 'retired'
+        AND c.state = 'open'
         AND ($3::uuid IS NULL OR d.cluster_id = $3)
         AND (c.trouble IS NULL OR c.trouble ->> 'code' <> ALL ($4))
     ORDER BY d.ready_at, d.id
@@ -18,7 +19,7 @@ WITH member AS (
     SET state = 'claimed'
     FROM member
     WHERE d.id = member.id
-    RETURNING d.id, d.cluster_id, d.environment_id, d.template_id, d.name, d.state, d.sealed_logins, d.created_at, d.ready_at
+    RETURNING d.id, d.cluster_id, d.environment_id, d.template_id, d.name, d.state, d.sealed_logins, d.next_sealed_logins, d.created_at, d.ready_at
 ), given AS (
     UPDATE tenant t
     SET database_id = claimed.id

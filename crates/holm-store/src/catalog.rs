@@ -3,6 +3,8 @@
 //! Promises: nobody waits for the catalog beyond a deadline, be it down, silent or full; it works again by itself when
 //! the catalog does. Refuses to connect before it is asked to: opening only reads the URL.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
@@ -26,15 +28,28 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 const KEEPALIVE_RETRIES: u32 = 3;
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(11);
 
-/// `public` and nothing before it: no schema of a user's name, no temporary object, can stand in for a table of ours.
+/// `public` and nothing before it: no schema of a user's name, no temporary object, can stand in for a table of ours. A
+/// transaction does nothing between its statements, so that one in which nothing is said belongs to a process that stands
+/// still; what it has locked must be free before others take its operations over, which they do within 8 s.
 const SESSION_SETTINGS: &str = "-c search_path=public,pg_temp -c statement_timeout=10s -c lock_timeout=5s \
-    -c idle_in_transaction_session_timeout=30s -c timezone=UTC -c client_encoding=UTF8";
+    -c idle_in_transaction_session_timeout=4s -c timezone=UTC -c client_encoding=UTF8";
 
 /// The catalog; cheap to clone.
 #[derive(Clone)]
 pub struct Catalog {
     pool: Pool,
     config: Config,
+    /// See [`Catalog::membership`].
+    membership: Arc<AtomicU64>,
+}
+
+/// What a listener hears.
+#[derive(Clone, Debug)]
+pub struct Wakes {
+    /// Grows after others, or this process, changed the catalog.
+    pub changes: watch::Receiver<u64>,
+    /// Grows after a node joined, left or said which routes it uses.
+    pub nodes: watch::Receiver<u64>,
 }
 
 /// Why a catalog's address cannot be used.
@@ -89,7 +104,12 @@ impl Catalog {
             .runtime(Runtime::Tokio1)
             .build()
             .expect("a pool with timeouts needs a runtime, and it has one");
-        Ok(Self { pool, config })
+        Ok(Self { pool, config, membership: Arc::default() })
+    }
+
+    /// How many connections the pool may have.
+    pub fn connections_max(&self) -> usize {
+        self.pool.status().max_size
     }
 
     /// Brings the schema to what this Holm needs; any number of processes may do so at once.
@@ -111,18 +131,28 @@ impl Catalog {
     /// # Cancel safety
     /// Safe.
     pub async fn transaction(&self) -> Result<Tx, StoreError> {
-        Tx::begin(self.session().await?).await
+        Tx::begin(self.session().await?, self.clone()).await
     }
 
-    /// A count that grows after others, or this process, changed the catalog. The task behind it listens on a connection
-    /// of its own and ends when the last receiver is dropped.
+    /// Counts that grow with what happens to the catalog. The task behind them listens on a connection of its own and ends
+    /// when the last receiver of `changes` is dropped.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn wakes(&self) -> watch::Receiver<u64> {
-        let (wakes, receiver) = watch::channel(0);
-        tokio::spawn(wake::listen(self.config.clone(), wakes));
-        receiver
+    pub fn wakes(&self) -> Wakes {
+        let ((wakes, changes), (news, nodes)) = (watch::channel(0), watch::channel(0));
+        tokio::spawn(wake::listen(self.config.clone(), wakes, news));
+        Wakes { changes, nodes }
+    }
+
+    /// The newest count of nodes that joined which this process has heard of: what [`node::Nodes`](crate::node::Nodes) with
+    /// as high a one has all nodes that may use routes from before a change of this process.
+    pub fn membership(&self) -> u64 {
+        self.membership.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn saw_membership(&self, membership: u64) {
+        self.membership.fetch_max(membership, Ordering::AcqRel);
     }
 
     pub(crate) async fn session(&self) -> Result<Session, StoreError> {

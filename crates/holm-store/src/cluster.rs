@@ -1,18 +1,45 @@
 //! Clusters: PostgreSQL servers that tenants' databases are placed on, each in one environment.
+//!
+//! Promises: a server is one cluster of one environment, and of databases that somebody brought each is one; a cluster that
+//! is removed is in no answer. States and observations have a file of their own, [`life`].
 
+use holm_core::capability::Capability;
+use holm_core::cluster::state::ClusterState;
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::environment::EnvironmentName;
 use holm_core::error::Problem;
 use holm_core::id::{ClusterId, EnvironmentId};
-use holm_core::role::RoleName;
+use holm_core::role::{DatabaseName, RoleName};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 
 use crate::catalog::Catalog;
 use crate::error::StoreError;
-use crate::row::{self, column};
+use crate::row::{self, Corrupt, column};
 use crate::sealed::Sealed;
 use crate::tx::Tx;
+
+pub mod life;
+
+/// The one database that a cluster has room for, since somebody brought it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// Its name there.
+    pub database: DatabaseName,
+    /// Its identity there, in `pg_database`.
+    pub oid: u32,
+}
+
+/// What everyone could do in a database before Holm closed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicBefore {
+    /// Which.
+    pub database: DatabaseName,
+    /// `CONNECT`, `TEMPORARY`, `CREATE`.
+    pub privileges: Vec<String>,
+}
 
 /// How Holm reaches a server, and what it observed there; may change while the cluster stays the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +56,13 @@ pub struct Access {
     pub connections_max: u32,
 }
 
+impl Access {
+    /// PostgreSQL's major version: 15 for 150019.
+    pub const fn major(&self) -> u32 {
+        self.server_version / 10_000
+    }
+}
+
 /// A server to be registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCluster {
@@ -42,6 +76,12 @@ pub struct NewCluster {
     pub system_identifier: i64,
     /// How to reach it.
     pub access: Access,
+    /// How it begins.
+    pub state: ClusterState,
+    /// The database that it is there for, if it is there for one.
+    pub adopted: Option<Adopted>,
+    /// What to give back to everyone when it is removed.
+    pub public_before: Vec<PublicBefore>,
 }
 
 /// A cluster as the catalog has it.
@@ -59,6 +99,16 @@ pub struct Cluster {
     pub system_identifier: i64,
     /// How to reach it.
     pub access: Access,
+    /// Where it is in its life.
+    pub state: ClusterState,
+    /// The database that it is there for, if it is there for one.
+    pub adopted: Option<Adopted>,
+    /// What was seen of it last.
+    pub capability: Option<Capability>,
+    /// What was seen before, if something was different, and since when it is as it is.
+    pub changed: Option<(Capability, Timestamp)>,
+    /// What to give back to everyone when it is removed.
+    pub public_before: Vec<PublicBefore>,
     /// What is wrong with it, if anything is.
     pub trouble: Option<Problem>,
     /// When it was registered.
@@ -73,7 +123,7 @@ pub enum Inserted {
     Done(Cluster),
     /// No such environment.
     NoSuchEnvironment,
-    /// That server, or another of that name, is registered already.
+    /// That server or database, or another cluster of that name, is registered already.
     Taken(Cluster),
 }
 
@@ -81,22 +131,28 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT c.id, e.name AS environment, c.environment_id, c.name, c.host, c.port, c.admin_role, c.sealed_admin_password,\n",
-            "    c.system_identifier, c.server_version, c.connections_max, c.trouble, c.created_at\n",
+            "    c.system_identifier, c.server_version, c.connections_max, c.trouble, c.created_at, c.state, c.adopted_database, c.adopted_oid,\n",
+            "    c.capability, c.capability_before, c.capability_changed_at, c.public_before\n",
             "FROM cluster c\nJOIN environment e ON e.id = c.environment_id\n",
             $rest
         )
     };
 }
 
-const LIST: &str = select!("ORDER BY c.name");
-const BY_NAME: &str = select!("WHERE c.name = $1");
-const BY_ID: &str = select!("WHERE c.id = $1");
-const BY_SYSTEM_IDENTIFIER: &str = select!("WHERE c.system_identifier = $1");
-const CLASH: &str = select!("WHERE c.system_identifier = $1 OR c.name = $2\nORDER BY c.system_identifier = $1 DESC\nLIMIT 1");
+pub(crate) use select;
+
+const LIST: &str = select!("WHERE c.state <> 'removed'\nORDER BY c.name");
+const BY_NAME: &str = select!("WHERE c.name = $1 AND c.state <> 'removed'");
+const BY_ID: &str = select!("WHERE c.id = $1 AND c.state <> 'removed'");
+const ON_SERVER: &str = select!("WHERE c.system_identifier = $1 AND c.state <> 'removed'\nORDER BY c.adopted_oid NULLS FIRST, c.id");
+const CLASH: &str = select!("WHERE c.id = $1 OR (c.name = $2 AND c.state <> 'removed')\nORDER BY c.id = $1 DESC\nLIMIT 1");
+/// One at a time for each server: what is looked for before an insert must not come beside it.
+const LOCK_SERVER: &str = "SELECT pg_advisory_xact_lock($1)";
 const ENVIRONMENT: &str = "SELECT id FROM environment WHERE name = $1";
 const INSERT: &str = "\
-INSERT INTO cluster (id, environment_id, name, host, port, admin_role, sealed_admin_password, system_identifier, server_version, connections_max)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO cluster (id, environment_id, name, host, port, admin_role, sealed_admin_password, system_identifier, server_version, connections_max,
+    state, adopted_database, adopted_oid, public_before)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT DO NOTHING";
 const SET_ACCESS: &str = "\
 UPDATE cluster
@@ -108,9 +164,9 @@ SET trouble = $2
 WHERE id = $1 AND trouble IS DISTINCT FROM $2";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[LIST, BY_NAME, BY_ID, BY_SYSTEM_IDENTIFIER, CLASH, ENVIRONMENT, INSERT, SET_ACCESS, SET_TROUBLE];
+pub const STATEMENTS: &[&str] = &[LIST, BY_NAME, BY_ID, ON_SERVER, CLASH, LOCK_SERVER, ENVIRONMENT, INSERT, SET_ACCESS, SET_TROUBLE];
 
-/// Registers a server.
+/// Registers a server, or a database that somebody brought.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -121,14 +177,21 @@ pub async fn insert(tx: &mut Tx, new: &NewCluster) -> Result<Inserted, StoreErro
     let Some(row) = tx.query_opt(ENVIRONMENT, &[&new.environment.as_str()]).await? else {
         return Ok(Inserted::NoSuchEnvironment);
     };
-    let environment_id = column::uuid(&row, "id")?;
+    let environment_id = EnvironmentId::from_uuid(column::uuid(&row, "id")?);
+    tx.query(LOCK_SERVER, &[&new.system_identifier]).await?;
+    for row in tx.query(ON_SERVER, &[&new.system_identifier]).await? {
+        let known = read(&row)?;
+        if known.clashes(environment_id, new.adopted.as_ref()) {
+            return Ok(Inserted::Taken(known));
+        }
+    }
     let (port, version, connections) = numbers(&new.access)?;
     let inserted = tx
         .execute(
             INSERT,
             &[
                 &new.id.as_uuid(),
-                &environment_id,
+                &environment_id.as_uuid(),
                 &new.name.as_str(),
                 &&*new.access.address.host,
                 &port,
@@ -137,11 +200,15 @@ pub async fn insert(tx: &mut Tx, new: &NewCluster) -> Result<Inserted, StoreErro
                 &new.system_identifier,
                 &version,
                 &connections,
+                &new.state.as_str(),
+                &new.adopted.as_ref().map(|adopted| adopted.database.as_str()),
+                &new.adopted.as_ref().map(|adopted| i64::from(adopted.oid)),
+                &Json(&new.public_before),
             ],
         )
         .await?;
     if inserted == 0 {
-        let row = tx.query_one(CLASH, &[&new.system_identifier, &new.name.as_str()]).await?;
+        let row = tx.query_one(CLASH, &[&new.id.as_uuid(), &new.name.as_str()]).await?;
         return read(&row).map(Inserted::Taken);
     }
     tx.changed_cluster(new.id);
@@ -227,18 +294,35 @@ pub async fn by_id(catalog: &Catalog, id: ClusterId) -> Result<Option<Cluster>, 
     catalog.session().await?.query_opt(BY_ID, &[&id.as_uuid()]).await?.as_ref().map(read).transpose()
 }
 
-/// The one that is this server, in whatever environment.
+/// Those on this server, in whatever environment: the server itself first, then databases on it that somebody brought.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: it only reads.
-pub async fn by_system_identifier(catalog: &Catalog, identifier: i64) -> Result<Option<Cluster>, StoreError> {
-    catalog.session().await?.query_opt(BY_SYSTEM_IDENTIFIER, &[&identifier]).await?.as_ref().map(read).transpose()
+pub async fn on_server(catalog: &Catalog, identifier: i64) -> Result<Vec<Cluster>, StoreError> {
+    catalog.session().await?.query(ON_SERVER, &[&identifier]).await?.iter().map(read).collect()
 }
 
-fn read(row: &Row) -> Result<Cluster, StoreError> {
+impl Cluster {
+    /// Whether another cluster on the same server cannot be beside this one: a server is one cluster, or its databases are
+    /// one each, all of one environment (R13).
+    pub fn clashes(&self, environment: EnvironmentId, other: Option<&Adopted>) -> bool {
+        match (&self.adopted, other) {
+            (Some(here), Some(other)) => here.oid == other.oid || self.environment_id != environment,
+            _ => true,
+        }
+    }
+}
+
+fn read_adopted(row: &Row) -> Result<Option<Adopted>, StoreError> {
+    let oid = column::get::<Option<i64>>(row, "adopted_oid")?.map(u32::try_from).transpose().corrupt("adopted_oid")?;
+    let database = column::parsed_opt(row, "adopted_database")?;
+    Ok(database.zip(oid).map(|(database, oid)| Adopted { database, oid }))
+}
+
+pub(crate) fn read(row: &Row) -> Result<Cluster, StoreError> {
     Ok(Cluster {
         id: ClusterId::from_uuid(column::uuid(row, "id")?),
         environment: column::parsed(row, "environment")?,
@@ -252,6 +336,13 @@ fn read(row: &Row) -> Result<Cluster, StoreError> {
             server_version: column::count(row, "server_version")?,
             connections_max: column::count(row, "connections_max")?,
         },
+        state: column::parsed(row, "state")?,
+        adopted: read_adopted(row)?,
+        capability: column::get::<Option<Json<Capability>>>(row, "capability")?.map(|Json(capability)| capability),
+        changed: column::get::<Option<Json<Capability>>>(row, "capability_before")?
+            .map(|Json(before)| before)
+            .zip(column::get(row, "capability_changed_at")?),
+        public_before: column::get::<Json<Vec<PublicBefore>>>(row, "public_before")?.0,
         trouble: column::problem(row, "trouble")?,
         created_at: column::get(row, "created_at")?,
     })

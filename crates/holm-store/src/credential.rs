@@ -14,6 +14,8 @@ use crate::page::Page;
 use crate::row::column;
 use crate::tx::Tx;
 
+pub mod rotation;
+
 /// A credential to be kept.
 #[derive(Clone, Debug)]
 pub struct NewCredential {

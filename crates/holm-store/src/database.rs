@@ -1,7 +1,8 @@
-//! Databases that Holm made: planned, ready in the pool, claimed by a tenant, condemned.
+//! Databases that Holm made: planned, ready in the pool, claimed by a tenant, condemned; and those that somebody brought,
+//! which are a tenant's from the start.
 //!
-//! Promises: a database is named here before it exists on its cluster and until it is gone from there, so that none is
-//! ever orphaned. A tenant's database is condemned only together with the tenant's failing.
+//! Promises: a database that Holm makes is named here before it exists on its cluster and until it is gone from there, so
+//! that none is ever orphaned. A tenant's database is condemned only together with the tenant's failing.
 
 use std::str::FromStr;
 
@@ -17,6 +18,8 @@ use crate::sealed::Sealed;
 use crate::state::{UnknownWord, Update};
 use crate::template::TemplateId;
 use crate::tx::Tx;
+
+pub mod rotation;
 
 /// Where a database is in its life.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -104,6 +107,24 @@ pub struct NewDatabase {
     pub sealed_logins: Sealed,
 }
 
+/// A database that somebody brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAdopted {
+    /// Its identity; binds its sealed login.
+    pub id: DatabaseId,
+    /// The cluster that has room for it alone.
+    pub cluster: ClusterId,
+    /// The secret of its one role.
+    pub sealed_login: Sealed,
+}
+
+impl Database {
+    /// Whether somebody brought it: then it is never dropped.
+    pub const fn is_adopted(&self) -> bool {
+        self.template.is_none()
+    }
+}
+
 /// A database as the catalog has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database {
@@ -113,14 +134,16 @@ pub struct Database {
     pub cluster: ClusterId,
     /// Whose it may be.
     pub environment: EnvironmentId,
-    /// What it was cloned from.
-    pub template: TemplateId,
+    /// What it was cloned from; none for one that somebody brought, which Holm never drops.
+    pub template: Option<TemplateId>,
     /// Its name there.
     pub name: DatabaseName,
     /// Where it is in its life.
     pub state: DatabaseState,
     /// The secrets of its three roles.
     pub sealed_logins: Sealed,
+    /// Those that take their place while they are rotated.
+    pub next_sealed_logins: Option<Sealed>,
     /// When it was planned.
     pub created_at: Timestamp,
     /// When it was whole.
@@ -147,7 +170,7 @@ pub struct Counts {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT d.id, d.cluster_id, d.environment_id, d.template_id, d.name, d.state, d.sealed_logins, d.created_at, d.ready_at\n",
+            "SELECT d.id, d.cluster_id, d.environment_id, d.template_id, d.name, d.state, d.sealed_logins, d.next_sealed_logins, d.created_at, d.ready_at\n",
             "FROM database d\n",
             $rest
         )
@@ -161,6 +184,11 @@ SELECT $1, t.cluster_id, c.environment_id, t.id, $3, 'planned', $4
 FROM template t
 JOIN cluster c ON c.id = t.cluster_id
 WHERE t.id = $2 AND t.state = 'ready'";
+const ADOPT: &str = "\
+INSERT INTO database (id, cluster_id, environment_id, name, state, sealed_logins, ready_at, adopted)
+SELECT $1, c.id, c.environment_id, c.adopted_database, 'claimed', $3, now(), true
+FROM cluster c
+WHERE c.id = $2 AND c.adopted_database IS NOT NULL AND c.state = 'open'";
 const STATE: &str = "SELECT state FROM database WHERE id = $1 FOR UPDATE";
 const SET_STATE: &str = "\
 UPDATE database
@@ -182,11 +210,12 @@ SELECT cluster_id, template_id,
     count(*) FILTER (WHERE state = 'claimed') AS claimed,
     count(*) FILTER (WHERE state = 'condemned') AS condemned
 FROM database
+WHERE template_id IS NOT NULL
 GROUP BY cluster_id, template_id";
 const READY_COUNT: &str = "SELECT count(*) AS ready FROM database WHERE template_id = $1 AND state = 'ready'";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[PLAN, STATE, SET_STATE, FORGET, CONDEMN_STALE, BY_ID, OF_TENANT, OF_STATE, COUNTS, READY_COUNT];
+pub const STATEMENTS: &[&str] = &[PLAN, ADOPT, STATE, SET_STATE, FORGET, CONDEMN_STALE, BY_ID, OF_TENANT, OF_STATE, COUNTS, READY_COUNT];
 
 /// Records the intent to make a database. Returns `None`, and records nothing, if the template is not ready.
 ///
@@ -202,6 +231,17 @@ pub async fn plan(tx: &mut Tx, new: &NewDatabase) -> Result<Option<Database>, St
         return Ok(None);
     }
     read(&tx.query_one(BY_ID, &[&new.id.as_uuid()]).await?).map(Some)
+}
+
+/// Records a database that somebody brought, as a tenant's. Returns `false` if its cluster is not there for one.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn adopt(tx: &mut Tx, new: &NewAdopted) -> Result<bool, StoreError> {
+    Ok(tx.execute(ADOPT, &[&new.id.as_uuid(), &new.cluster.as_uuid(), &new.sealed_login.as_bytes()]).await? > 0)
 }
 
 /// Says that it is whole, and wakes those who wait for one. Call [`crate::tenant::claim::assign_waiting`] in the same
@@ -350,10 +390,11 @@ pub(crate) fn read(row: &Row) -> Result<Database, StoreError> {
         id: DatabaseId::from_uuid(column::uuid(row, "id")?),
         cluster: ClusterId::from_uuid(column::uuid(row, "cluster_id")?),
         environment: EnvironmentId::from_uuid(column::uuid(row, "environment_id")?),
-        template: TemplateId::from_uuid(column::uuid(row, "template_id")?),
+        template: column::get::<Option<_>>(row, "template_id")?.map(TemplateId::from_uuid),
         name: column::parsed(row, "name")?,
         state: column::parsed(row, "state")?,
         sealed_logins: column::sealed(row, "sealed_logins")?,
+        next_sealed_logins: column::sealed_opt(row, "next_sealed_logins")?,
         created_at: column::get(row, "created_at")?,
         ready_at: column::get(row, "ready_at")?,
     })

@@ -4,21 +4,38 @@
 //! PostgreSQL itself refuses rows that cross environments; a change of routes is visible with its version or not at all.
 //! Refuses: DDL outside migrations, a call to any other system, the reading of sealed bytes, the clock of this process.
 
+pub mod approval;
+pub mod audit;
+pub mod backup;
+pub mod break_glass;
 pub mod catalog;
 pub mod cluster;
 pub mod credential;
+pub mod data_key;
 pub mod database;
 pub mod environment;
 pub mod error;
+pub mod grant;
+pub mod idempotency;
+pub mod mail;
+pub mod master_key;
 pub mod migrate;
+pub mod node;
+pub mod operation;
 pub mod page;
+pub mod place;
+pub mod principal;
 pub mod route;
+pub mod schedule;
 pub mod sealed;
+pub mod sealed_directly;
+pub mod standing;
 pub mod state;
 pub mod template;
 pub mod tenant;
 pub mod token;
 pub mod tx;
+pub mod webhook;
 
 mod row;
 mod session;

@@ -10,14 +10,16 @@ use holm_core::id::{ClusterId, CredentialId, DatabaseId, EnvironmentId, TenantId
 use holm_core::parameter::TenantParameter;
 use holm_core::role::DatabaseName;
 use holm_core::route::{RouteState, RouteVersion};
-use holm_core::scram::Verifier;
+use holm_core::scram::{SecondKeys, Verifier};
 use holm_core::secret::Secret;
 use holm_core::slug::TenantSlug;
 use holm_core::tenant::TenantState;
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
+use uuid::Uuid;
 
 use crate::catalog::Catalog;
+use crate::data_key::{self, WrappedKey};
 use crate::error::StoreError;
 use crate::row::{Corrupt, column};
 use crate::sealed::Sealed;
@@ -36,6 +38,8 @@ pub struct EnvironmentRow {
     pub domain: Domain,
     /// Signs tenant headers.
     pub sealed_header_key: Sealed,
+    /// The live data key of that purpose; which one sealed the value, the value says.
+    pub key: Option<WrappedKey>,
 }
 
 /// A tenant that is routed, its logins still sealed.
@@ -57,10 +61,18 @@ pub struct TenantRow {
     pub database_id: DatabaseId,
     /// The database's name.
     pub database: DatabaseName,
-    /// The secrets of its three roles.
+    /// Whether somebody brought it, so that it has one role.
+    pub adopted: bool,
+    /// The secrets of its roles.
     pub sealed_logins: Sealed,
+    /// Those that take their place while they are rotated; under the same key.
+    pub next_sealed_logins: Option<Sealed>,
+    /// The live data key of that purpose; which one sealed the value, the value says.
+    pub key: Option<WrappedKey>,
     /// What its sessions start with.
     pub parameters: Vec<TenantParameter>,
+    /// Names that it had until lately.
+    pub aliases: Vec<TenantSlug>,
 }
 
 /// One difference; each has its counterpart in `holm_core::route::RouteChange`.
@@ -70,6 +82,8 @@ pub enum Change {
     Environment(EnvironmentRow),
     /// A cluster was added or changed.
     Cluster(Cluster),
+    /// A cluster was removed.
+    ClusterGone(ClusterId),
     /// A credential was added.
     Credential(Credential),
     /// A credential was revoked.
@@ -85,39 +99,49 @@ pub enum Change {
 pub struct Changes {
     /// The version that they lead to: the one asked from, if there are none.
     pub version: RouteVersion,
+    /// Another one after the catalog was restored from a backup: then nothing that is known counts, and everything is to be
+    /// asked for anew.
+    pub incarnation: Uuid,
     /// In an order in which they can be applied: what is gone first, since its name may belong to something new.
     pub changes: Vec<Change>,
 }
 
-const VERSION: &str = "SELECT version FROM route_clock";
+const VERSION: &str = "SELECT version, membership, incarnation FROM route_clock";
 /// The upper bound changes no result, since nothing is newer than the snapshot; it tells a planner that does not know the
 /// numbers that few rows are meant, which is so for all but the first reading.
 const ENVIRONMENTS: &str = "\
-SELECT id, name, kind, domain, sealed_header_key
-FROM environment
-WHERE route_version > $1 AND route_version <= $2
-ORDER BY route_version, id";
+SELECT e.id, e.name, e.kind, e.domain, e.sealed_header_key, k.id AS key_id, k.master_key_id, k.wrapped
+FROM environment e
+LEFT JOIN data_key k ON k.environment_id = e.id AND k.purpose = 'header-key' AND k.destroyed_at IS NULL
+WHERE e.route_version > $1 AND e.route_version <= $2
+ORDER BY e.route_version, e.id";
 const CLUSTERS: &str = "\
-SELECT c.id, c.name, e.name AS environment, c.host, c.port, c.connections_max
+SELECT c.id, c.name, e.name AS environment, c.host, c.port, c.connections_max, c.state = 'removed' AS gone
 FROM cluster c
 JOIN environment e ON e.id = c.environment_id
-WHERE c.route_version > $1 AND c.route_version <= $2
-ORDER BY c.route_version, c.id";
+WHERE c.route_version > $1 AND c.route_version <= $2 AND ($1 > 0 OR c.state <> 'removed')
+ORDER BY gone DESC, c.route_version, c.id";
 /// A node that knows nothing yet (version 0) need not hear of what is gone.
 pub(crate) const CREDENTIALS: &str = "\
 SELECT k.id, k.name, e.name AS environment, k.tenant_id, k.level, k.salt, k.iterations, k.stored_key, k.server_key,
-    k.revoked_at IS NOT NULL AS gone
+    k.second_is, k.second_stored_key, k.second_server_key, k.revoked_at IS NOT NULL AS gone
 FROM credential k
 JOIN environment e ON e.id = k.environment_id
 WHERE k.route_version > $1 AND k.route_version <= $2 AND ($1 > 0 OR k.revoked_at IS NULL)
 ORDER BY gone DESC, k.route_version, k.id";
+/// The key is looked up for each by its index (LIMIT keeps it so): a planner without statistics would join all with all.
 pub(crate) const TENANTS: &str = "\
-SELECT t.id, t.slug, e.name AS environment, t.state, t.epoch, t.parameters, t.state = 'failed' AS gone,
-    d.id AS database_id, d.cluster_id, d.name AS database, d.sealed_logins
+SELECT t.id, t.slug, e.name AS environment, t.state, t.epoch, t.parameters, t.state IN ('failed', 'dropped') AS gone,
+    d.id AS database_id, d.cluster_id, d.name AS database, d.adopted, d.sealed_logins, d.next_sealed_logins, k.id AS key_id,
+    k.master_key_id, k.wrapped,
+    ARRAY(SELECT a.slug FROM tenant_alias a WHERE a.tenant_id = t.id ORDER BY a.slug) AS aliases
 FROM tenant t
 JOIN environment e ON e.id = t.environment_id
 LEFT JOIN database d ON d.id = t.database_id
-WHERE t.route_version > $1 AND t.route_version <= $2 AND ($1 > 0 OR t.state <> 'failed')
+LEFT JOIN LATERAL (
+    SELECT id, master_key_id, wrapped FROM data_key WHERE database_id = d.id AND purpose = 'logins' AND destroyed_at IS NULL LIMIT 1
+) k ON true
+WHERE t.route_version > $1 AND t.route_version <= $2 AND ($1 > 0 OR t.state NOT IN ('failed', 'dropped'))
 ORDER BY gone DESC, t.route_version, t.id";
 
 /// Every statement of this module.
@@ -131,7 +155,9 @@ pub const STATEMENTS: &[&str] = &[VERSION, ENVIRONMENTS, CLUSTERS, CREDENTIALS, 
 /// # Cancel safety
 /// Safe: it only reads.
 pub async fn version(catalog: &Catalog) -> Result<RouteVersion, StoreError> {
-    column::route_version(&catalog.session().await?.query_one(VERSION, &[]).await?, "version")
+    let row = catalog.session().await?.query_one(VERSION, &[]).await?;
+    catalog.saw_membership(column::count_big(&row, "membership")?);
+    column::route_version(&row, "version")
 }
 
 /// What changed after a version; after version 0, everything.
@@ -144,7 +170,7 @@ pub async fn version(catalog: &Catalog) -> Result<RouteVersion, StoreError> {
 pub async fn changes_since(catalog: &Catalog, since: RouteVersion) -> Result<Changes, StoreError> {
     let mut session = catalog.session().await?;
     session.control(SNAPSHOT).await?;
-    let read = read_changes(&mut session, since).await;
+    let read = read_changes(catalog, &mut session, since).await;
     if read.is_err() {
         session.roll_back_unawaited();
     } else {
@@ -153,11 +179,13 @@ pub async fn changes_since(catalog: &Catalog, since: RouteVersion) -> Result<Cha
     read
 }
 
-async fn read_changes(session: &mut Session, since: RouteVersion) -> Result<Changes, StoreError> {
-    let version = column::route_version(&session.query_one(VERSION, &[]).await?, "version")?;
+async fn read_changes(catalog: &Catalog, session: &mut Session, since: RouteVersion) -> Result<Changes, StoreError> {
+    let clock = session.query_one(VERSION, &[]).await?;
+    catalog.saw_membership(column::count_big(&clock, "membership")?);
+    let (version, incarnation) = (column::route_version(&clock, "version")?, column::uuid(&clock, "incarnation")?);
     let mut changes = Vec::new();
     if version == since {
-        return Ok(Changes { version, changes });
+        return Ok(Changes { version, incarnation, changes });
     }
     let bound = |version: RouteVersion| i64::try_from(version.0).map_err(|error| StoreError::Fault(error.into()));
     let (after, last) = (bound(since)?, bound(version)?);
@@ -171,7 +199,7 @@ async fn read_changes(session: &mut Session, since: RouteVersion) -> Result<Chan
             changes.push(read(&row)?);
         }
     }
-    Ok(Changes { version, changes })
+    Ok(Changes { version, incarnation, changes })
 }
 
 fn read_environment(row: &Row) -> Result<Change, StoreError> {
@@ -181,10 +209,14 @@ fn read_environment(row: &Row) -> Result<Change, StoreError> {
         kind: column::parsed(row, "kind")?,
         domain: column::parsed(row, "domain")?,
         sealed_header_key: column::sealed(row, "sealed_header_key")?,
+        key: data_key::read_opt(row)?,
     }))
 }
 
 fn read_cluster(row: &Row) -> Result<Change, StoreError> {
+    if column::get(row, "gone")? {
+        return Ok(Change::ClusterGone(ClusterId::from_uuid(column::uuid(row, "id")?)));
+    }
     Ok(Change::Cluster(Cluster {
         id: ClusterId::from_uuid(column::uuid(row, "id")?),
         name: column::parsed(row, "name")?,
@@ -212,6 +244,11 @@ fn read_credential(row: &Row) -> Result<Change, StoreError> {
             stored_key: key(row, "stored_key")?,
             server_key: key(row, "server_key")?,
         },
+        // The next one is nobody's yet.
+        retiring: match column::get::<Option<&str>>(row, "second_is")? {
+            Some("retiring") => Some(SecondKeys { stored_key: key(row, "second_stored_key")?, server_key: key(row, "second_server_key")? }),
+            _ => None,
+        },
     }))
 }
 
@@ -227,6 +264,7 @@ fn read_tenant(row: &Row) -> Result<Change, StoreError> {
     let state = match column::parsed(row, "state")? {
         TenantState::Serving => RouteState::Serving,
         TenantState::Suspended => RouteState::Suspended,
+        TenantState::Deleted => RouteState::Deleted,
         other => {
             return Err(StoreError::Corrupt { column: "state", source: format!("tenant {tenant} is `{other}` and has a route").into() });
         }
@@ -240,7 +278,11 @@ fn read_tenant(row: &Row) -> Result<Change, StoreError> {
         cluster: ClusterId::from_uuid(column::uuid(row, "cluster_id")?),
         database_id: DatabaseId::from_uuid(column::uuid(row, "database_id")?),
         database: column::parsed(row, "database")?,
+        adopted: column::get(row, "adopted")?,
         sealed_logins: column::sealed(row, "sealed_logins")?,
+        next_sealed_logins: column::sealed_opt(row, "next_sealed_logins")?,
+        key: data_key::read_opt(row)?,
         parameters: column::get::<Json<Vec<TenantParameter>>>(row, "parameters")?.0,
+        aliases: column::get::<Vec<&str>>(row, "aliases")?.into_iter().map(str::parse).collect::<Result<_, _>>().corrupt("aliases")?,
     }))
 }

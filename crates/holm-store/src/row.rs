@@ -70,6 +70,10 @@ pub(crate) mod column {
         get::<&[u8]>(row, name).map(Sealed::new)
     }
 
+    pub(crate) fn sealed_opt(row: &Row, name: &'static str) -> Result<Option<Sealed>, StoreError> {
+        Ok(get::<Option<&[u8]>>(row, name)?.map(Sealed::new))
+    }
+
     /// Columns `host` and `port`.
     pub(crate) fn address(row: &Row) -> Result<ServerAddress, StoreError> {
         let port = get::<i32>(row, "port")?.try_into().corrupt("port")?;

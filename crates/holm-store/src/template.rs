@@ -118,10 +118,14 @@ macro_rules! select {
 }
 
 const LIST: &str = select!("WHERE cluster_id = $1\nORDER BY created_at, id");
+const BY_ID: &str = select!("WHERE id = $1");
 const CURRENT: &str = select!("WHERE cluster_id = $1 AND fingerprint = $2 AND state <> 'retired'");
 const PLAN: &str = "\
 INSERT INTO template (id, cluster_id, fingerprint, database_name, state)
-VALUES ($1, $2, $3, $4, 'planned')
+SELECT $1, c.id, $3, $4, 'planned'
+FROM cluster c
+WHERE c.id = $2 AND c.state IN ('filling', 'open')
+FOR SHARE OF c
 ON CONFLICT (cluster_id, fingerprint) WHERE state <> 'retired' DO NOTHING";
 const STATE: &str = "SELECT state FROM template WHERE id = $1 FOR UPDATE";
 const MARK_READY: &str = "UPDATE template SET state = 'ready', trouble = NULL WHERE id = $1";
@@ -136,19 +140,19 @@ WHERE cluster_id = $1 AND id <> $2 AND state <> 'retired'";
 const MARK_DROPPED: &str = "UPDATE template SET dropped_at = now() WHERE id = $1 AND state = 'retired' AND dropped_at IS NULL";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[LIST, CURRENT, PLAN, STATE, MARK_READY, SET_TROUBLE, RETIRE_OTHERS, MARK_DROPPED];
+pub const STATEMENTS: &[&str] = &[LIST, BY_ID, CURRENT, PLAN, STATE, MARK_READY, SET_TROUBLE, RETIRE_OTHERS, MARK_DROPPED];
 
 /// Records the intent to build a template. The one that is returned is the given one, or one that somebody else planned
-/// first for the same cluster and migrations.
+/// first for the same cluster and migrations; `None` if no pool is kept on the cluster any more.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
-pub async fn plan(tx: &mut Tx, new: &NewTemplate) -> Result<Template, StoreError> {
+pub async fn plan(tx: &mut Tx, new: &NewTemplate) -> Result<Option<Template>, StoreError> {
     tx.execute(PLAN, &[&new.id.as_uuid(), &new.cluster.as_uuid(), &new.fingerprint, &new.database.as_str()]).await?;
-    read(&tx.query_one(CURRENT, &[&new.cluster.as_uuid(), &new.fingerprint]).await?)
+    tx.query_opt(CURRENT, &[&new.cluster.as_uuid(), &new.fingerprint]).await?.as_ref().map(read).transpose()
 }
 
 /// Says that members may be cloned from it, and wakes those who would.
@@ -206,6 +210,17 @@ pub async fn retire_others(tx: &mut Tx, cluster: ClusterId, keep: TemplateId) ->
 /// Safe: one statement.
 pub async fn mark_dropped(catalog: &Catalog, id: TemplateId) -> Result<bool, StoreError> {
     Ok(catalog.session().await?.execute(MARK_DROPPED, &[&id.as_uuid()]).await? > 0)
+}
+
+/// The one of an id.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn by_id(catalog: &Catalog, id: TemplateId) -> Result<Option<Template>, StoreError> {
+    catalog.session().await?.query_opt(BY_ID, &[&id.as_uuid()]).await?.as_ref().map(read).transpose()
 }
 
 /// The one of a cluster and a set of migrations that is not retired, planned or ready.

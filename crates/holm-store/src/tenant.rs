@@ -6,7 +6,7 @@
 use holm_core::cluster::ClusterName;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::Problem;
-use holm_core::id::{DatabaseId, EnvironmentId, TenantId};
+use holm_core::id::{ClusterId, CredentialId, DatabaseId, EnvironmentId, OperationId, TenantId};
 use holm_core::parameter::TenantParameter;
 use holm_core::role::DatabaseName;
 use holm_core::route::RouteVersion;
@@ -25,6 +25,10 @@ use crate::state::Update;
 use crate::tx::Tx;
 
 pub mod claim;
+pub mod copying;
+pub mod expiry;
+pub mod name;
+pub mod version;
 
 /// A tenant as the catalog has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +57,10 @@ pub struct Tenant {
     pub parameters: Vec<TenantParameter>,
     /// Why it failed, if it did.
     pub failure: Option<Problem>,
+    /// When it is deleted by itself, if it is.
+    pub expires_at: Option<Timestamp>,
+    /// The operation that makes it, while one does.
+    pub made_by: Option<OperationId>,
     /// When its name was taken.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -78,9 +86,11 @@ pub enum Told {
 macro_rules! columns {
     () => {
         "SELECT t.id, e.name AS environment, t.environment_id, t.slug, t.state, c.name AS cluster, d.name AS database, t.database_id,\n\
-         \x20   t.seeded, t.epoch, t.parameters, t.failure, t.created_at, t.updated_at, t.route_version\n"
+         \x20   t.seeded, t.epoch, t.parameters, t.failure, t.expires_at, t.made_by,\n\
+         \x20   t.created_at, t.updated_at, t.route_version\n"
     };
 }
+use columns;
 
 macro_rules! place {
     () => {
@@ -88,18 +98,20 @@ macro_rules! place {
          LEFT JOIN cluster c ON c.id = coalesce(d.cluster_id, t.wanted_cluster_id)\n"
     };
 }
+use place;
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(columns!(), "FROM tenant t\nJOIN environment e ON e.id = t.environment_id\n", place!(), $rest)
     };
 }
+use select;
 
 const BY_ID: &str = select!("WHERE t.id = $1");
-pub(crate) const BY_SLUG: &str = select!("WHERE e.name = $1 AND t.slug = $2 AND t.state <> 'failed'");
+pub(crate) const BY_SLUG: &str = select!("WHERE e.name = $1 AND t.slug = $2 AND t.state NOT IN ('failed', 'dropped')");
 /// No slug is empty, so the empty text is before the first.
 pub(crate) const LIST: &str = select!(
-    "WHERE t.environment_id = (SELECT id FROM environment WHERE name = $1) AND t.slug > $2 AND t.state <> 'failed'\n\
+    "WHERE t.environment_id = (SELECT id FROM environment WHERE name = $1) AND t.slug > $2 AND t.state NOT IN ('failed', 'dropped')\n\
      ORDER BY t.slug\n\
      LIMIT $3"
 );
@@ -110,32 +122,55 @@ pub(crate) const LIST_ALL: &str = concat!(
      CROSS JOIN LATERAL (\n\
      \x20   SELECT *\n\
      \x20   FROM tenant\n\
-     \x20   WHERE environment_id = e.id AND slug > CASE WHEN e.name = $1 THEN $2 ELSE '' END AND state <> 'failed'\n\
+     \x20   WHERE environment_id = e.id AND slug > CASE WHEN e.name = $1 THEN $2 ELSE '' END AND state NOT IN ('failed', 'dropped')\n\
      \x20   ORDER BY slug\n\
      \x20   LIMIT $3\n\
      ) t\n",
     place!(),
     "WHERE e.name >= $1\nORDER BY e.name, t.slug\nLIMIT $3"
 );
+/// By identity, which is the order in which they were made.
+const OF_CLUSTER: &str = select!("WHERE d.cluster_id = $1\nORDER BY t.id");
 const AWAITING: &str = select!("WHERE t.state = 'creating' AND t.database_id IS NULL\nORDER BY t.created_at, t.id\nLIMIT $1");
 pub(crate) const UNFINISHED: &str =
-    select!("WHERE t.state = 'creating' AND t.database_id IS NOT NULL\nORDER BY t.created_at, t.id\nLIMIT $1");
+    select!("WHERE t.state = 'creating' AND t.database_id IS NOT NULL AND t.made_by IS NULL\nORDER BY t.created_at, t.id\nLIMIT $1");
 const LOCK: &str = "SELECT state, database_id, seeded FROM tenant WHERE id = $1 FOR UPDATE";
 const LOCK_BY_SLUG: &str = "\
 SELECT t.id, t.state
 FROM tenant t
 JOIN environment e ON e.id = t.environment_id
-WHERE e.name = $1 AND t.slug = $2 AND t.state <> 'failed'
+WHERE e.name = $1 AND t.slug = $2 AND t.state NOT IN ('failed', 'dropped')
 FOR UPDATE OF t";
 const MARK_SEEDED: &str = "UPDATE tenant SET seeded = true, updated_at = now() WHERE id = $1";
 const SET_STATE: &str = "UPDATE tenant SET state = $2, epoch = epoch + 1, updated_at = now() WHERE id = $1";
+const DROP: &str = "UPDATE tenant SET state = 'dropped', database_id = NULL, epoch = epoch + 1, updated_at = now() WHERE id = $1";
+const REVOKE_ITS_CREDENTIALS: &str = "\
+UPDATE credential
+SET revoked_at = now()
+WHERE tenant_id = $1 AND revoked_at IS NULL
+RETURNING id";
 const FAIL: &str = "\
 UPDATE tenant
 SET state = $2, failure = $3, database_id = NULL, epoch = epoch + 1, updated_at = now()
 WHERE id = $1";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[BY_ID, BY_SLUG, LIST, LIST_ALL, AWAITING, UNFINISHED, LOCK, LOCK_BY_SLUG, MARK_SEEDED, SET_STATE, FAIL];
+pub const STATEMENTS: &[&str] = &[
+    BY_ID,
+    BY_SLUG,
+    LIST,
+    LIST_ALL,
+    OF_CLUSTER,
+    AWAITING,
+    UNFINISHED,
+    LOCK,
+    LOCK_BY_SLUG,
+    MARK_SEEDED,
+    SET_STATE,
+    DROP,
+    REVOKE_ITS_CREDENTIALS,
+    FAIL,
+];
 
 /// What a writer must know of a tenant before it changes it.
 struct Locked {
@@ -261,6 +296,75 @@ async fn tell(tx: &mut Tx, environment: &EnvironmentName, slug: &TenantSlug, eve
     Ok(if next == state { Told::Unchanged(tenant) } else { Told::Changed(tenant) })
 }
 
+/// What an event made of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Moved {
+    /// It is in a state, which may be the one it was in.
+    To {
+        /// In which it was.
+        from: TenantState,
+        /// In which it is.
+        to: TenantState,
+    },
+    /// No such tenant.
+    Absent,
+    /// It is in a state in which that has no meaning.
+    Refused(TenantState),
+}
+
+/// Tells a tenant an event by its identity; for those that make or take its database there are functions of their own.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn tell_one(tx: &mut Tx, id: TenantId, event: TenantEvent) -> Result<Moved, StoreError> {
+    let Some(Locked { state, .. }) = lock(tx, id).await? else {
+        return Ok(Moved::Absent);
+    };
+    let Ok(next) = state.after(event) else {
+        return Ok(Moved::Refused(state));
+    };
+    if next != state {
+        tx.execute(SET_STATE, &[&id.as_uuid(), &next.as_str()]).await?;
+        tx.changed_tenant(id);
+    }
+    Ok(Moved::To { from: state, to: next })
+}
+
+/// Gives a deleted tenant up: its names are free, its credentials are revoked, its database is condemned.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn drop_one(tx: &mut Tx, id: TenantId) -> Result<Update<TenantState>, StoreError> {
+    let Some(tenant) = lock(tx, id).await? else {
+        return Ok(Update::Absent);
+    };
+    match tenant.state.after(TenantEvent::Drop) {
+        Err(illegal) => return Ok(Update::Refused(illegal.state)),
+        Ok(next) if next == tenant.state => return Ok(Update::Done),
+        Ok(_) => {}
+    }
+    tx.execute(DROP, &[&id.as_uuid()]).await?;
+    if let Some(database) = tenant.database {
+        match database::tell(tx, database, DatabaseEvent::Bereaved).await? {
+            Update::Done => {}
+            other => return Err(StoreError::Fault(format!("database {database} of tenant {id} could not be condemned: {other:?}").into())),
+        }
+    }
+    tx.execute(name::LET_ALL_GO, &[&id.as_uuid()]).await?;
+    for row in tx.query(REVOKE_ITS_CREDENTIALS, &[&id.as_uuid()]).await? {
+        tx.changed_credential(CredentialId::from_uuid(column::uuid(&row, "id")?));
+    }
+    tx.changed_tenant(id);
+    Ok(Update::Done)
+}
+
 /// The living one of a name.
 ///
 /// # Errors
@@ -309,6 +413,17 @@ pub async fn list_all(catalog: &Catalog, page: &Page<(EnvironmentName, TenantSlu
     catalog.session().await?.query(LIST_ALL, &[&environment, &slug, &page.rows_max()]).await?.iter().map(read).collect()
 }
 
+/// Every tenant with a database on a cluster: as many as one server can hold.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn of_cluster(tx: &mut Tx, cluster: ClusterId) -> Result<Vec<Tenant>, StoreError> {
+    tx.query(OF_CLUSTER, &[&cluster.as_uuid()]).await?.iter().map(read).collect()
+}
+
 /// Those that wait for a database, longest first, `limit` at the most.
 ///
 /// # Errors
@@ -345,6 +460,8 @@ fn read(row: &Row) -> Result<Tenant, StoreError> {
         epoch: column::count_big(row, "epoch")?,
         parameters: column::get::<Json<Vec<TenantParameter>>>(row, "parameters")?.0,
         failure: column::problem(row, "failure")?,
+        expires_at: column::get(row, "expires_at")?,
+        made_by: column::get::<Option<_>>(row, "made_by")?.map(OperationId::from_uuid),
         created_at: column::get(row, "created_at")?,
         updated_at: column::get(row, "updated_at")?,
         route_version: column::route_version(row, "route_version")?,

@@ -1,9 +1,13 @@
 //! What the catalog promises, against a real PostgreSQL.
 
+mod access;
+mod audit;
 mod claims;
 mod isolation;
+mod keys;
 mod lists;
 mod migrations;
+mod names;
 mod outages;
 mod routes;
 mod statements;

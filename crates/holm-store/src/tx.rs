@@ -1,14 +1,17 @@
 //! A transaction: what must happen together, and the one place where routes get their version.
 //!
-//! Promises: routes that were changed are stamped with one new version as the last act before the commit, so that writers
+//! Promises: what was done is told of in the same transaction ([`crate::audit`]); routes that were changed are stamped with one new version as the last act before the commit, so that writers
 //! queue only there, versions have no gaps, and no two writers wait for each other. Dropped without a commit, it is
 //! rolled back. Refuses to commit after a statement failed, which PostgreSQL would silently turn into a rollback.
 
+use holm_core::audit::NewEntry;
 use holm_core::id::{ClusterId, CredentialId, EnvironmentId, TenantId};
 use holm_core::route::RouteVersion;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::audit;
+use crate::catalog::Catalog;
 use crate::error::StoreError;
 use crate::row::column;
 use crate::session::{Params, Session};
@@ -19,7 +22,7 @@ pub(crate) const STAMP: &str = "\
 WITH clock AS (
     UPDATE route_clock
     SET version = version + 1
-    RETURNING version
+    RETURNING version, membership
 ), environments AS (
     UPDATE environment SET route_version = clock.version FROM clock WHERE id = ANY($1)
 ), clusters AS (
@@ -29,36 +32,40 @@ WITH clock AS (
 ), tenants AS (
     UPDATE tenant SET route_version = clock.version FROM clock WHERE id = ANY($4)
 )
-SELECT version
+SELECT version, membership
 FROM clock";
 
 /// Every statement of this module.
 pub const STATEMENTS: &[&str] = &[STAMP, WAKE];
 
 /// An open transaction. Rows are waited for in the order environment, cluster, template, tenant, database, credential; then
-/// the clock. Who gives out databases waits for none: it skips what is locked.
+/// the end of the audit log, then the clock. Who gives out databases waits for none: it skips what is locked.
 pub struct Tx {
     session: Session,
+    catalog: Catalog,
     failed: bool,
     wakes: bool,
     environments: Vec<Uuid>,
     clusters: Vec<Uuid>,
     credentials: Vec<Uuid>,
     tenants: Vec<Uuid>,
+    entries: Vec<NewEntry>,
     finished: bool,
 }
 
 impl Tx {
-    pub(crate) async fn begin(mut session: Session) -> Result<Self, StoreError> {
+    pub(crate) async fn begin(mut session: Session, catalog: Catalog) -> Result<Self, StoreError> {
         session.control("BEGIN").await?;
         Ok(Self {
             session,
+            catalog,
             failed: false,
             wakes: false,
             environments: Vec::new(),
             clusters: Vec::new(),
             credentials: Vec::new(),
             tenants: Vec::new(),
+            entries: Vec::new(),
             finished: false,
         })
     }
@@ -73,6 +80,10 @@ impl Tx {
     pub async fn commit(mut self) -> Result<Option<RouteVersion>, StoreError> {
         if self.failed {
             return Err(StoreError::Fault("a commit after a statement that failed".into()));
+        }
+        let entries = std::mem::take(&mut self.entries);
+        if !entries.is_empty() {
+            audit::append(&mut self, &entries).await?;
         }
         let version = if self.changes_routes() { Some(self.stamp().await?) } else { None };
         if self.wakes || version.is_some() {
@@ -105,6 +116,10 @@ impl Tx {
         self.wakes = true;
     }
 
+    pub(crate) fn queue(&mut self, entry: NewEntry) {
+        self.entries.push(entry);
+    }
+
     const fn changes_routes(&self) -> bool {
         !(self.environments.is_empty() && self.clusters.is_empty() && self.credentials.is_empty() && self.tenants.is_empty())
     }
@@ -112,6 +127,7 @@ impl Tx {
     async fn stamp(&mut self) -> Result<RouteVersion, StoreError> {
         let answer = self.session.query_one(STAMP, &[&self.environments, &self.clusters, &self.credentials, &self.tenants]).await;
         let row = self.noted(answer)?;
+        self.catalog.saw_membership(column::count_big(&row, "membership")?);
         column::route_version(&row, "version")
     }
 

@@ -16,7 +16,9 @@ use crate::session::ANSWER_TIMEOUT;
 
 /// Sent with a commit; the payload is empty, so PostgreSQL folds several into one.
 pub(crate) const WAKE: &str = "SELECT pg_notify('holm_wake', '')";
-const LISTEN: &str = "LISTEN holm_wake";
+/// The channel on which nodes say that something about one of them is new; apart, since only who waits for a node wants it.
+pub(crate) const NODES: &str = "holm_node";
+const LISTEN: &str = "LISTEN holm_wake; LISTEN holm_node";
 
 /// Long enough not to storm a server that is starting, short enough that nobody notices once it is up.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
@@ -26,14 +28,14 @@ const BACKOFF_MIN: Duration = Duration::from_millis(20);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Listens until nobody holds a receiver any more.
-pub(crate) async fn listen(config: Config, wakes: watch::Sender<u64>) {
+pub(crate) async fn listen(config: Config, wakes: watch::Sender<u64>, nodes: watch::Sender<u64>) {
     let mut backoff = BACKOFF_MIN;
     loop {
         tokio::select! {
             // Safe to drop: only a watch is read.
             () = wakes.closed() => return,
             // Safe to drop: the connection closes with it, and nothing was promised on it.
-            listened = listen_once(&config, &wakes) => {
+            listened = listen_once(&config, &wakes, &nodes) => {
                 backoff = if listened { BACKOFF_MIN } else { (backoff * 2).min(BACKOFF_MAX) };
             }
         }
@@ -46,7 +48,7 @@ pub(crate) async fn listen(config: Config, wakes: watch::Sender<u64>) {
 }
 
 /// Listens until the connection ends; returns whether it ever listened.
-async fn listen_once(config: &Config, wakes: &watch::Sender<u64>) -> bool {
+async fn listen_once(config: &Config, wakes: &watch::Sender<u64>, nodes: &watch::Sender<u64>) -> bool {
     let connected = timeout(ANSWER_TIMEOUT, config.connect(NoTls)).await;
     let (client, mut connection) = match connected {
         Ok(Ok(both)) => both,
@@ -61,6 +63,7 @@ async fn listen_once(config: &Config, wakes: &watch::Sender<u64>) -> bool {
     let speak = async {
         timeout(ANSWER_TIMEOUT, client.batch_execute(LISTEN)).await.ok()?.ok()?;
         wake();
+        nodes.send_modify(|count| *count += 1);
         loop {
             sleep(HEARTBEAT).await;
             // A peer that only acknowledges what it is sent looks alive to TCP.
@@ -72,8 +75,10 @@ async fn listen_once(config: &Config, wakes: &watch::Sender<u64>) -> bool {
     let hear = async {
         let mut messages = poll_fn(|context| connection.poll_message(context));
         while let Some(Ok(message)) = messages.next().await {
-            if matches!(message, AsyncMessage::Notification(_)) {
-                wake();
+            match message {
+                AsyncMessage::Notification(said) if said.channel() == NODES => nodes.send_modify(|count| *count += 1),
+                AsyncMessage::Notification(_) => wake(),
+                _ => {}
             }
         }
     };

@@ -3,10 +3,13 @@
 //! Promises: of two that take one name at once, one gets it and the other is told so; no database goes to two tenants.
 //! Who finds the pool empty keeps the name and waits in order. Refuses to wait itself.
 
+use std::time::Duration;
+
 use holm_core::cluster::ClusterName;
+use holm_core::cluster::state::ClusterState;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::ErrorCode;
-use holm_core::id::{ClusterId, EnvironmentId, TenantId};
+use holm_core::id::{ClusterId, DatabaseId, EnvironmentId, TenantId};
 use holm_core::parameter::TenantParameter;
 use holm_core::route::RouteVersion;
 use holm_core::slug::TenantSlug;
@@ -15,6 +18,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::Tenant;
+use super::expiry::millis;
+use super::name::{self, Alias};
 use crate::database::{self, Database};
 use crate::error::StoreError;
 use crate::row::column;
@@ -33,6 +38,8 @@ pub struct NewTenant {
     pub cluster: Option<ClusterName>,
     /// What its sessions start with.
     pub parameters: Vec<TenantParameter>,
+    /// How long it lives, if it has an end.
+    pub ttl: Option<Duration>,
 }
 
 /// What became of a [`claim`].
@@ -50,33 +57,45 @@ pub enum Claim {
     Awaiting(Tenant),
     /// A living tenant of the environment has that name; nothing was changed.
     SlugTaken,
+    /// Another tenant had that name until lately, and it is kept for it; nothing was changed.
+    SlugReserved(Box<Alias>),
     /// No such environment; nothing was changed.
     NoSuchEnvironment,
-    /// No such cluster in that environment; nothing was changed.
+    /// No such cluster in that environment, or one that is there for a database that somebody brought; nothing was changed.
     NoSuchCluster,
+    /// That cluster takes no tenants, or not yet; nothing was changed.
+    ClusterClosed(ClusterState),
 }
 
 /// Trouble in which a cluster's ready databases would be of no use; with any other they are handed out.
 const USELESS: [ErrorCode; 2] = [ErrorCode::ClusterUnreachable, ErrorCode::ClusterReadOnly];
 
 const INSERT: &str = "\
-INSERT INTO tenant (id, environment_id, slug, wanted_cluster_id, state, seeded, epoch, parameters)
-SELECT $1, e.id, $3, c.id, 'creating', e.seed IS NULL, 1, $5
+INSERT INTO tenant (id, environment_id, slug, wanted_cluster_id, state, seeded, epoch, parameters, expires_at)
+SELECT $1, e.id, $3, c.id, 'creating', e.seed IS NULL, 1, $5, now() + $6::bigint * interval '1 millisecond'
 FROM environment e
-LEFT JOIN cluster c ON c.environment_id = e.id AND c.name = $4
+LEFT JOIN cluster c ON c.environment_id = e.id AND c.name = $4 AND c.state = 'open' AND c.adopted_oid IS NULL
 WHERE e.name = $2 AND ($4::text IS NULL OR c.id IS NOT NULL)
-ON CONFLICT (environment_id, slug) WHERE state <> 'failed' DO NOTHING
-RETURNING environment_id, wanted_cluster_id, seeded, created_at";
+    AND NOT EXISTS (SELECT FROM tenant_alias a WHERE a.environment_id = e.id AND a.slug = $3)
+ON CONFLICT (environment_id, slug) WHERE state NOT IN ('failed', 'dropped') DO NOTHING
+RETURNING environment_id, wanted_cluster_id, seeded, expires_at, created_at";
 const WHY_NOT: &str = "\
-SELECT e.id IS NOT NULL AS environment, $2::text IS NULL OR c.id IS NOT NULL AS cluster
+SELECT e.id AS environment, $2::text IS NULL OR c.id IS NOT NULL AS cluster, c.state
 FROM (VALUES ($1::text)) AS asked (name)
 LEFT JOIN environment e ON e.name = asked.name
-LEFT JOIN cluster c ON c.environment_id = e.id AND c.name = $2::text";
+LEFT JOIN cluster c ON c.environment_id = e.id AND c.name = $2::text AND c.state <> 'removed' AND c.adopted_oid IS NULL";
+/// A database that somebody brought is the tenant's from the first moment, and filled already.
+const ADOPT: &str = "\
+INSERT INTO tenant (id, environment_id, slug, database_id, state, seeded, epoch, parameters)
+SELECT $1, d.environment_id, $2, d.id, 'creating', true, 1, '[]'
+FROM database d
+WHERE d.id = $3 AND d.adopted
+ON CONFLICT (environment_id, slug) WHERE state NOT IN ('failed', 'dropped') DO NOTHING";
 pub(crate) const TAKE_MEMBER: &str = include_str!("../../queries/take_member.sql");
 pub(crate) const ASSIGN_WAITING: &str = include_str!("../../queries/assign_waiting.sql");
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[INSERT, WHY_NOT, TAKE_MEMBER, ASSIGN_WAITING];
+pub const STATEMENTS: &[&str] = &[INSERT, WHY_NOT, ADOPT, TAKE_MEMBER, ASSIGN_WAITING];
 
 /// Takes the name and, if one is ready, a database.
 ///
@@ -87,8 +106,9 @@ pub const STATEMENTS: &[&str] = &[INSERT, WHY_NOT, TAKE_MEMBER, ASSIGN_WAITING];
 /// Safe: the transaction is rolled back.
 pub async fn claim(tx: &mut Tx, new: NewTenant) -> Result<Claim, StoreError> {
     let wanted = new.cluster.as_ref().map(ClusterName::as_str);
+    let (slug, ttl) = (new.slug.as_str(), new.ttl.map(millis).transpose()?);
     let inserted =
-        tx.query_opt(INSERT, &[&new.id.as_uuid(), &new.environment.as_str(), &new.slug.as_str(), &wanted, &Json(&new.parameters)]).await?;
+        tx.query_opt(INSERT, &[&new.id.as_uuid(), &new.environment.as_str(), &slug, &wanted, &Json(&new.parameters), &ttl]).await?;
     let Some(row) = inserted else {
         return why_not(tx, &new).await;
     };
@@ -111,11 +131,29 @@ pub async fn claim(tx: &mut Tx, new: NewTenant) -> Result<Claim, StoreError> {
 /// Absent and taken are different answers; only a refusal pays for telling them apart.
 async fn why_not(tx: &mut Tx, new: &NewTenant) -> Result<Claim, StoreError> {
     let row = tx.query_one(WHY_NOT, &[&new.environment.as_str(), &new.cluster.as_ref().map(ClusterName::as_str)]).await?;
-    Ok(match (column::get(&row, "environment")?, column::get(&row, "cluster")?) {
-        (false, _) => Claim::NoSuchEnvironment,
-        (true, false) => Claim::NoSuchCluster,
-        (true, true) => Claim::SlugTaken,
-    })
+    let Some(environment) = column::get::<Option<_>>(&row, "environment")?.map(EnvironmentId::from_uuid) else {
+        return Ok(Claim::NoSuchEnvironment);
+    };
+    if !column::get::<bool>(&row, "cluster")? {
+        return Ok(Claim::NoSuchCluster);
+    }
+    if let Some(state) = column::parsed_opt::<ClusterState>(&row, "state")?.filter(|state| *state != ClusterState::Open) {
+        return Ok(Claim::ClusterClosed(state));
+    }
+    let alias = name::alias_within(tx, environment, &new.slug).await?;
+    Ok(alias.map_or(Claim::SlugTaken, |alias| Claim::SlugReserved(Box::new(alias))))
+}
+
+/// Takes the name for a database that somebody brought; it is in use after [`super::mark_serving`]. Returns `false` if a
+/// living tenant has that name.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn adopt(tx: &mut Tx, id: TenantId, slug: &TenantSlug, database: DatabaseId) -> Result<bool, StoreError> {
+    Ok(tx.execute(ADOPT, &[&id.as_uuid(), &slug.as_str(), &database.as_uuid()]).await? > 0)
 }
 
 /// Gives ready members of a cluster to the tenants that have waited longest, at most 100 at a time; returns which.
@@ -154,6 +192,8 @@ fn read_inserted(row: &Row, new: NewTenant) -> Result<Tenant, StoreError> {
         epoch: 1,
         parameters: new.parameters,
         failure: None,
+        expires_at: column::get(row, "expires_at")?,
+        made_by: None,
         created_at,
         updated_at: created_at,
         route_version: RouteVersion::default(),

@@ -53,7 +53,7 @@ async fn the_second_creator_waits_for_the_first_and_gets_the_slug_if_the_first_g
         });
         // A value of the server's: the second creator is waiting for the first.
         holm_testkit::eventually(super::world::LIMIT, "the second creator waits", async || {
-            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'";
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
             let count: i64 = client.query_one(waiting, &[]).await.unwrap().get(0);
             (count == 1).then_some(())
         })

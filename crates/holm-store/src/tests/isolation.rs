@@ -88,9 +88,9 @@ async fn r13_one_server_is_one_cluster_of_one_environment() {
     let nowhere = new_cluster("qa", "qa-1", 99);
     assert_eq!(cluster::insert(&mut tx, &nowhere).await.unwrap(), cluster::Inserted::NoSuchEnvironment);
     assert_eq!(tx.commit().await.unwrap(), None);
-    assert_eq!(cluster::by_system_identifier(&world.catalog, known.system_identifier).await.unwrap().unwrap().id, known.id);
+    assert_eq!(cluster::on_server(&world.catalog, known.system_identifier).await.unwrap()[0].id, known.id);
     let same = format!("UPDATE cluster SET system_identifier = {} WHERE name = 'staging-1'", known.system_identifier);
-    refused(&client, &same, &SqlState::UNIQUE_VIOLATION, "cluster_system_identifier_key").await;
+    refused(&client, &same, &SqlState::UNIQUE_VIOLATION, "cluster_server").await;
 }
 
 #[tokio::test]

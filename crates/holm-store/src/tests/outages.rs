@@ -28,7 +28,7 @@ async fn a_catalog_killed_in_the_middle_of_a_transaction_is_unavailable_and_work
     let server = new_server(&[]).await;
     let catalog = migrated(&server.url("postgres")).await;
     place(&catalog, "production").await;
-    let mut wakes = catalog.wakes();
+    let mut wakes = catalog.wakes().changes;
     wakes.wait_for(|count| *count > 0).await.unwrap();
 
     let mut tx = catalog.transaction().await.unwrap();
@@ -151,7 +151,7 @@ async fn listening_ends_when_nobody_is_interested() {
         let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
         world.catalog.session().await.unwrap().query_one(count, &[]).await.unwrap().get(0)
     };
-    let mut wakes = world.catalog.wakes();
+    let mut wakes = world.catalog.wakes().changes;
     wakes.wait_for(|count| *count > 0).await.unwrap();
     let seen = *wakes.borrow_and_update();
     let _ = claim_now(&world.catalog, new_tenant("production", "goteborg")).await;

@@ -23,6 +23,7 @@ fn unseal(change: Change) -> RouteChange {
             RouteChange::Environment(Environment { name: row.name, kind: row.kind, domain: row.domain, header_key: Secret::new([0; 32]) })
         }
         Change::Cluster(cluster) => RouteChange::Cluster(cluster),
+        Change::ClusterGone(id) => RouteChange::ClusterGone(id),
         Change::Credential(credential) => RouteChange::Credential(credential),
         Change::CredentialGone(id) => RouteChange::CredentialGone(id),
         Change::TenantGone(id) => RouteChange::RouteGone(id),
@@ -33,18 +34,22 @@ fn unseal(change: Change) -> RouteChange {
             state: row.state,
             epoch: row.epoch,
             cluster: row.cluster,
-            logins: holm_core::credential::Level::ALL.map(|level| ServerLogin {
-                role: RoleName::of(&row.database, level),
-                keys: LoginKeys { client_key: Secret::new([1; 32]), server_key: Secret::new([2; 32]) },
-            }),
+            logins: holm_core::credential::Level::ALL
+                .map(|level| ServerLogin {
+                    role: RoleName::of(&row.database, level),
+                    keys: LoginKeys { client_key: Secret::new([1; 32]), server_key: Secret::new([2; 32]) },
+                })
+                .into(),
+            next_logins: None,
             database: row.database,
             parameters: row.parameters.into(),
+            aliases: row.aliases.into(),
         }),
     }
 }
 
 async fn follow(catalog: &Catalog, table: RouteTable) -> RouteTable {
-    let Changes { version, changes } = changes_since(catalog, table.version()).await.unwrap();
+    let Changes { version, changes, .. } = changes_since(catalog, table.version()).await.unwrap();
     if version == table.version() { table } else { table.with(version, changes.into_iter().map(unseal)) }
 }
 

@@ -1,29 +1,64 @@
 //! Every statement is one that PostgreSQL accepts, and the hot ones find their rows by an index.
 
+use std::path::{Path, PathBuf};
+
 use tokio_postgres::Client;
 
 use super::world::World;
-use crate::{cluster, credential, database, environment, migrate, route, template, tenant, token, tx};
+use crate::{
+    approval, audit, backup, break_glass, cluster, credential, data_key, database, environment, grant, idempotency, mail, master_key,
+    migrate, node, operation, place, principal, route, schedule, sealed_directly, standing, template, tenant, token, tx, webhook,
+};
+
+/// One line for each file that has statements; the second test counts them.
+const MODULES: &[(&str, &[&str])] = &[
+    ("approval", approval::STATEMENTS),
+    ("audit", audit::STATEMENTS),
+    ("backup", backup::STATEMENTS),
+    ("break_glass", break_glass::STATEMENTS),
+    ("cluster", cluster::STATEMENTS),
+    ("cluster::life", cluster::life::STATEMENTS),
+    ("credential", credential::STATEMENTS),
+    ("credential::rotation", credential::rotation::STATEMENTS),
+    ("data_key", data_key::STATEMENTS),
+    ("database", database::STATEMENTS),
+    ("database::rotation", database::rotation::STATEMENTS),
+    ("environment", environment::STATEMENTS),
+    ("grant", grant::STATEMENTS),
+    ("mail", mail::STATEMENTS),
+    ("master_key", master_key::STATEMENTS),
+    ("idempotency", idempotency::STATEMENTS),
+    ("migrate", migrate::STATEMENTS),
+    ("node", node::STATEMENTS),
+    ("operation", operation::STATEMENTS),
+    ("operation::claim", operation::claim::STATEMENTS),
+    ("operation::journal", operation::journal::STATEMENTS),
+    ("place", place::STATEMENTS),
+    ("principal", principal::STATEMENTS),
+    ("route", route::STATEMENTS),
+    ("schedule", schedule::STATEMENTS),
+    ("sealed_directly", sealed_directly::STATEMENTS),
+    ("standing", standing::STATEMENTS),
+    ("template", template::STATEMENTS),
+    ("tenant", tenant::STATEMENTS),
+    ("tenant::claim", tenant::claim::STATEMENTS),
+    ("tenant::copying", tenant::copying::STATEMENTS),
+    ("tenant::expiry", tenant::expiry::STATEMENTS),
+    ("tenant::name", tenant::name::STATEMENTS),
+    ("tenant::version", tenant::version::STATEMENTS),
+    ("token", token::STATEMENTS),
+    ("tx", tx::STATEMENTS),
+    ("webhook", webhook::STATEMENTS),
+    ("webhook::delivery", webhook::delivery::STATEMENTS),
+    ("webhook::lease", webhook::lease::STATEMENTS),
+];
 
 #[tokio::test]
 async fn every_statement_prepares_against_the_migrated_schema() {
     let world = World::new().await;
     let client = world.database.connect().await;
-    let modules = [
-        ("cluster", cluster::STATEMENTS),
-        ("credential", credential::STATEMENTS),
-        ("database", database::STATEMENTS),
-        ("environment", environment::STATEMENTS),
-        ("migrate", migrate::STATEMENTS),
-        ("route", route::STATEMENTS),
-        ("template", template::STATEMENTS),
-        ("tenant", tenant::STATEMENTS),
-        ("tenant::claim", tenant::claim::STATEMENTS),
-        ("token", token::STATEMENTS),
-        ("tx", tx::STATEMENTS),
-    ];
-    for (module, statements) in modules {
-        for sql in statements {
+    for (module, statements) in MODULES {
+        for sql in *statements {
             client.prepare(sql).await.unwrap_or_else(|error| panic!("{module}: {sql}\n{error:?}"));
         }
     }
@@ -33,23 +68,37 @@ async fn every_statement_prepares_against_the_migrated_schema() {
 #[test]
 fn every_statement_stands_in_its_modules_list() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
-    let files =
-        ["cluster", "credential", "database", "environment", "migrate", "route", "template", "tenant", "tenant/claim", "token", "tx"];
+    let files = with_statements(directory.as_ref());
+    assert_eq!(files.len(), MODULES.len(), "{files:?}");
     let mut found = 0;
     for file in files {
-        let text = std::fs::read_to_string(format!("{directory}/{file}.rs")).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
         let (_, list) = text.split_once("pub const STATEMENTS").unwrap();
         let list: Vec<&str> = list.split_once("];").unwrap().0.split(|c: char| !c.is_ascii_uppercase() && c != '_').collect();
         for line in text.lines().filter(|line| line.contains("const ") && line.contains(": &str")) {
             let name = line.split_once("const ").unwrap().1.split_once(':').unwrap().0;
             // Settings and the ledger's own DDL cannot be prepared.
-            if !["SETTINGS", "SETTINGS_APPLYING", "LEDGER"].contains(&name) {
-                assert!(list.contains(&name), "{file}: {name} is not in STATEMENTS");
+            if !["SETTINGS", "SETTINGS_APPLYING", "LEDGER", "LEDGER_COLUMN"].contains(&name) {
+                assert!(list.contains(&name), "{}: {name} is not in STATEMENTS", file.display());
                 found += 1;
             }
         }
     }
     assert!(found > 50, "only {found} statements were found");
+}
+
+/// The files of a directory that have a list of statements.
+fn with_statements(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(with_statements(&path));
+        } else if std::fs::read_to_string(&path).unwrap().contains("\npub const STATEMENTS") {
+            files.push(path);
+        }
+    }
+    files
 }
 
 /// 5,000 tenants in two environments, a pool of 40, 5,000 credentials and tokens.
@@ -67,12 +116,16 @@ FROM generate_series(1, 5040) i;
 INSERT INTO tenant (id, environment_id, slug, database_id, state, seeded, epoch, parameters, route_version)
 SELECT md5('ten' || i)::uuid, md5('env' || 1 + i % 2)::uuid, 'tenant-' || i, md5('db' || i)::uuid, 'serving', true, 1, '[]', i
 FROM generate_series(1, 5000) i;
+INSERT INTO tenant_alias (environment_id, slug, tenant_id, until, renamed_by)
+SELECT environment_id, 'was-' || slug, id, now() + interval '1 day', '\"anna\"' FROM tenant;
 INSERT INTO credential (id, environment_id, tenant_id, name, level, salt, iterations, stored_key, server_key, route_version)
 SELECT md5('cred' || i)::uuid, md5('env' || 1 + i % 2)::uuid, md5('ten' || i)::uuid, 'cred-' || i, 'rw', '\\x00', 4096,
     decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), i
 FROM generate_series(1, 5000) i;
 INSERT INTO api_token (id, name, hash)
 SELECT md5('tok' || i)::uuid, 'token', decode(md5(i::text) || md5(i::text), 'hex') FROM generate_series(1, 5000) i;
+INSERT INTO audit_entry (seq, at, version, actor_kind, actor_name, action, subject_kind, subject_id, detail, previous_hash, hash)
+SELECT i, now(), 1, 'system', 'dev', 'tenant.create', 'tenant', 'ten_' || i, '{}', '\\x00', '\\x00' FROM generate_series(1, 5000) i;
 ANALYZE";
 
 /// The plan that a pooled connection would go on using: the generic one.
@@ -101,6 +154,7 @@ async fn the_hot_statements_read_no_table_of_tenants_or_credentials_from_end_to_
         ("token::by_hash", token::BY_HASH, "'\\x00'".to_owned(), "api_token_hash_key on api_token"),
         ("route: credentials", route::CREDENTIALS, "4990, 5000".to_owned(), "credential_route_version"),
         ("route: tenants", route::TENANTS, "4990, 5000".to_owned(), "tenant_route_version"),
+        ("audit::walk", audit::WALK, "4000, 500".to_owned(), "audit_entry_pkey on audit_entry"),
         ("tx: stamp", tx::STAMP, "'{}', '{}', '{}', '{}'".to_owned(), "Bitmap Index Scan on tenant_"),
     ];
     for (name, sql, arguments, index) in hot {

@@ -6,7 +6,9 @@ use holm_core::id::{DatabaseId, TenantId, TokenId};
 use holm_core::tenant::TenantState;
 use uuid::Uuid;
 
-use super::world::{World, a_problem, claim_now, environment_name, fill, new_environment, new_tenant, put_environment, serving, slug};
+use super::world::{
+    World, a_problem, claim_now, environment_name, fill, new_environment, new_tenant, new_token, principal, put_environment, serving, slug,
+};
 use crate::cluster::Access;
 use crate::database::DatabaseState;
 use crate::environment::{NewEnvironment, Seed, Upserted};
@@ -87,7 +89,7 @@ async fn two_who_plan_a_template_for_the_same_migrations_share_one() {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        planned
+        planned.unwrap()
     };
     let (first, second) = (plan("f2").await, plan("f2").await);
     assert_eq!(first, second);
@@ -182,20 +184,29 @@ async fn suspending_and_resuming_grow_the_epoch_once_and_twice_is_the_same_as_on
 #[tokio::test]
 async fn a_token_is_found_by_its_hash_until_it_is_revoked_and_its_use_is_noted_once_a_minute() {
     let world = World::new().await;
-    let new = NewToken { id: TokenId::from_uuid(Uuid::now_v7()), name: "ci".to_owned(), hash: [7; 32] };
-    assert!(token::insert(&world.catalog, &new).await.unwrap());
+    let anna = principal(&world.catalog, "anna").await;
+    let new = new_token(&anna, 7);
+    let insert = async |new: &NewToken| {
+        let mut tx = world.catalog.transaction().await.unwrap();
+        let inserted = token::insert(&mut tx, new).await.unwrap();
+        tx.commit().await.unwrap();
+        inserted
+    };
+    assert_eq!(insert(&new).await.unwrap().last_used_at, None);
     let twin = NewToken { id: TokenId::from_uuid(Uuid::now_v7()), ..new.clone() };
-    assert!(!token::insert(&world.catalog, &twin).await.unwrap(), "a stored token may be given again at every start");
+    assert_eq!(insert(&twin).await, None, "a stored token may be given again at every start");
     let found = token::by_hash(&world.catalog, &[7; 32]).await.unwrap().unwrap();
-    assert_eq!((found.id, found.last_used_at), (new.id, None));
+    assert_eq!((found.token, found.id, found.held), (new.id, anna.id, Vec::new()));
     assert_eq!(token::by_hash(&world.catalog, &[8; 32]).await.unwrap(), None);
     assert!(token::touch(&world.catalog, new.id).await.unwrap());
     assert!(!token::touch(&world.catalog, new.id).await.unwrap(), "within the minute");
     let client = world.database.connect().await;
     client.execute("UPDATE api_token SET last_used_at = now() - interval '61 s'", &[]).await.unwrap();
     assert!(token::touch(&world.catalog, new.id).await.unwrap());
-    assert!(token::revoke(&world.catalog, new.id).await.unwrap());
-    assert!(!token::revoke(&world.catalog, new.id).await.unwrap());
+    let mut tx = world.catalog.transaction().await.unwrap();
+    assert!(token::revoke(&mut tx, new.id).await.unwrap().is_some());
+    assert!(token::revoke(&mut tx, new.id).await.unwrap().is_none());
+    tx.commit().await.unwrap();
     assert_eq!(token::by_hash(&world.catalog, &[7; 32]).await.unwrap(), None);
     assert!(token::list(&world.catalog).await.unwrap()[0].revoked_at.is_some());
 }

@@ -2,11 +2,9 @@
 
 use holm_core::cluster::ServerAddress;
 use holm_core::error::{Changed, ErrorCode, Problem};
-use holm_core::id::TokenId;
 use holm_core::parameter::TenantParameter;
-use uuid::Uuid;
 
-use super::world::{World, claim_now, fill, new_database, new_environment, new_tenant};
+use super::world::{World, claim_now, fill, new_database, new_environment, new_tenant, new_token, principal};
 use crate::cluster::Access;
 use crate::environment::{NewEnvironment, Seed};
 use crate::sealed::Sealed;
@@ -29,6 +27,7 @@ const HOSTILE: [&str; 8] = [
 #[tokio::test]
 async fn sql_metacharacters_in_every_text_come_back_as_they_went_in() {
     let (world, place) = World::with("production").await;
+    let anna = principal(&world.catalog, "anna").await;
     fill(&world.catalog, place, HOSTILE.len()).await;
     for (i, text) in HOSTILE.into_iter().enumerate() {
         let problem = Problem::new(ErrorCode::SeedFailed, text).because(text).next(text).changed(Changed::Unknown);
@@ -46,9 +45,11 @@ async fn sql_metacharacters_in_every_text_come_back_as_they_went_in() {
         let failed = tenant::by_id(&world.catalog, tenant.id).await.unwrap().unwrap();
         assert_eq!((failed.parameters, failed.failure), (parameters, Some(problem)));
 
-        let new = NewToken { id: TokenId::from_uuid(Uuid::now_v7()), name: text.to_owned(), hash: [u8::try_from(i).unwrap(); 32] };
-        token::insert(&world.catalog, &new).await.unwrap();
-        assert_eq!(token::by_hash(&world.catalog, &new.hash).await.unwrap().unwrap().name, text);
+        let new = NewToken { name: text.to_owned(), ..new_token(&anna, u8::try_from(i).unwrap()) };
+        let mut tx = world.catalog.transaction().await.unwrap();
+        assert!(token::insert(&mut tx, &new).await.unwrap().is_some());
+        tx.commit().await.unwrap();
+        assert_eq!(token::by_hash(&world.catalog, &new.hash).await.unwrap().unwrap().token_name, text);
 
         let mut tx = world.catalog.transaction().await.unwrap();
         let access = Access { address: ServerAddress { host: text.into(), port: 1 }, admin_role: text.parse().unwrap(), ..known.access };

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use holm_core::access::TokenScope;
+use holm_core::actor::PrincipalKind;
+use holm_core::cluster::state::ClusterState;
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::credential::{CredentialName, Level, Scope};
 use holm_core::environment::{EnvironmentKind, EnvironmentName};
 use holm_core::error::{ErrorCode, Problem};
-use holm_core::id::{ClusterId, CredentialId, DatabaseId, EnvironmentId, TenantId};
+use holm_core::id::{ClusterId, CredentialId, DatabaseId, EnvironmentId, PrincipalId, TenantId, TokenId};
 use holm_core::role::DatabaseName;
 use holm_core::scram::Verifier;
 use holm_core::secret::Secret;
@@ -19,12 +22,14 @@ use crate::cluster::{Access, NewCluster};
 use crate::credential::NewCredential;
 use crate::database::NewDatabase;
 use crate::environment::{NewEnvironment, Upserted};
+use crate::principal::{NewPrincipal, Principal};
 use crate::sealed::Sealed;
 use crate::state::Update;
 use crate::template::{NewTemplate, TemplateId};
 use crate::tenant::claim::{Claim, NewTenant, claim};
 use crate::tenant::{self, Tenant};
-use crate::{cluster, environment, template};
+use crate::token::NewToken;
+use crate::{cluster, environment, principal, template};
 
 /// A migrated catalog on the shared server.
 pub(crate) struct World {
@@ -111,6 +116,9 @@ pub(crate) fn new_cluster(environment: &str, name: &str, system_identifier: i64)
             server_version: 150_000,
             connections_max: 50,
         },
+        state: ClusterState::Open,
+        adopted: None,
+        public_before: Vec::new(),
     }
 }
 
@@ -128,7 +136,7 @@ pub(crate) async fn place(catalog: &Catalog, environment: &str) -> Place {
     let template = TemplateId::from_uuid(Uuid::now_v7());
     let planned =
         NewTemplate { id: template, cluster: new.id, fingerprint: "f1".to_owned(), database: DatabaseName::template(Uuid::new_v4()) };
-    template::plan(&mut tx, &planned).await.unwrap();
+    template::plan(&mut tx, &planned).await.unwrap().unwrap();
     assert_eq!(template::mark_ready(&mut tx, template).await.unwrap(), Update::Done);
     tx.commit().await.unwrap();
     Place { cluster: new.id, template }
@@ -164,6 +172,7 @@ pub(crate) fn new_tenant(environment: &str, slug: &str) -> NewTenant {
         slug: slug.parse().unwrap(),
         cluster: None,
         parameters: Vec::new(),
+        ttl: None,
     }
 }
 
@@ -207,6 +216,25 @@ pub(crate) fn new_credential(environment: &str, name: &str, scope: Scope) -> New
             stored_key: Secret::new([1; 32]),
             server_key: Secret::new([2; 32]),
         },
+    }
+}
+
+pub(crate) async fn principal(catalog: &Catalog, name: &str) -> Principal {
+    let new = NewPrincipal { id: PrincipalId::from_uuid(Uuid::now_v7()), name: name.parse().unwrap(), kind: PrincipalKind::Person };
+    let mut tx = catalog.transaction().await.unwrap();
+    let principal = principal::insert(&mut tx, &new).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    principal
+}
+
+pub(crate) fn new_token(of: &Principal, number: u8) -> NewToken {
+    NewToken {
+        id: TokenId::from_uuid(Uuid::now_v7()),
+        name: "ci".to_owned(),
+        hash: [number; 32],
+        principal: of.id,
+        scope: TokenScope::default(),
+        lifetime: None,
     }
 }
 

@@ -1,0 +1,228 @@
+//! The audit log: written with the act itself, in one statement, under the lock of the chain's end.
+//!
+//! Promises: an entry is there if and only if what it tells of was committed; numbers have no gaps; the hashes that
+//! PostgreSQL computes here are those that [`holm_core::audit::chain`] checks. Refuses to change an entry.
+
+use holm_core::audit::chain::{Entry, Head};
+use holm_core::audit::{AuditAction, Content, NewEntry, VERSION};
+use holm_core::environment::EnvironmentName;
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::catalog::Catalog;
+use crate::error::StoreError;
+use crate::page::Page;
+use crate::row::{Corrupt, column};
+use crate::tx::Tx;
+
+/// An entry of every column is half a kilobyte: half a megabyte at once.
+const WALK_ROWS: i64 = 1000;
+
+/// Links any number of entries to the chain: the recursion makes one hash after the other, from the content's digests ($2)
+/// and what only the catalog knows. `chain::link` says the same in Rust.
+pub(crate) const APPEND: &str = "\
+WITH RECURSIVE head AS MATERIALIZED (
+    SELECT seq, hash
+    FROM audit_head
+    FOR UPDATE
+), link (place, seq, at, previous_hash, hash) AS (
+    SELECT 0, seq, clock_timestamp(), NULL::bytea, hash
+    FROM head
+    UNION ALL
+    SELECT place + 1, seq + 1, at, hash,
+        sha256(int2send($1::smallint) || hash || int8send(seq + 1) || timestamptz_send(at) || ($2::bytea[])[place + 1])
+    FROM link
+    WHERE place < cardinality($2::bytea[])
+), written AS (
+    INSERT INTO audit_entry (seq, at, version, actor_kind, actor_id, actor_name, action, environment, subject_kind, subject_id,
+        reason, detail, previous_hash, hash)
+    SELECT seq, at, $1, ($3::text[])[place], ($4::uuid[])[place], ($5::text[])[place], ($6::text[])[place], ($7::text[])[place],
+        ($8::text[])[place], ($9::text[])[place], ($10::text[])[place], ($11::text[])[place], previous_hash, hash
+    FROM link
+    WHERE place > 0
+)
+UPDATE audit_head h
+SET seq = l.seq, hash = l.hash
+FROM link l
+WHERE l.place = cardinality($2::bytea[])
+RETURNING h.seq";
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT seq, timestamptz_send(at) AS at, version, actor_kind, actor_id, actor_name, action, environment, subject_kind,\n",
+            "    subject_id, reason, detail, previous_hash, hash\n",
+            "FROM audit_entry\n",
+            $rest
+        )
+    };
+}
+
+const HEAD: &str = "SELECT seq, hash FROM audit_head";
+pub(crate) const WALK: &str = select!("WHERE seq > $1\nORDER BY seq\nLIMIT $2");
+const BY_SEQ: &str = select!("WHERE seq = $1");
+/// Only when something is wrong: it reads the whole table.
+const FOLLOWING: &str = select!("WHERE previous_hash = $1\nORDER BY seq\nLIMIT 10");
+const SEARCH: &str = select!(
+    "WHERE ($1::bigint IS NULL OR seq < $1)\n\
+     \x20   AND ($2::text IS NULL OR actor_name = $2)\n\
+     \x20   AND ($3::text IS NULL OR action = $3)\n\
+     \x20   AND ($4::text IS NULL OR environment = $4)\n\
+     \x20   AND ($5::text IS NULL OR subject_id = $5)\n\
+     \x20   AND ($6::timestamptz IS NULL OR at >= $6)\n\
+     \x20   AND ($7::timestamptz IS NULL OR at < $7)\n\
+     ORDER BY seq DESC\n\
+     LIMIT $8"
+);
+
+/// Every statement of this module.
+pub const STATEMENTS: &[&str] = &[APPEND, HEAD, WALK, BY_SEQ, FOLLOWING, SEARCH];
+
+/// What is looked for; `None` is anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// By whom: a principal's name, or a part of Holm.
+    pub actor: Option<String>,
+    /// What.
+    pub action: Option<AuditAction>,
+    /// In which environment.
+    pub environment: Option<EnvironmentName>,
+    /// To what: an id.
+    pub subject: Option<String>,
+    /// Not before.
+    pub since: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
+}
+
+/// Keeps an entry for the commit: it is written as the transaction's last act but one, since from then on every other writer
+/// waits. A transaction that is rolled back leaves none.
+pub fn record(tx: &mut Tx, entry: NewEntry) {
+    tx.queue(entry);
+}
+
+/// Writes entries; called by the commit.
+pub(crate) async fn append(tx: &mut Tx, entries: &[NewEntry]) -> Result<(), StoreError> {
+    let contents: Vec<Content> = entries.iter().map(Content::from).collect();
+    let digests: Vec<Vec<u8>> = contents.iter().map(|content| content.digest().to_vec()).collect();
+    fn column<'a, T: 'a>(contents: &'a [Content], of: impl Fn(&'a Content) -> T) -> Vec<T> {
+        contents.iter().map(of).collect()
+    }
+    let ids: Vec<Option<Uuid>> = column(&contents, |content| content.actor_id);
+    let row = tx
+        .query_opt(
+            APPEND,
+            &[
+                &VERSION,
+                &digests,
+                &column(&contents, |content| content.actor_kind.as_str()),
+                &ids,
+                &column(&contents, |content| content.actor_name.as_str()),
+                &column(&contents, |content| content.action.as_str()),
+                &column(&contents, |content| content.environment.as_deref()),
+                &column(&contents, |content| content.subject_kind.as_str()),
+                &column(&contents, |content| content.subject_id.as_str()),
+                &column(&contents, |content| content.reason.as_deref()),
+                &column(&contents, |content| content.detail.as_str()),
+            ],
+        )
+        .await?;
+    // Without the end of the chain nothing can be added to it, and what cannot be told of is not done.
+    row.map(|_| ()).ok_or_else(|| StoreError::Fault("the audit log has no head".into()))
+}
+
+/// Where the chain ends, if the catalog still knows.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn head(catalog: &Catalog) -> Result<Option<Head>, StoreError> {
+    let row = catalog.session().await?.query_opt(HEAD, &[]).await?;
+    row.map(|row| Ok(Head { seq: column::get(&row, "seq")?, hash: column::get::<&[u8]>(&row, "hash")?.into() })).transpose()
+}
+
+/// The entries after a number, in their order, a thousand at the most.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn walk(catalog: &Catalog, after: i64) -> Result<Vec<Entry>, StoreError> {
+    catalog.session().await?.query(WALK, &[&after, &WALK_ROWS]).await?.iter().map(read).collect()
+}
+
+/// The entry of a number.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn by_seq(catalog: &Catalog, seq: i64) -> Result<Option<Entry>, StoreError> {
+    catalog.session().await?.query_opt(BY_SEQ, &[&seq]).await?.as_ref().map(read).transpose()
+}
+
+/// The entries that say that they follow a hash, ten at the most: more than one was tampered with.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn following(catalog: &Catalog, hash: &[u8]) -> Result<Vec<Entry>, StoreError> {
+    catalog.session().await?.query(FOLLOWING, &[&hash]).await?.iter().map(read).collect()
+}
+
+/// A page of what is looked for, newest first; `after` is the number of the last one of the page before.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn search(catalog: &Catalog, filter: &Filter, page: &Page<i64>) -> Result<Vec<Entry>, StoreError> {
+    let rows = catalog
+        .session()
+        .await?
+        .query(
+            SEARCH,
+            &[
+                &page.after,
+                &filter.actor,
+                &filter.action.map(AuditAction::as_str),
+                &filter.environment.as_ref().map(EnvironmentName::as_str),
+                &filter.subject,
+                &filter.since,
+                &filter.until,
+                &page.rows_max(),
+            ],
+        )
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Entry, StoreError> {
+    let at: &[u8] = column::get(row, "at")?;
+    Ok(Entry {
+        seq: column::get(row, "seq")?,
+        at_micros: i64::from_be_bytes(at.try_into().corrupt("at")?),
+        version: column::get(row, "version")?,
+        content: Content {
+            actor_kind: column::get(row, "actor_kind")?,
+            actor_id: column::get(row, "actor_id")?,
+            actor_name: column::get(row, "actor_name")?,
+            action: column::get(row, "action")?,
+            environment: column::get(row, "environment")?,
+            subject_kind: column::get(row, "subject_kind")?,
+            subject_id: column::get(row, "subject_id")?,
+            reason: column::get(row, "reason")?,
+            detail: column::get(row, "detail")?,
+        },
+        previous_hash: column::get::<&[u8]>(row, "previous_hash")?.into(),
+        hash: column::get::<&[u8]>(row, "hash")?.into(),
+    })
+}
