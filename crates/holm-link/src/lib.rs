@@ -4,6 +4,8 @@
 //! closed the sessions that it forbids. Within one process the word is a pointer; the wire form comes with nodes that are
 //! processes of their own. Refuses queues: only the newest table matters.
 
+pub mod bundle;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

@@ -107,7 +107,17 @@ struct Node {
 pub struct Proxy {
     local_addr: SocketAddr,
     counters: Arc<Counters>,
-    shutdown: oneshot::Sender<(Duration, oneshot::Sender<()>)>,
+    shutdown: oneshot::Sender<Shutdown>,
+}
+
+/// How the proxy is to end.
+#[derive(Debug)]
+struct Shutdown {
+    /// For so long sessions go on until their clients leave.
+    linger: Duration,
+    /// For so long after that a transaction may go on.
+    deadline: Duration,
+    done: oneshot::Sender<()>,
 }
 
 /// Starts listening and applies the tables of `feed` from now on.
@@ -166,8 +176,17 @@ impl Proxy {
     /// # Cancel safety
     /// Safe: the shutdown goes on without the caller.
     pub async fn shutdown(self, deadline: Duration) {
+        self.shutdown_after(Duration::ZERO, deadline).await;
+    }
+
+    /// As [`shutdown`](Self::shutdown), after waiting up to `linger` for clients to leave by themselves: between two queries
+    /// nobody but the client knows whether another comes.
+    ///
+    /// # Cancel safety
+    /// Safe: the shutdown goes on without the caller.
+    pub async fn shutdown_after(self, linger: Duration, deadline: Duration) {
         let (done, finished) = oneshot::channel();
-        if self.shutdown.send((deadline, done)).is_ok() {
+        if self.shutdown.send(Shutdown { linger, deadline, done }).is_ok() {
             // An error is a thread that is gone already.
             let _ = finished.await;
         }

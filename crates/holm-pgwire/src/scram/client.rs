@@ -3,6 +3,8 @@
 //! Promises: no PBKDF2; the server's signature is checked before its word counts. Refuses a server that shortens our nonce
 //! or asks for more than the limits, since a server is a stranger too (CVE-2026-6665).
 
+use std::num::NonZeroU32;
+
 use super::keys::{Key, LoginKeys, equal, hmac, sha256, xor};
 use super::syntax::{Attributes, checked_nonce, decode, decode_key, encode, text};
 use super::{ITERATIONS_MAX, SALT_LENGTH_MAX, ScramError};
@@ -11,6 +13,15 @@ use super::{ITERATIONS_MAX, SALT_LENGTH_MAX, ScramError};
 pub struct Opening {
     nonce: String,
     bare: String,
+}
+
+/// What a server wants keys to be derived with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Derivation {
+    /// Mixed with the password.
+    pub salt: Vec<u8>,
+    /// Rounds of PBKDF2.
+    pub iterations: NonZeroU32,
 }
 
 /// An exchange that awaits server-final-message.
@@ -36,27 +47,41 @@ impl Opening {
     /// # Errors
     /// [`ScramError`] if the server does not continue our nonce or breaks a limit.
     pub fn respond(self, server_first: &[u8], keys: &LoginKeys) -> Result<(Awaiting, String), ScramError> {
-        let server_first = text(server_first)?;
-        let mut attributes = Attributes::new(server_first);
-        let nonce = checked_nonce(attributes.value('r', "the nonce")?)?;
-        if nonce.len() <= self.nonce.len() || !nonce.starts_with(&self.nonce) {
-            return Err(ScramError::Nonce);
-        }
         // The keys were derived with one salt and count; with another the server's proof will fail.
-        let salt = decode(attributes.value('s', "the salt")?, "the salt")?;
-        if salt.is_empty() || salt.len() > SALT_LENGTH_MAX {
-            return Err(ScramError::Bounds("salt"));
-        }
-        let iterations: u32 = attributes.value('i', "the iteration count")?.parse().map_err(|_| ScramError::Bounds("iteration count"))?;
-        if !(1..=ITERATIONS_MAX).contains(&iterations) {
-            return Err(ScramError::Bounds("iteration count"));
-        }
-        attributes.ignore_extensions()?;
+        let (nonce, _) = self.read(server_first)?;
+        let server_first = text(server_first)?;
         let unproven = format!("c={},r={nonce}", encode(b"n,,"));
         let said = [self.bare.as_bytes(), b",", server_first.as_bytes(), b",", unproven.as_bytes()];
         let proof = xor(keys.client_key, &hmac(&sha256(&keys.client_key), &said));
         let signature = hmac(&keys.server_key, &said);
         Ok((Awaiting { signature }, format!("{unproven},p={}", encode(&proof))))
+    }
+}
+
+impl Opening {
+    /// Reads server-first-message for what keys are derived with, where only the password is known.
+    ///
+    /// # Errors
+    /// As with [`respond`](Self::respond).
+    pub fn derivation(&self, server_first: &[u8]) -> Result<Derivation, ScramError> {
+        self.read(server_first).map(|(_, derivation)| derivation)
+    }
+
+    fn read<'a>(&self, server_first: &'a [u8]) -> Result<(&'a str, Derivation), ScramError> {
+        let mut attributes = Attributes::new(text(server_first)?);
+        let nonce = checked_nonce(attributes.value('r', "the nonce")?)?;
+        if nonce.len() <= self.nonce.len() || !nonce.starts_with(&self.nonce) {
+            return Err(ScramError::Nonce);
+        }
+        let salt = decode(attributes.value('s', "the salt")?, "the salt")?;
+        if salt.is_empty() || salt.len() > SALT_LENGTH_MAX {
+            return Err(ScramError::Bounds("salt"));
+        }
+        let iterations: u32 = attributes.value('i', "the iteration count")?.parse().map_err(|_| ScramError::Bounds("iteration count"))?;
+        let iterations = NonZeroU32::new(iterations).filter(|count| count.get() <= ITERATIONS_MAX);
+        let iterations = iterations.ok_or(ScramError::Bounds("iteration count"))?;
+        attributes.ignore_extensions()?;
+        Ok((nonce, Derivation { salt, iterations }))
     }
 }
 

@@ -20,12 +20,18 @@ pub struct Verifier {
     pub stored_key: Key,
     /// Proves the server.
     pub server_key: Key,
+    /// The keys of a second password that is good as well, with the same salt and rounds: one that is being replaced.
+    pub second: Option<(Key, Key)>,
 }
 
 impl Drop for Verifier {
     fn drop(&mut self) {
         self.stored_key.zeroize();
         self.server_key.zeroize();
+        if let Some((stored_key, server_key)) = &mut self.second {
+            stored_key.zeroize();
+            server_key.zeroize();
+        }
     }
 }
 
@@ -58,7 +64,8 @@ impl LoginKeys {
 
     /// What the server of these keys stores.
     pub fn verifier(&self, salt: &[u8], iterations: NonZeroU32) -> Verifier {
-        Verifier { salt: salt.to_vec(), iterations: iterations.get(), stored_key: sha256(&self.client_key), server_key: self.server_key }
+        let (stored_key, server_key) = (sha256(&self.client_key), self.server_key);
+        Verifier { salt: salt.to_vec(), iterations: iterations.get(), stored_key, server_key, second: None }
     }
 }
 
@@ -71,6 +78,7 @@ pub fn mock_verifier(secret: &Key, name: &[u8], iterations: u32) -> Verifier {
         iterations,
         stored_key: hmac(secret, &[b"stored", name]),
         server_key: hmac(secret, &[b"server", name]),
+        second: None,
     }
 }
 

@@ -6,7 +6,7 @@
 use zeroize::Zeroize;
 
 use super::ScramError;
-use super::keys::{Verifier, equal, hmac, sha256, xor};
+use super::keys::{Key, Verifier, equal, hmac, sha256, xor};
 use super::syntax::{Attributes, checked_nonce, decode, decode_key, encode, text};
 
 /// An exchange that awaits the client's proof.
@@ -50,13 +50,22 @@ fn gs2(message: &str) -> Result<(&str, &str), ScramError> {
     Ok((header, bare))
 }
 
+/// A proof that holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Proven {
+    /// server-final-message.
+    pub server_final: String,
+    /// Whether it was the second password of the verifier.
+    pub by_second: bool,
+}
+
 impl Challenge {
-    /// Reads client-final-message; gives server-final-message if the proof holds.
+    /// Reads client-final-message; gives server-final-message if the proof holds for one of the verifier's passwords.
     ///
     /// # Errors
     /// [`ScramError::Proof`] if the client does not know the password; others for messages that are not part of this
     /// exchange.
-    pub fn finish(self, client_final: &[u8]) -> Result<String, ScramError> {
+    pub fn finish(self, client_final: &[u8]) -> Result<Proven, ScramError> {
         let message = text(client_final)?;
         let (unproven, proof) = message.rsplit_once(",p=").ok_or(ScramError::Malformed("no proof"))?;
         let mut attributes = Attributes::new(unproven);
@@ -70,11 +79,27 @@ impl Challenge {
         attributes.ignore_extensions()?;
         let proof = decode_key(proof, "the proof")?;
         let said = [self.said.as_bytes(), b",", unproven.as_bytes()];
-        let mut client_key = xor(proof, &hmac(&self.verifier.stored_key, &said));
-        let proven = equal(&sha256(&client_key), &self.verifier.stored_key);
-        client_key.zeroize();
-        // Computed before the verdict, so that both verdicts cost the same.
-        let signature = hmac(&self.verifier.server_key, &said);
-        if proven { Ok(format!("v={}", encode(&signature))) } else { Err(ScramError::Proof) }
+        // Both are computed whatever comes out, and the first stands in for a second that is not there, so that the time
+        // says neither which password it was nor whether there are two.
+        let first = (self.verifier.stored_key, self.verifier.server_key);
+        let second = self.verifier.second.unwrap_or(first);
+        let [first, second] = [first, second].map(|keys| check(proof, keys, &said));
+        match (first, second) {
+            (Some(server_final), _) => Ok(Proven { server_final, by_second: false }),
+            (None, Some(server_final)) => Ok(Proven { server_final, by_second: true }),
+            (None, None) => Err(ScramError::Proof),
+        }
     }
+}
+
+/// server-final-message if the proof is of these keys.
+fn check(proof: Key, (mut stored_key, mut server_key): (Key, Key), said: &[&[u8]]) -> Option<String> {
+    let mut client_key = xor(proof, &hmac(&stored_key, said));
+    let proven = equal(&sha256(&client_key), &stored_key);
+    let signature = hmac(&server_key, said);
+    client_key.zeroize();
+    stored_key.zeroize();
+    server_key.zeroize();
+    let server_final = format!("v={}", encode(&signature));
+    proven.then_some(server_final)
 }

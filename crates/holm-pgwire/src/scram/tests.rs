@@ -38,8 +38,9 @@ fn the_example_of_rfc_7677_comes_out_on_both_sides() {
     let (awaiting, client_final) = opening.respond(server_first.as_bytes(), &keys).unwrap();
     assert_eq!(client_final, CLIENT_FINAL);
     let server_final = challenge.finish(client_final.as_bytes()).unwrap();
-    assert_eq!(server_final, SERVER_FINAL);
-    awaiting.verify(server_final.as_bytes()).unwrap();
+    assert_eq!(server_final.server_final, SERVER_FINAL);
+    assert!(!server_final.by_second);
+    awaiting.verify(server_final.server_final.as_bytes()).unwrap();
 }
 
 #[test]
@@ -117,7 +118,34 @@ proptest! {
             let verdict = challenge.finish(proof.as_bytes());
             prop_assert_eq!(verdict.is_ok(), *password == right);
             if let Ok(last) = verdict {
-                prop_assert!(awaiting.verify(last.as_bytes()).is_ok());
+                prop_assert!(awaiting.verify(last.server_final.as_bytes()).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn r59_a_verifier_with_two_passwords_takes_both_says_which_and_takes_no_third(
+        new in "[a-z]{1,20}", old in "[a-z]{1,20}", other in "[a-z]{1,20}", salt in prop::collection::vec(any::<u8>(), 1..40),
+    ) {
+        let rounds = NonZeroU32::MIN;
+        let keys = |password: &str| LoginKeys::derive(password.as_bytes(), &salt, rounds);
+        let old_verifier = keys(&old).verifier(&salt, rounds);
+        let mut verifier = keys(&new).verifier(&salt, rounds);
+        verifier.second = Some((old_verifier.stored_key, old_verifier.server_key));
+        for password in [&new, &old, &other] {
+            let (opening, first) = Opening::new("abc".to_owned());
+            let (challenge, reply) = start(verifier.clone(), first.as_bytes(), "def").unwrap();
+            let (awaiting, proof) = opening.respond(reply.as_bytes(), &keys(password)).unwrap();
+            match challenge.finish(proof.as_bytes()) {
+                Ok(proven) => {
+                    prop_assert!(*password == new || *password == old);
+                    prop_assert_eq!(proven.by_second, *password != new);
+                    prop_assert!(awaiting.verify(proven.server_final.as_bytes()).is_ok());
+                }
+                Err(error) => {
+                    prop_assert_eq!(error, ScramError::Proof);
+                    prop_assert!(*password != new && *password != old);
+                }
             }
         }
     }

@@ -78,6 +78,7 @@ fn changes(port: u16, database: &str, role: &str) -> [RouteChange; 4] {
                 stored_key: Secret::new(verifier.stored_key),
                 server_key: Secret::new(verifier.server_key),
             },
+            retiring: None,
         }),
         RouteChange::Route(Route {
             tenant: "ten_00000000000000000000000000000001".parse().expect("an id"),
@@ -87,8 +88,10 @@ fn changes(port: u16, database: &str, role: &str) -> [RouteChange; 4] {
             epoch: 1,
             cluster,
             database: database.parse().expect("a name"),
-            logins: Level::ALL.map(login),
+            logins: Level::ALL.map(login).into(),
+            next_logins: None,
             parameters: Box::new([]),
+            aliases: Box::new([]),
         }),
     ]
 }

@@ -40,13 +40,25 @@ pub(super) fn admit(newest: impl Fn() -> Arc<RouteTable>, sessions: &Arc<Session
 fn addressee(table: &RouteTable, host: &str) -> Result<Addressee, Refusal> {
     let unknown = || Refusal::UnknownHost(host.into());
     let (environment, slug) = host::tenant(table, host).ok_or_else(unknown)?;
-    let route = table.route(&environment.name, &slug).ok_or_else(unknown)?;
+    let Some(route) = table.route(&environment.name, &slug) else {
+        let renamed = table.renamed(&environment.name, &slug).ok_or_else(unknown)?;
+        return Err(Refusal::Renamed(host::of_tenant(host, environment, &renamed.slug)));
+    };
     match route.state {
         RouteState::Serving => {
             let host = HeaderValue::try_from(host).expect("a host name is visible ASCII");
             Ok(Addressee { host, route: Arc::clone(route), environment: Arc::clone(environment) })
         }
-        RouteState::Suspended => Err(Refusal::Suspended(slug)),
+        RouteState::Suspended | RouteState::Deleted => Err(closed(route)),
+    }
+}
+
+/// What whoever asks for a tenant that is closed is told.
+pub(super) fn closed(route: &Route) -> Refusal {
+    match route.state {
+        RouteState::Deleted => Refusal::Deleted(route.slug.clone()),
+        // A session is also ended for a tenant that has been let in again meanwhile; the next request finds it.
+        RouteState::Serving | RouteState::Suspended => Refusal::Suspended(route.slug.clone()),
     }
 }
 
@@ -77,9 +89,11 @@ mod tests {
             state,
             epoch: version,
             cluster: format!("clu_{:032x}", 1).parse().unwrap(),
-            logins: Level::ALL.map(login),
+            logins: Level::ALL.map(login).into(),
+            next_logins: None,
             database,
             parameters: Box::new([]),
+            aliases: Box::new([]),
         };
         let environment = Environment {
             name: "production".parse().unwrap(),

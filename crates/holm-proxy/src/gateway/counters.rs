@@ -44,6 +44,10 @@ counters! {
     requests_unknown_host,
     /// Requests for a suspended tenant.
     requests_suspended,
+    /// Requests for a deleted tenant.
+    requests_deleted,
+    /// Requests for a tenant that has another name now.
+    requests_renamed,
     /// Requests while no app was configured.
     requests_without_app,
     /// Requests that the app could not be reached for, or that it broke off.

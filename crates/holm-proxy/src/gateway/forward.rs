@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use super::admission::{Addressee, admit};
+use super::admission::{self, Addressee, admit};
 use super::body::{RequestBody, ResponseBody, Upload};
 use super::connection::Client;
 use super::counters::Count;
@@ -47,11 +47,12 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let accept = HeaderMap::from_iter(request.headers().get(ACCEPT).map(|accept| (ACCEPT, accept.clone())));
+    let target = target(request.uri());
     let answered = carry(&shared, &client, request).await;
     Ok(answered.unwrap_or_else(|refusal| {
         count(&shared, &refusal).add(1);
         debug!(peer.addr = %client.peer.address, code = %refusal.problem().code, reason = ?refusal, "gateway refused a request");
-        refusal.response(&accept)
+        refusal.response(&accept, &target)
     }))
 }
 
@@ -61,6 +62,8 @@ fn count<'a>(shared: &'a Shared, refusal: &Refusal) -> &'a Count {
         Refusal::Host(_) | Refusal::Connect => &counters.requests_malformed,
         Refusal::UnknownHost(_) => &counters.requests_unknown_host,
         Refusal::Suspended(_) => &counters.requests_suspended,
+        Refusal::Deleted(_) => &counters.requests_deleted,
+        Refusal::Renamed(_) => &counters.requests_renamed,
         Refusal::NoApp => &counters.requests_without_app,
         Refusal::Unreachable | Refusal::BrokenOff | Refusal::WrongProtocol => &counters.requests_unanswered,
         Refusal::TimedOut => &counters.requests_timed_out,
@@ -88,7 +91,7 @@ async fn carry(shared: &Arc<Shared>, client: &Arc<Client>, mut request: Request<
     let response = tokio::select! {
         response = shared.app.request(request) => response.map_err(|error| failed(shared, &upload, &error))?,
         () = late(upload.progress(), shared.config.response_timeout) => return Err(Refusal::TimedOut),
-        () = session.stopped() => return Err(Refusal::Suspended(addressee.route.slug.clone())),
+        () = session.stopped() => return Err(closed(shared, &addressee)),
     };
     app_answers(shared);
     incoming(shared, client, &addressee, session, upgrade, response)
@@ -171,11 +174,11 @@ fn incoming(
     upgrade: Option<Upgrade>,
     mut response: Response<Incoming>,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    let suspended = |_| Refusal::Suspended(addressee.route.slug.clone());
+    let stopped = |_| closed(shared, addressee);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let upgrade = upgrade.filter(|_| headers::wants_websocket(response.headers())).ok_or(Refusal::WrongProtocol)?;
         let stop = shared.cut.child_token();
-        session.stop_by(stop.clone()).map_err(suspended)?;
+        session.stop_by(stop.clone()).map_err(stopped)?;
         let ends = Ends { client: upgrade.client, app: hyper::upgrade::on(&mut response) };
         open_tunnel(shared, Arc::clone(client), session, ends, stop);
         shared.counters.requests_forwarded.add(1);
@@ -184,7 +187,7 @@ fn incoming(
         headers::set_websocket(&mut head.headers);
         return Ok(Response::from_parts(head, ResponseBody::own("")));
     }
-    session.stop_by(client.cut.clone()).map_err(suspended)?;
+    session.stop_by(client.cut.clone()).map_err(stopped)?;
     shared.counters.requests_forwarded.add(1);
     let (mut head, body) = response.into_parts();
     headers::clean_response(&mut head.headers, &body.size_hint());
@@ -192,6 +195,12 @@ fn incoming(
     head.version = Version::HTTP_11;
     head.extensions.clear();
     Ok(Response::from_parts(head, ResponseBody::app(body, shared.config.response_idle_timeout, session)))
+}
+
+/// Why a session was ended: as the newest table has it.
+fn closed(shared: &Shared, addressee: &Addressee) -> Refusal {
+    let table = shared.routes.load();
+    admission::closed(table.route_of(addressee.route.tenant).unwrap_or(&addressee.route))
 }
 
 fn open_tunnel(shared: &Arc<Shared>, client: Arc<Client>, session: Session, ends: Ends, stop: tokio_util::sync::CancellationToken) {

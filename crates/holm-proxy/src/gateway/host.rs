@@ -128,6 +128,12 @@ pub fn tenant<'t>(table: &'t RouteTable, host: &str) -> Option<(&'t Arc<Environm
     Some((environment, environment.domain.tenant_of(authority.name)?))
 }
 
+/// The address of a tenant under the domain of an environment, with the port that a request was sent to.
+pub(super) fn of_tenant(host: &str, environment: &Environment, slug: &TenantSlug) -> Box<str> {
+    let port = Authority::parse(host).ok().and_then(|authority| authority.port).map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{slug}.{}{port}", environment.domain).into()
+}
+
 /// The environment with the longest domain that the name is or lies in; two of one domain are none, since either could
 /// be meant.
 fn environment<'t>(table: &'t RouteTable, name: &str) -> Option<&'t Arc<Environment>> {

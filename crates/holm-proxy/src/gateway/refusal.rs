@@ -8,7 +8,10 @@ use std::fmt::Write as _;
 
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::slug::TenantSlug;
-use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER,
+};
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
@@ -31,6 +34,10 @@ pub(super) enum Refusal {
     UnknownHost(Box<str>),
     /// The tenant is suspended.
     Suspended(TenantSlug),
+    /// The tenant is deleted, and not dropped yet.
+    Deleted(TenantSlug),
+    /// The tenant has another host now: this one.
+    Renamed(Box<str>),
     /// There is no app to pass it on to.
     NoApp,
     /// The app cannot be connected to.
@@ -48,7 +55,7 @@ pub(super) enum Refusal {
 impl Refusal {
     /// Whether nothing more is read from the client: where a request ends can be in doubt, or its tenant is cut off.
     const fn closes(&self) -> bool {
-        matches!(self, Self::Host(_) | Self::Connect | Self::Incomplete(_) | Self::Suspended(_))
+        matches!(self, Self::Host(_) | Self::Connect | Self::Incomplete(_) | Self::Suspended(_) | Self::Deleted(_))
     }
 
     const fn status(&self) -> StatusCode {
@@ -57,6 +64,9 @@ impl Refusal {
             Self::Incomplete(UploadFailure::Stalled) => StatusCode::REQUEST_TIMEOUT,
             Self::UnknownHost(_) => StatusCode::NOT_FOUND,
             Self::Suspended(_) | Self::NoApp => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Deleted(_) => StatusCode::GONE,
+            // Unlike 301 and 302, it keeps the method (RFC 9110, section 15.4.9).
+            Self::Renamed(_) => StatusCode::PERMANENT_REDIRECT,
             Self::Unreachable | Self::BrokenOff | Self::WrongProtocol => StatusCode::BAD_GATEWAY,
             Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -85,6 +95,12 @@ impl Refusal {
             Self::Suspended(slug) => Problem::new(ErrorCode::HostSuspended, format!("`{slug}` is suspended"))
                 .because("an operator has stopped its requests; its data is kept whole")
                 .next(format!("let requests in again with `holm tenant resume {slug}`")),
+            Self::Deleted(slug) => Problem::new(ErrorCode::HostDeleted, format!("`{slug}` is deleted"))
+                .because("an operator deleted it; it can be brought back until its grace period is over")
+                .next(format!("bring it back with `holm tenant undelete {slug}`")),
+            Self::Renamed(host) => Problem::new(ErrorCode::HostRenamed, format!("this address is now `{host}`"))
+                .because("an operator renamed it; the old address leads to the new one for a while")
+                .next("use the new address"),
             Self::NoApp => Problem::new(ErrorCode::AppUnreachable, "no app is configured for the gateway")
                 .next("start your app, then `holm dev --app http://127.0.0.1:3000` with the address it listens on"),
             Self::Unreachable => unreachable("the app behind the gateway cannot be reached")
@@ -102,7 +118,9 @@ impl Refusal {
     }
 
     /// The answer, in the form that the client asks for.
-    pub(super) fn response(&self, request: &HeaderMap) -> Response<ResponseBody> {
+    ///
+    /// `target` is the path and query that was asked for.
+    pub(super) fn response(&self, request: &HeaderMap, target: &PathAndQuery) -> Response<ResponseBody> {
         let problem = self.problem();
         let html = prefers_html(request);
         let (kind, text) =
@@ -114,6 +132,9 @@ impl Refusal {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"));
+        if let Self::Renamed(host) = self {
+            headers.insert(LOCATION, location(host, target));
+        }
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -122,6 +143,13 @@ impl Refusal {
         }
         response
     }
+}
+
+/// Without a scheme, which then stays what it was for the client (RFC 3986, section 4.2): the gateway cannot know it, since
+/// TLS ends before it.
+fn location(host: &str, target: &PathAndQuery) -> HeaderValue {
+    let target = if target.as_str().starts_with('/') { target.as_str() } else { "/" };
+    HeaderValue::try_from(format!("//{host}{target}")).unwrap_or_else(|_| HeaderValue::from_static("/"))
 }
 
 fn prefers_html(request: &HeaderMap) -> bool {
@@ -179,6 +207,8 @@ mod tests {
             Refusal::Connect,
             Refusal::UnknownHost("uppsala.localhost".into()),
             Refusal::Suspended("malmo".parse().unwrap()),
+            Refusal::Deleted("malmo".parse().unwrap()),
+            Refusal::Renamed("skane.localhost:8080".into()),
             Refusal::NoApp,
             Refusal::Unreachable,
             Refusal::BrokenOff,
@@ -197,6 +227,8 @@ mod tests {
         400 HOLM-1204: the gateway does not carry the method `CONNECT`
         404 HOLM-1203: no tenant at `uppsala.localhost`
         503 HOLM-1206: `malmo` is suspended, again in 300 s
+        410 HOLM-1211: `malmo` is deleted
+        308 HOLM-1212: this address is now `skane.localhost:8080`
         503 HOLM-1205: no app is configured for the gateway, again in 5 s
         502 HOLM-1205: the app behind the gateway cannot be reached, again in 5 s
         502 HOLM-1205: the app behind the gateway broke off before it answered
@@ -205,6 +237,15 @@ mod tests {
         408 HOLM-1204: the request did not arrive whole
         400 HOLM-1204: the request did not arrive whole
         ");
+    }
+
+    #[test]
+    fn a_redirect_goes_to_the_new_host_and_nowhere_else_whatever_the_target_is() {
+        for (target, expected) in
+            [("/a?b=c", "//new.localhost/a?b=c"), ("//evil.example/x", "//new.localhost//evil.example/x"), ("*", "//new.localhost/")]
+        {
+            assert_eq!(location("new.localhost", &target.parse().unwrap()), expected);
+        }
     }
 
     #[test]

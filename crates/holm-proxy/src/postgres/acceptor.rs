@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::stop::Reason;
 use super::worker::Worker;
-use super::{Node, feed};
+use super::{Node, Shutdown, feed};
 
 /// Clients that the kernel keeps for us; it cuts this to its own limit.
 const BACKLOG: i32 = 1024;
@@ -21,6 +21,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A peer that vanished without a word is found after 60 s of silence and 5 probes.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// While the last clients leave; nobody waits for it but the shutdown.
+const LINGER_LOOK: Duration = Duration::from_millis(20);
 /// Every way out of a session is shorter than this.
 const CLOSING_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -29,7 +31,7 @@ pub(super) struct Parts {
     pub(super) listener: TcpListener,
     pub(super) feed: Feed,
     pub(super) workers: usize,
-    pub(super) asked: oneshot::Receiver<(Duration, oneshot::Sender<()>)>,
+    pub(super) asked: oneshot::Receiver<Shutdown>,
     pub(super) ready: oneshot::Sender<Result<(), Problem>>,
 }
 
@@ -86,10 +88,11 @@ async fn run(parts: Parts) {
         () = accept(&listener, &workers) => None,
     };
     drop(listener);
-    let (patience, done) = match request {
-        Some((patience, done)) => (patience, Some(done)),
-        None => (Duration::ZERO, None),
+    let (linger, patience, done) = match request {
+        Some(Shutdown { linger, deadline, done }) => (linger, deadline, Some(done)),
+        None => (Duration::ZERO, Duration::ZERO, None),
     };
+    let _ = timeout(linger, all_gone(&workers)).await;
     close_sessions(&node, patience).await;
     // Only now: the control plane must not take this node for gone while it has sessions.
     following.abort();
@@ -120,6 +123,13 @@ async fn accept(listener: &tokio::net::TcpListener, workers: &[Worker]) {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// Waits until no client is left, from the hand-over on: one that is just logging in is no session yet, and will be one.
+async fn all_gone(workers: &[Worker]) {
+    while workers.iter().any(|worker| worker.load() > 0) {
+        tokio::time::sleep(LINGER_LOOK).await;
     }
 }
 

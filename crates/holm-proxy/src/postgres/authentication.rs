@@ -3,6 +3,7 @@
 //! Promises: an unknown user, a wrong password and a user of another environment take the same steps, send the same bytes
 //! and end in the same error.
 
+use holm_core::credential::Credential;
 use holm_core::error::Problem;
 use holm_core::route::RouteTable;
 use holm_core::scram::ITERATIONS;
@@ -22,6 +23,14 @@ pub(super) struct Claimant {
     known: bool,
 }
 
+/// A proof that let somebody in.
+pub(super) struct Proof {
+    /// The last message, not yet sent.
+    pub(super) answer: Vec<u8>,
+    /// Whether it was the password that is being replaced.
+    pub(super) by_retiring: bool,
+}
+
 /// Why there was no proof.
 pub(super) enum Failed {
     Refused(Problem),
@@ -37,13 +46,14 @@ impl From<Broken> for Failed {
 impl Claimant {
     /// The claimant of a name: a credential that may log in here, or nobody. The stand-in for nobody is made either way, so
     /// that the time says nothing.
-    pub(super) fn new(known: Option<&holm_core::scram::Verifier>, name: &str, secret: &Key) -> Self {
+    pub(super) fn new(known: Option<&Credential>, name: &str, secret: &Key) -> Self {
         let nobody = mock_verifier(secret, name.as_bytes(), ITERATIONS);
         let verifier = known.map(|known| Verifier {
-            salt: known.salt.to_vec(),
-            iterations: known.iterations,
-            stored_key: *known.stored_key.expose(),
-            server_key: *known.server_key.expose(),
+            salt: known.verifier.salt.to_vec(),
+            iterations: known.verifier.iterations,
+            stored_key: *known.verifier.stored_key.expose(),
+            server_key: *known.verifier.server_key.expose(),
+            second: known.retiring.as_ref().map(|keys| (*keys.stored_key.expose(), *keys.server_key.expose())),
         });
         Self { known: verifier.is_some(), verifier: verifier.unwrap_or(nobody) }
     }
@@ -63,7 +73,7 @@ pub(super) async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     conversation: &mut Conversation<S>,
     mut greeting: Vec<u8>,
     claimant: Claimant,
-) -> Result<Vec<u8>, Failed> {
+) -> Result<Proof, Failed> {
     message::authentication_sasl(&mut greeting, &[MECHANISM]);
     conversation.send(&greeting).await?;
 
@@ -79,14 +89,14 @@ pub(super) async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     conversation.send(&out).await?;
 
     let proof = response(conversation).await?;
-    let last = challenge.finish(&proof).map_err(refused)?;
+    let proven = challenge.finish(&proof).map_err(refused)?;
     if !claimant.known {
         return Err(Failed::Refused(refusal::authentication_failed()));
     }
     let mut out = Vec::new();
-    message::authentication_sasl_final(&mut out, last.as_bytes());
+    message::authentication_sasl_final(&mut out, proven.server_final.as_bytes());
     message::authentication_ok(&mut out);
-    Ok(out)
+    Ok(Proof { answer: out, by_retiring: proven.by_second })
 }
 
 /// Random bytes.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use holm_core::credential::Credential;
 use holm_core::error::Problem;
 use holm_core::route::{Admission, Refusal, RouteTable};
+use holm_core::secret::Secret;
 use holm_core::slug::TenantSlug;
 use holm_pgwire::frame::Malformed;
 use holm_pgwire::message;
@@ -15,7 +16,7 @@ use holm_pgwire::startup::{self, Opening, SessionRequest, TLS_HANDSHAKE, Version
 use tokio::io::AsyncWriteExt;
 
 use super::Node;
-use super::authentication::{self, Claimant, authenticate, mock_secret, random};
+use super::authentication::{self, Claimant, Proof, authenticate, mock_secret, random};
 use super::client::Client;
 use super::conversation::{Broken, Conversation};
 use super::refusal;
@@ -119,6 +120,8 @@ async fn handshake(node: &Node, conversation: &mut Conversation<Client>, begun: 
 /// A client that has proven who it is.
 pub(super) struct Proven {
     pub(super) credential: Arc<Credential>,
+    /// The stored key of the password that it was.
+    password: Secret<[u8; 32]>,
     names: Names,
     /// The tenant that its host name means in its environment.
     host: Option<TenantSlug>,
@@ -138,15 +141,19 @@ pub(super) async fn prove(node: &Node, conversation: &mut Conversation<Client>, 
         let table = node.routes.load();
         (table.credential(&names.user).filter(|known| !is_foreign(&table, known, host.as_deref())).cloned(), mock_secret(&table))
     };
-    let claimant = Claimant::new(credential.as_ref().map(|known| &known.verifier), &names.user, &secret);
+    let claimant = Claimant::new(credential.as_deref(), &names.user, &secret);
     let mut greeting = Vec::new();
     if request.needs_negotiation() {
         message::negotiate_protocol_version(&mut greeting, request.spoken(), &request.extensions);
     }
-    let answer = authenticate(conversation, greeting, claimant).await?;
+    let Proof { answer, by_retiring } = authenticate(conversation, greeting, claimant).await?;
     let credential = credential.ok_or_else(|| Failed::Refused(refusal::authentication_failed()))?;
     let host = host.and_then(|host| node.routes.load().environment(&credential.environment)?.domain.tenant_of(&host));
-    Ok(Proven { credential, names, host, version: request.spoken(), answer })
+    let password = match &credential.retiring {
+        Some(retiring) if by_retiring => retiring.stored_key.clone(),
+        _ => credential.verifier.stored_key.clone(),
+    };
+    Ok(Proven { credential, password, names, host, version: request.spoken(), answer })
 }
 
 /// Whether the host name belongs to another environment than the credential (R1).
@@ -167,7 +174,7 @@ pub(super) fn admit(node: &Node, request: &SessionRequest<'_>, proven: &Proven) 
         return Err(refusal::too_many_clients(node.clients_max));
     }
     let short_key = (!proven.version.has_long_cancel_key()).then(random);
-    let registered = node.sessions.register(Arc::clone(&proven.credential), first, short_key);
+    let registered = node.sessions.register(Arc::clone(&proven.credential), proven.password.clone(), first, short_key);
     // A table that came between the look and the entry has not seen the entry; look again.
     match registered.forbidden_by(&node.routes.load()) {
         Some(reason) => Err(admission(&node.routes.load(), &proven.credential, &tenant).err().unwrap_or_else(|| refusal::stopped(reason))),
@@ -179,6 +186,9 @@ fn admission(table: &RouteTable, credential: &Credential, tenant: &str) -> Resul
     table.admit(credential, tenant).map_err(|refused| match refused {
         Refusal::UnknownTenant => refusal::unknown_tenant(tenant),
         Refusal::Suspended(slug) => refusal::suspended(&slug),
+        Refusal::Deleted(slug) => refusal::deleted(&slug),
+        Refusal::Renamed { from, to } => refusal::renamed(&from, &to),
+        Refusal::NoSuchLevel(slug, level) => refusal::no_such_level(&slug, level),
     })
 }
 

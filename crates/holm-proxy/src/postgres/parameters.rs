@@ -84,8 +84,10 @@ mod tests {
             epoch: 1,
             cluster: "clu_00000000000000000000000000000001".parse().unwrap(),
             database: "t_1".parse().unwrap(),
-            logins: Level::ALL.map(login),
+            logins: Level::ALL.map(login).into(),
+            next_logins: None,
             parameters: parameters.iter().map(|(name, value)| TenantParameter::new(name, value).unwrap()).collect(),
+            aliases: Box::new([]),
         }
     }
 
@@ -93,7 +95,7 @@ mod tests {
         let parameters = client.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         let request = SessionRequest { version: NEWEST, parameters, extensions: vec![] };
         let route = route(tenant);
-        let message = startup_message(&request, &route, &route.login(Level::Rw).role);
+        let message = startup_message(&request, &route, &route.login(Level::Rw).unwrap().role);
         let Ok(Opening::Session(sent)) = startup::parse(&message[4..]) else { panic!("{message:?}") };
         let mut text = String::new();
         for (name, value) in sent.parameters {

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use holm_core::cluster::Cluster;
+use holm_core::credential::Level;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::slug::TenantSlug;
 use holm_pgwire::message::{self, ErrorReport};
@@ -49,6 +50,24 @@ pub(super) fn suspended(slug: &TenantSlug) -> Problem {
     Problem::new(ErrorCode::TenantSuspended, format!("the tenant `{slug}` is suspended"))
         .because("an operator suspended it; its data is kept and no session is let in")
         .next(format!("ask an operator to run `holm tenant resume {slug}`"))
+}
+
+pub(super) fn deleted(slug: &TenantSlug) -> Problem {
+    Problem::new(ErrorCode::TenantDeleted, format!("the tenant `{slug}` is deleted"))
+        .because("an operator deleted it; it is kept until its grace period is over, and no session is let in")
+        .next(format!("ask an operator to run `holm tenant undelete {slug}`"))
+}
+
+pub(super) fn renamed(from: &TenantSlug, to: &TenantSlug) -> Problem {
+    Problem::new(ErrorCode::TenantRenamed, format!("the tenant `{from}` is called `{to}` now"))
+        .because("an operator renamed it; sessions are let in under the new name only")
+        .next(format!("connect with the database name `{to}`"))
+}
+
+pub(super) fn no_such_level(slug: &TenantSlug, level: Level) -> Problem {
+    Problem::new(ErrorCode::LevelNotThere, format!("the database of tenant `{slug}` has no role of level `{level}`"))
+        .because("it was brought with one role, its owner's, and Holm changes nothing in it")
+        .next("use a credential of level `owner`")
 }
 
 pub(super) fn no_connection_left(cluster: &Cluster) -> Problem {
@@ -116,6 +135,7 @@ pub(super) fn stopped(reason: Reason) -> Problem {
     let closed = |why| Problem::new(ErrorCode::SessionClosed, "the session was closed").because(why);
     match reason {
         Reason::Suspended => closed("the tenant was suspended").next("ask an operator to run `holm tenant resume`"),
+        Reason::Deleted => closed("the tenant was deleted").next("ask an operator to run `holm tenant undelete`"),
         Reason::Moved => closed("the tenant's database has a new place").next("connect again"),
         Reason::Removed => closed("the tenant is gone").next("ask an operator"),
         Reason::Revoked => closed("the credential was revoked or changed").next("connect with a valid credential"),

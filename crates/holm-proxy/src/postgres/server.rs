@@ -3,9 +3,11 @@
 //! Promises: the connection is for one tenant, the one of its [`Route`], from its first byte. Trusts nothing the server
 //! says: it must prove itself by SCRAM; a server that asks for a password in the clear, MD5 or nothing at all is refused.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holm_core::cluster::Cluster;
+use holm_core::credential::Level;
 use holm_core::error::Problem;
 use holm_core::id::TenantId;
 use holm_core::route::{Route, ServerLogin};
@@ -80,40 +82,34 @@ impl From<Broken> for Fault {
     }
 }
 
-/// Opens a connection for a route's tenant and logs in with `startup`, which must name `login`'s role. Whatever becomes of
-/// it, the server has closed its side before a failure is told, or had its time to: a place in the budget is free then.
+/// Opens a connection for a route's tenant and logs in with `startup`, which must name the role of `level`. While the keys
+/// of roles are being replaced the server may know either, and a route that was read a moment ago may know neither: each key
+/// is tried once, those of `latest` last. Whatever becomes of it, the server has closed its side before a failure is told, or
+/// had its time to: a place in the budget is free then.
 ///
 /// # Cancel safety
 /// Not safe: the server may go on with a login that nobody counts. `stop` is the way to end it early.
-pub(super) async fn open((cluster, route): (&Cluster, &Route), login: &ServerLogin, startup: &[u8], stop: &Stop) -> Result<Server, Failed> {
+pub(super) async fn open(
+    (cluster, route): (&Cluster, &Route),
+    level: Level,
+    startup: &[u8],
+    stop: &Stop,
+    latest: impl Fn() -> Option<Arc<Route>>,
+) -> Result<Server, Failed> {
     let deadline = Instant::now() + LOGIN_TIMEOUT;
-    let connected = tokio::select! {
-        biased;
-        reason = stop.ended() => Err(Fault::Stopped(reason)),
-        // May be dropped: a server that accepted reads the end of the connection before it has begun anything.
-        connected = timeout_at(deadline, connect(cluster)) => match connected {
-            Ok(connected) => connected.map_err(|_| Fault::Connect),
-            Err(_) => Err(Fault::TimedOut),
-        },
-    };
-    let opened = match connected {
-        Ok(stream) => {
-            let mut conversation = Conversation::new(stream);
-            let logged_in = tokio::select! {
-                biased;
-                reason = stop.ended() => Err(Fault::Stopped(reason)),
-                logged_in = timeout_at(deadline, log_in(&mut conversation, login, startup)) => logged_in.unwrap_or(Err(Fault::TimedOut)),
-            };
-            let (stream, rest) = conversation.into_parts();
-            match logged_in {
-                Ok(Steps { greeting, key, .. }) => Ok(Server { tenant: route.tenant, stream, greeting, key, rest }),
-                Err(fault) => {
-                    closing::abandon(stream).await;
-                    Err(fault)
-                }
+    let mut tried: Vec<ServerLogin> = Vec::new();
+    let opened = loop {
+        let now = if tried.is_empty() { None } else { latest() };
+        let Some(login) = candidates(route, now.as_deref(), level).find(|login| !is_among(&tried, login)) else {
+            break Err(Fault::LoginRefused);
+        };
+        match attempt(cluster, login, startup, stop, deadline).await {
+            Err(Fault::LoginRefused) => tried.push(login.clone()),
+            Ok((stream, rest, steps)) => {
+                break Ok(Server { tenant: route.tenant, stream, greeting: steps.greeting, key: steps.key, rest });
             }
+            Err(fault) => break Err(fault),
         }
-        Err(fault) => Err(fault),
     };
     opened.map_err(|fault| match fault {
         Fault::Passed(message) => Failed::Passed(message),
@@ -123,6 +119,55 @@ pub(super) async fn open((cluster, route): (&Cluster, &Route), login: &ServerLog
             Failed::Refused(refusal::server_unreachable(&route.slug, &fault.to_string()))
         }
     })
+}
+
+/// What may log in, likeliest first. The role must be the one that the startup packet names.
+fn candidates<'a>(route: &'a Route, latest: Option<&'a Route>, level: Level) -> impl Iterator<Item = &'a ServerLogin> {
+    let same_role = move |login: &&ServerLogin| route.login(level).is_some_and(|own| login.role == own.role);
+    let of = move |route: &'a Route| route.login(level).into_iter().chain(route.next_login(level));
+    of(route).chain(latest.into_iter().flat_map(of)).filter(same_role)
+}
+
+fn is_among(tried: &[ServerLogin], login: &ServerLogin) -> bool {
+    tried.iter().any(|tried| tried.keys.client_key == login.keys.client_key)
+}
+
+/// One connection, one login.
+async fn attempt(
+    cluster: &Cluster,
+    login: &ServerLogin,
+    startup: &[u8],
+    stop: &Stop,
+    deadline: Instant,
+) -> Result<(TcpStream, Vec<u8>, Steps), Fault> {
+    let connected = tokio::select! {
+        biased;
+        reason = stop.ended() => Err(Fault::Stopped(reason)),
+        // May be dropped: a server that accepted reads the end of the connection before it has begun anything.
+        connected = timeout_at(deadline, connect(cluster)) => match connected {
+            Ok(connected) => connected.map_err(|_| Fault::Connect),
+            Err(_) => Err(Fault::TimedOut),
+        },
+    };
+    match connected {
+        Ok(stream) => {
+            let mut conversation = Conversation::new(stream);
+            let logged_in = tokio::select! {
+                biased;
+                reason = stop.ended() => Err(Fault::Stopped(reason)),
+                logged_in = timeout_at(deadline, log_in(&mut conversation, login, startup)) => logged_in.unwrap_or(Err(Fault::TimedOut)),
+            };
+            let (stream, rest) = conversation.into_parts();
+            match logged_in {
+                Ok(steps) => Ok((stream, rest, steps)),
+                Err(fault) => {
+                    closing::abandon(stream).await;
+                    Err(fault)
+                }
+            }
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 /// A TCP connection to a cluster.

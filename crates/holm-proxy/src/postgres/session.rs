@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use holm_core::error::{ErrorCode, Problem};
+use holm_core::route::Admission;
 use holm_pgwire::frame::STARTUP_LENGTH_MAX;
 use holm_pgwire::message;
 use holm_pgwire::startup::{self, Opening};
@@ -130,15 +131,15 @@ async fn reach(
     proven: &Proven,
 ) -> Result<(Registered, Permit, Server), server::Failed> {
     let registered = login::admit(node, request, proven).map_err(server::Failed::Refused)?;
-    let (route, cluster) = (&registered.admission.route, &registered.admission.cluster);
+    let Admission { route, cluster, login } = &registered.admission;
     let permit = node.budget.take(cluster).ok_or_else(|| server::Failed::Refused(refusal::no_connection_left(cluster)))?;
-    let login = route.login(proven.credential.level);
     let startup = parameters::startup_message(request, route, &login.role);
     if startup.len() > STARTUP_LENGTH_MAX {
         // The server would close without a word.
         return Err(server::Failed::Refused(refusal::violation("the startup parameters are too long")));
     }
-    let mut server = server::open((cluster, route), login, &startup, &registered.stop).await?;
+    let latest = || node.routes.load().route_of(route.tenant).cloned();
+    let mut server = server::open((cluster, route), proven.credential.level, &startup, &registered.stop, latest).await?;
     // Born with one tenant: the connection that was just opened and the session that gets it are of the same.
     if server.tenant != route.tenant {
         return Err(server::Failed::Refused(Problem::new(ErrorCode::Internal, "a server connection of another tenant was refused")));

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use holm_core::credential::Credential;
 use holm_core::route::{Admission, RouteState, RouteTable};
+use holm_core::secret::Secret;
 use tokio::sync::watch;
 
 use super::stop::{Reason, Stop};
@@ -32,6 +33,8 @@ pub(super) struct ServerKey {
 pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) credential: Arc<Credential>,
+    /// The stored key of the password that it was opened with.
+    password: Secret<[u8; 32]>,
     /// The tenant's route and cluster at login; the server connection is bound to them.
     pub(super) admission: Admission,
     /// What a client of protocol 3.0 must show to cancel; `None` for one that has a long key.
@@ -92,7 +95,13 @@ impl Sessions {
     }
 
     /// Makes an entry.
-    pub(super) fn register(self: &Arc<Self>, credential: Arc<Credential>, admission: Admission, short_key: Option<[u8; 4]>) -> Registered {
+    pub(super) fn register(
+        self: &Arc<Self>,
+        credential: Arc<Credential>,
+        password: Secret<[u8; 32]>,
+        admission: Admission,
+        short_key: Option<[u8; 4]>,
+    ) -> Registered {
         let mut slots = self.slots();
         let slot = slots.free.pop().unwrap_or_else(|| {
             slots.sessions.push(None);
@@ -102,6 +111,7 @@ impl Sessions {
         let session = Arc::new(Session {
             id: SessionId { slot, generation: slots.next_generation },
             credential,
+            password,
             admission,
             short_key,
             server_key: OnceLock::new(),
@@ -180,29 +190,26 @@ impl Session {
     pub(super) fn forbidden_by(&self, table: &RouteTable) -> Option<Reason> {
         match table.credential(self.credential.name.as_str()) {
             Some(now) if Arc::ptr_eq(now, &self.credential) => {}
-            Some(now) if same_rights(now, &self.credential) => {}
+            Some(now) if same_rights(now, &self.credential) && now.accepts(&self.password) => {}
             _ => return Some(Reason::Revoked),
         }
-        let Admission { route, cluster } = &self.admission;
+        let Admission { route, cluster, login } = &self.admission;
         let Some(now) = table.route_of(route.tenant) else { return Some(Reason::Removed) };
-        if now.state == RouteState::Suspended {
-            return Some(Reason::Suspended);
+        match now.state {
+            RouteState::Serving => {}
+            RouteState::Suspended => return Some(Reason::Suspended),
+            RouteState::Deleted => return Some(Reason::Deleted),
         }
-        let login = |route: &holm_core::route::Route| route.login(self.credential.level).role.clone();
         let stays = now.environment == route.environment
             && now.cluster == route.cluster
             && now.database == route.database
-            && login(now) == login(route)
+            && now.logins.of(self.credential.level).is_some_and(|now| now.role == login.role)
             && table.cluster(now.cluster).is_some_and(|known| known.address == cluster.address && known.environment == cluster.environment);
         if stays { None } else { Some(Reason::Moved) }
     }
 }
 
-/// Whether a credential still is the one that the session was opened with; a new secret ends what the old one opened.
+/// Whether a credential still is the one that the session was opened with.
 fn same_rights(now: &Credential, then: &Credential) -> bool {
-    now.id == then.id
-        && now.environment == then.environment
-        && now.scope == then.scope
-        && now.level == then.level
-        && now.verifier.stored_key == then.verifier.stored_key
+    now.id == then.id && now.environment == then.environment && now.scope == then.scope && now.level == then.level
 }

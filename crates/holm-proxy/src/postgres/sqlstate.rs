@@ -10,13 +10,13 @@ pub const fn sqlstate(code: ErrorCode) -> &'static str {
         // invalid_password
         ErrorCode::AuthenticationFailed => "28P01",
         // invalid_catalog_name
-        ErrorCode::UnknownTenant => "3D000",
+        ErrorCode::UnknownTenant | ErrorCode::TenantDeleted | ErrorCode::TenantRenamed => "3D000",
         // cannot_connect_now
         ErrorCode::TenantSuspended => "57P03",
         // too_many_connections
         ErrorCode::NoConnectionLeft | ErrorCode::TooManyClients => "53300",
         // invalid_authorization_specification
-        ErrorCode::TenantNamesDisagree | ErrorCode::TlsRequired => "28000",
+        ErrorCode::TenantNamesDisagree | ErrorCode::TlsRequired | ErrorCode::LevelNotThere => "28000",
         // protocol_violation
         ErrorCode::ProtocolViolation => "08P01",
         // connection_failure
@@ -57,6 +57,8 @@ mod tests {
         HOLM-5011 SessionClosed 57P01
         HOLM-5012 TooManyClients 53300
         HOLM-5013 ShuttingDown 57P01
+        HOLM-5014 TenantDeleted 3D000
+        HOLM-5015 TenantRenamed 3D000
         ");
     }
 }

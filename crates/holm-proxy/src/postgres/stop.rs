@@ -19,6 +19,8 @@ pub(super) enum Reason {
     Evicted,
     /// The tenant was suspended.
     Suspended,
+    /// The tenant was deleted.
+    Deleted,
     /// The tenant's database has another place.
     Moved,
     /// The tenant has no route any more.
@@ -28,7 +30,8 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 7] = [Self::Draining, Self::ShuttingDown, Self::Evicted, Self::Suspended, Self::Moved, Self::Removed, Self::Revoked];
+    const ALL: [Self; 8] =
+        [Self::Draining, Self::ShuttingDown, Self::Evicted, Self::Suspended, Self::Deleted, Self::Moved, Self::Removed, Self::Revoked];
 
     const fn strength(self) -> u8 {
         match self {
@@ -36,9 +39,10 @@ impl Reason {
             Self::ShuttingDown => 2,
             Self::Evicted => 3,
             Self::Suspended => 4,
-            Self::Moved => 5,
-            Self::Removed => 6,
-            Self::Revoked => 7,
+            Self::Deleted => 5,
+            Self::Moved => 6,
+            Self::Removed => 7,
+            Self::Revoked => 8,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use holm_core::route::RouteChange;
+use holm_core::route::{Route, RouteChange, RouteState};
 
 use hyper::Response;
 use hyper::body::{Frame, Incoming};
@@ -29,6 +29,43 @@ async fn r75_a_suspended_tenant_is_refused_from_the_acknowledgement_on_and_a_res
 
     world.publish([RouteChange::Route(route(1, "goteborg", "production"))]).await;
     assert!(world.get("goteborg.localhost", "/").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_deleted_tenants_address_is_gone_and_says_nothing_of_what_was_there() {
+    let (address, _app) = app(mirror).await;
+    let world = World::new(Some(address)).await;
+    world.publish([RouteChange::Route(Route { state: RouteState::Deleted, ..route(1, "goteborg", "production") })]).await;
+    let answer = world.get("goteborg.localhost", "/bookings?of=anna").await;
+    assert!(answer.starts_with("HTTP/1.1 410 ") && answer.contains("HOLM-1211") && answer.contains("cache-control: no-store"), "{answer}");
+    assert!(!answer.contains("anna") && !answer.contains("bookings") && !answer.contains("ten_"), "{answer}");
+    assert!(world.get("malmo.localhost", "/").await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(world.count("requests_deleted"), 1);
+}
+
+#[tokio::test]
+async fn r75_an_old_address_leads_to_the_new_one_with_method_path_and_query_kept_and_what_is_open_stays_open() {
+    let (address, _app) = app(mirror).await;
+    let world = World::new(Some(address)).await;
+    let mut kept = world.connect().await;
+    kept.send("GET / HTTP/1.1\r\nHost: goteborg.localhost\r\n\r\n").await;
+    assert!(kept.head().await.starts_with("HTTP/1.1 200 "));
+    kept.until("trailers {}\n").await;
+    let renamed = Route { aliases: Box::new(["goteborg".parse().unwrap()]), epoch: 2, ..route(1, "vast", "production") };
+    world.publish([RouteChange::Route(renamed)]).await;
+    assert_eq!(world.count("sessions_cut"), 0);
+    let answer =
+        world.exchange("POST /a/b?c=d HTTP/1.1\r\nHost: GOTEBORG.localhost:8080\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 308 ") && answer.contains("location: //vast.localhost:8080/a/b?c=d\r\n"), "{answer}");
+    assert!(answer.contains("cache-control: no-store"), "the old name may be another's one day: {answer}");
+    assert!(world.get("goteborg.localhost", "//evil.example/").await.contains("location: //vast.localhost//evil.example/\r\n"));
+    assert!(world.get("vast.localhost", "/").await.starts_with("HTTP/1.1 200 "));
+    assert!(world.get("goteborg.staging.localhost", "/").await.starts_with("HTTP/1.1 200 "), "the same name in another environment");
+    kept.send("GET / HTTP/1.1\r\nHost: vast.localhost\r\n\r\n").await;
+    assert!(kept.head().await.starts_with("HTTP/1.1 200 "));
+    // When its time is over it is nobody's.
+    world.publish([RouteChange::Route(Route { epoch: 3, ..route(1, "vast", "production") })]).await;
+    assert!(world.get("goteborg.localhost", "/").await.starts_with("HTTP/1.1 404 "));
 }
 
 #[tokio::test]

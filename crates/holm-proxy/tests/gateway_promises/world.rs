@@ -136,9 +136,11 @@ pub(crate) fn route(number: u8, slug: &str, environment: &str) -> Route {
         state: RouteState::Serving,
         epoch: 1,
         cluster: format!("clu_{number:032x}").parse().unwrap(),
-        logins: Level::ALL.map(login),
+        logins: Level::ALL.map(login).into(),
+        next_logins: None,
         database,
         parameters: Box::new([]),
+        aliases: Box::new([]),
     }
 }
 

@@ -10,6 +10,7 @@ mod isolation;
 mod protocol;
 mod raw;
 mod refusals;
+mod rotation;
 mod shutdown;
 mod support;
 mod suspend;

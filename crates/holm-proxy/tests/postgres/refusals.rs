@@ -78,6 +78,10 @@ async fn after_authentication_each_refusal_says_what_why_and_what_to_do() {
     let malmo = world.tenant("malmo").await;
     let suspended = world.tenant("stockholm").await;
     world.publish([RouteChange::Route(Route { state: RouteState::Suspended, epoch: 2, ..suspended.route })]);
+    let deleted = world.tenant("uppsala").await;
+    world.publish([RouteChange::Route(Route { state: RouteState::Deleted, epoch: 2, ..deleted.route })]);
+    let renamed = world.tenant("skane").await;
+    world.publish([RouteChange::Route(Route { aliases: Box::new(["helsingborg".parse().unwrap()]), epoch: 2, ..renamed.route })]);
     world.tenant_in("staging", "lund", &[]).await;
     let mut table = String::new();
     for (case, parameters) in [
@@ -86,6 +90,8 @@ async fn after_authentication_each_refusal_says_what_why_and_what_to_do() {
         ("database of the tenant by its real name", &[("user", "app"), ("database", malmo.route.database.as_str())]),
         ("postgres", &[("user", "app"), ("database", "postgres")]),
         ("suspended", &[("user", "app"), ("database", "stockholm")]),
+        ("deleted", &[("user", "app"), ("database", "uppsala")]),
+        ("renamed", &[("user", "app"), ("database", "helsingborg")]),
         ("names disagree", &[("user", "app"), ("database", "malmo"), ("options", "-c holm.tenant=stockholm")]),
         ("replication", &[("user", "app"), ("database", "malmo"), ("replication", "database")]),
     ] {

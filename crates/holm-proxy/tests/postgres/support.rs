@@ -13,7 +13,7 @@ use holm_core::id::TenantId;
 use holm_core::parameter::TenantParameter;
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::route::{Route, RouteChange, RouteState, RouteVersion, ServerLogin};
-use holm_core::scram::{LoginKeys, Verifier};
+use holm_core::scram::{LoginKeys, SecondKeys, Verifier};
 use holm_core::secret::Secret;
 use holm_link::Publisher;
 use holm_pgwire::scram::keys;
@@ -71,6 +71,18 @@ fn environment(name: &str, domain: &str) -> Environment {
     }
 }
 
+/// A credential whose password is about to be another one: both are good.
+pub(crate) fn rotating(credential: &Credential, next: &str) -> Credential {
+    let rounds = NonZeroU32::new(credential.verifier.iterations).unwrap();
+    let new = keys::LoginKeys::derive(next.as_bytes(), &credential.verifier.salt, rounds).verifier(&credential.verifier.salt, rounds);
+    let old = &credential.verifier;
+    Credential {
+        verifier: Verifier { stored_key: Secret::new(new.stored_key), server_key: Secret::new(new.server_key), ..old.clone() },
+        retiring: Some(SecondKeys { stored_key: old.stored_key.clone(), server_key: old.server_key.clone() }),
+        ..credential.clone()
+    }
+}
+
 pub(crate) fn credential(name: &str, environment: &str, scope: Scope, level: Level) -> Credential {
     // A client without optimisation spends most of a second on 4,096 rounds; tests that log in hundreds of times take `churn`.
     let rounds = if name == "churn" { NonZeroU32::MIN } else { ROUNDS };
@@ -89,6 +101,7 @@ pub(crate) fn credential(name: &str, environment: &str, scope: Scope, level: Lev
             stored_key: Secret::new(verifier.stored_key),
             server_key: Secret::new(verifier.server_key),
         },
+        retiring: None,
     }
 }
 
@@ -158,9 +171,11 @@ impl World {
             state: RouteState::Serving,
             epoch: 1,
             cluster: cluster(environment, &self.server.address, 1).id,
-            logins: logins.map(|(login, _)| login),
+            logins: logins.map(|(login, _)| login).into(),
+            next_logins: None,
             database,
             parameters: parameters.iter().map(|(name, value)| TenantParameter::new(name, value).unwrap()).collect(),
+            aliases: Box::new([]),
         };
         self.publish([RouteChange::Route(route.clone())]);
         Tenant { route }
@@ -194,8 +209,13 @@ impl World {
 
 /// A role's login and the text that PostgreSQL stores of it: the password itself is nowhere.
 fn login(database: &DatabaseName, level: Level) -> (ServerLogin, String) {
+    login_with(database, level, &format!("{database} {level}"))
+}
+
+/// As [`login`], with a password of the test's own.
+pub(crate) fn login_with(database: &DatabaseName, level: Level, password: &str) -> (ServerLogin, String) {
     let salt = *b"another 16 bytes";
-    let keys = keys::LoginKeys::derive(format!("{database} {level}").as_bytes(), &salt, ROUNDS);
+    let keys = keys::LoginKeys::derive(password.as_bytes(), &salt, ROUNDS);
     let verifier = keys.verifier(&salt, ROUNDS);
     let text = format!(
         "SCRAM-SHA-256$4096:{}${}:{}",
