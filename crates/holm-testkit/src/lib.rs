@@ -5,9 +5,13 @@
 
 mod database;
 mod eventually;
+pub mod hooks;
+pub mod json_schema;
 mod place;
 mod server;
+pub mod smtp;
 mod tmpfs;
+pub mod vault;
 pub mod wire_faults;
 
 pub use database::{TestDatabase, database};

@@ -35,7 +35,7 @@ pub struct TestServer {
 static SHARED: OnceCell<TestServer> = OnceCell::const_new();
 
 /// Room for many tests at once in one process; each connection costs the server some 2 MB.
-const CONNECTIONS_MAX: &str = "300";
+const CONNECTIONS_MAX: &str = "600";
 
 /// The server that all tests of this process share; it ends with the process.
 ///
