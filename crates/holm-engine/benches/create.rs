@@ -8,6 +8,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
+use holm_core::actor::{Actor, SystemActor};
 use holm_core::environment::EnvironmentKind;
 use holm_core::tenant::TenantState;
 use holm_engine::cluster::{self, NewCluster};
@@ -20,6 +21,8 @@ use holm_store::catalog::Catalog;
 use holm_testkit::{TestServer, eventually, new_server};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+static DEV: Actor = Actor::system(SystemActor::Dev);
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -50,7 +53,7 @@ async fn main() -> Outcome<()> {
         migrations: Some(directory.path().to_owned()),
         seed: None,
     };
-    environment::ensure(&control, environment(POOL_SIZE)).await?;
+    environment::ensure(&control, &DEV, environment(POOL_SIZE)).await?;
     let new = NewCluster {
         name: "production-1".parse()?,
         environment: "production".parse()?,
@@ -59,10 +62,10 @@ async fn main() -> Outcome<()> {
         admin_password: server.password.clone(),
         connections_max: None,
     };
-    cluster::register(&control, new).await?;
+    cluster::register(&control, &DEV, new).await?;
     report("warm, one after the other while the pool is refilled", &series(&control, &catalog, "warm", warm, Before::Ready).await?);
     report("warm, with the pool full", &series(&control, &catalog, "full", warm / 4, Before::Full).await?);
-    environment::ensure(&control, environment(0)).await?;
+    environment::ensure(&control, &DEV, environment(0)).await?;
     until_pool(&catalog, 0).await;
     report("cold", &series(&control, &catalog, "cold", cold, Before::Nothing).await?);
     let row = catalog.connect("holm_catalog").await;
@@ -93,10 +96,15 @@ async fn series(control: &Control, catalog: &TestServer, name: &str, count: usiz
             Before::Full => until_ready(catalog, POOL_SIZE).await,
             Before::Nothing => {}
         }
-        let new =
-            NewTenant { environment: "production".parse()?, slug: format!("{name}-{n}").parse()?, cluster: None, parameters: Vec::new() };
+        let new = NewTenant {
+            environment: "production".parse()?,
+            slug: format!("{name}-{n}").parse()?,
+            cluster: None,
+            parameters: Vec::new(),
+            ttl: None,
+        };
         let begun = Instant::now();
-        let tenant = tenant::create(control, new, PATIENCE).await?;
+        let tenant = tenant::create(control, &DEV, new, PATIENCE).await?;
         times.push(begun.elapsed());
         assert_eq!(tenant.state, TenantState::Serving);
         assert!(control.publisher().table().route_of(tenant.id).is_some());
@@ -131,7 +139,7 @@ async fn open(server: &TestServer) -> Outcome<Control> {
     postgres.batch_execute("CREATE DATABASE holm_catalog").await?;
     let catalog = Catalog::open(&server.url("holm_catalog"), 10)?;
     let _ = catalog.migrate().await?;
-    Ok(Control::open(ControlConfig { catalog, master_key: MasterKey::from_bytes([7; 32]), publisher: Publisher::default() }).await?)
+    Ok(Control::open(ControlConfig::new(catalog, MasterKey::from_bytes([7; 32]), Publisher::default())).await?)
 }
 
 /// Twenty tables, as in the measurements that the target comes from.

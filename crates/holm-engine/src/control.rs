@@ -4,21 +4,37 @@
 //! tenants are taken care of until it is shut down. Any number of processes may do so over one catalog.
 
 use std::fmt;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_core::route::RouteVersion;
+use holm_core::secret::Secret;
 use holm_link::Publisher;
 use holm_store::catalog::Catalog;
+use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
 
+use crate::access::denials::Denials;
+use crate::audit;
 use crate::cluster::connect::Access;
-use crate::reconcile::{pool, routes, tenants};
-use crate::secret::master_key::MasterKey;
+use crate::mail::{self, MailConfig};
+use crate::node::{self, Heard, Membership, NodeConfig};
+use crate::operation::probe::Probe;
+use crate::operation::{lease, runner};
+use crate::programs::Programs;
+use crate::reconcile::{self, observe, pool, routes, tenants};
+use crate::schedule::{self, Job};
+use crate::secret::keys::Keys;
+use crate::secret::master_keys::MasterKeys;
+use crate::secret::random;
 use crate::secret::seal::Purpose;
 use crate::tasks::Tasks;
+use crate::webhook::deliver;
+use crate::webhook::post::Poster;
 
 /// How long the data plane may take to confirm a change; it closes sessions, so more than a moment and less than a request.
 pub(crate) const CONFIRM_PATIENCE: Duration = Duration::from_secs(10);
@@ -30,10 +46,44 @@ const CREATIONS_MAX: usize = 4;
 pub struct ControlConfig {
     /// The catalog, migrated.
     pub catalog: Catalog,
-    /// What its secrets are sealed with.
-    pub master_key: MasterKey,
+    /// Where the master keys are; a single [`MasterKey`](crate::secret::master_key::MasterKey) will do.
+    pub master_key: MasterKeys,
     /// The way to the data plane.
     pub publisher: Publisher,
+    /// How this process is known to the others on the catalog; `None` for one that carries nothing and waits for nobody's
+    /// questions, such as a tool.
+    pub node: Option<NodeConfig>,
+    /// What is done now and then.
+    pub jobs: Vec<Job>,
+    /// How long an operation stays with a runner that gives no sign of life; the same in all processes of a catalog.
+    pub lease: Duration,
+    /// What databases are copied with, where they are.
+    pub programs: Option<Programs>,
+    /// Where checkpoints of the audit log are kept: a file outside of the catalog, best on another disk. Without one, a chain
+    /// that is written anew as a whole cannot be told from the right one.
+    pub checkpoints: Option<PathBuf>,
+    /// Whom to write to when something needs a person; nobody when `None`.
+    pub mail: Option<MailConfig>,
+    /// Looks into operations while they run; tests only.
+    pub probe: Option<Arc<dyn Probe>>,
+}
+
+impl ControlConfig {
+    /// What every control plane needs; the rest is as it is where nothing else is said.
+    pub fn new(catalog: Catalog, master_key: impl Into<MasterKeys>, publisher: Publisher) -> Self {
+        Self {
+            catalog,
+            master_key: master_key.into(),
+            publisher,
+            checkpoints: None,
+            programs: None,
+            lease: lease::LEASE,
+            mail: None,
+            node: None,
+            jobs: schedule::usual(),
+            probe: None,
+        }
+    }
 }
 
 /// The control plane; cheap to clone.
@@ -42,14 +92,29 @@ pub struct Control(Arc<Shared>);
 
 struct Shared {
     catalog: Catalog,
-    master_key: MasterKey,
+    keys: Keys,
     publisher: Publisher,
     /// Grows whenever something may be to do: a commit of this process, or a wake-up from the catalog.
     signal: watch::Sender<u64>,
     /// The version of the table that the data plane was last given.
     published: watch::Sender<RouteVersion>,
+    membership: Membership,
+    /// Grows when something about a node is new.
+    node_news: watch::Sender<u64>,
+    jobs: Vec<Job>,
+    /// Which catalog the table is of; another one after a restore.
+    incarnation: Mutex<Option<Uuid>>,
     /// Creations that talk to the catalog; the others wait here, where their own deadline counts, and not for a connection.
     creations: Semaphore,
+    denials: Denials,
+    checkpoints: Option<PathBuf>,
+    mail: Option<MailConfig>,
+    poster: Poster,
+    /// Who this process is among those that run operations.
+    runner: String,
+    lease: Duration,
+    programs: Option<Programs>,
+    probe: Option<Arc<dyn Probe>>,
     tasks: Tasks,
 }
 
@@ -62,12 +127,43 @@ impl Control {
     /// # Cancel safety
     /// Safe.
     pub async fn open(config: ControlConfig) -> Result<Self, Problem> {
-        let ControlConfig { catalog, master_key, publisher } = config;
+        let ControlConfig { catalog, master_key, publisher, checkpoints, programs, lease, mail, node, jobs, probe } = config;
+        // Before anything that could write: a wrong key must not seal anything.
+        let keys = Keys::open(&catalog, master_key).await?;
         let published = watch::Sender::new(publisher.table().version());
         let (signal, creations) = (watch::Sender::new(0), Semaphore::new(CREATIONS_MAX));
-        let shared = Shared { catalog, master_key, publisher, signal, published, creations, tasks: Tasks::default() };
+        let runner = format!("{}-{:08x}", std::process::id(), u32::from_ne_bytes(random::bytes()));
+        let (denials, tasks) = (Denials::default(), Tasks::default());
+        let poster = Poster::default();
+        let (membership, node_news, incarnation) = (Membership::new(node), watch::Sender::new(0), Mutex::default());
+        let shared = Shared {
+            catalog,
+            keys,
+            publisher,
+            signal,
+            published,
+            membership,
+            node_news,
+            jobs,
+            incarnation,
+            creations,
+            runner,
+            probe,
+            denials,
+            checkpoints,
+            programs,
+            lease,
+            mail,
+            poster,
+            tasks,
+        };
         let control = Self(Arc::new(shared));
-        routes::load(&control).await?;
+        // Before the routes: of a change from here on, whoever made it knows that this node must hear of it.
+        node::join(&control).await?;
+        if let Err(problem) = routes::load(&control).await {
+            node::leave(&control).await;
+            return Err(problem);
+        }
         Ok(control)
     }
 
@@ -79,11 +175,25 @@ impl Control {
         tasks.spawn("routes", routes::run(self.clone()));
         tasks.spawn("tenants", tenants::run(self.clone()));
         tasks.spawn("pools", pool::run(self.clone()));
+        tasks.spawn("checkpoints", audit::run(self.clone()));
+        tasks.spawn("observations", observe::run(self.clone()));
+        tasks.spawn("webhooks", deliver::run(self.clone()));
+        tasks.spawn("mails", mail::run(self.clone()));
+        tasks.spawn("operations", runner::run(self.clone()));
+        tasks.spawn("acknowledge", node::acknowledge(self.clone()));
+        tasks.spawn("beat", node::beat(self.clone()));
+        tasks.spawn("jobs", schedule::run(self.clone(), self.0.jobs.clone()));
+        tasks.spawn("schedule", reconcile::schedule::run(self.clone()));
     }
 
-    /// Stops the tasks. What they were in the middle of is taken up by whoever starts next.
+    /// Stops the tasks, and leaves the others; the data plane must have ended its sessions. What the tasks were in the middle
+    /// of is taken up by whoever starts next.
     pub async fn shutdown(&self) {
         self.0.tasks.shutdown().await;
+        runner::leave(self).await;
+        deliver::leave(self).await;
+        mail::leave(self).await;
+        node::leave(self).await;
     }
 
     /// The catalog, for those who only read it.
@@ -96,12 +206,60 @@ impl Control {
         &self.0.publisher
     }
 
-    pub(crate) fn master_key(&self) -> &MasterKey {
-        &self.0.master_key
+    /// When the master key became current, as last seen; its age is a metric (R59).
+    pub fn master_key_rotated_at(&self) -> Timestamp {
+        self.0.keys.rotated_at()
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// A key of the installation's own for one use, always the same for a label, also after a rotation of the master key.
+    pub fn derived_key(&self, label: &'static str) -> Secret<[u8; 32]> {
+        self.0.keys.derived(label)
     }
 
     pub(crate) fn creations(&self) -> &Semaphore {
         &self.0.creations
+    }
+
+    pub(crate) fn denials(&self) -> &Denials {
+        &self.0.denials
+    }
+
+    /// Where checkpoints of the audit log are kept, if anywhere.
+    pub(crate) fn checkpoints(&self) -> Option<&Path> {
+        self.0.checkpoints.as_deref()
+    }
+
+    /// Whom to write to when something needs a person.
+    pub(crate) fn mail(&self) -> Option<&MailConfig> {
+        self.0.mail.as_ref()
+    }
+
+    /// What sends to webhooks.
+    pub(crate) fn poster(&self) -> &Poster {
+        &self.0.poster
+    }
+
+    /// Who this process is among those that run operations.
+    pub(crate) fn runner(&self) -> &str {
+        &self.0.runner
+    }
+
+    /// How long an operation stays with a runner that gives no sign of life.
+    pub(crate) fn lease(&self) -> Duration {
+        self.0.lease
+    }
+
+    /// What databases are copied with.
+    pub(crate) fn programs(&self) -> Option<&Programs> {
+        self.0.programs.as_ref()
+    }
+
+    pub(crate) fn probe(&self) -> Option<&dyn Probe> {
+        self.0.probe.as_deref()
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {
@@ -123,15 +281,72 @@ impl Control {
         &self.0.published
     }
 
-    /// How Holm logs in to a cluster.
-    pub(crate) fn access(&self, cluster: &holm_store::cluster::Cluster) -> Result<Access, Problem> {
-        let stored = &cluster.access;
-        let sealed = stored.sealed_admin_password.as_bytes();
-        let password = self.0.master_key.unseal_text(Purpose::AdminPassword(cluster.id), sealed)?;
-        Ok(Access { cluster: cluster.name.clone(), address: stored.address.clone(), role: stored.admin_role.clone(), password })
+    pub(crate) fn membership(&self) -> &Membership {
+        &self.0.membership
     }
 
-    /// Waits until every node of the data plane uses a version, or a newer one.
+    /// Subscribe before looking.
+    pub(crate) fn node_news(&self) -> watch::Receiver<u64> {
+        self.0.node_news.subscribe()
+    }
+
+    /// Which catalog the published table is of.
+    pub(crate) fn incarnation(&self) -> MutexGuard<'_, Option<Uuid>> {
+        self.0.incarnation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until this node must stop, since it could not reach the catalog for as long as it may serve alone.
+    ///
+    /// # Cancel safety
+    /// Safe: it only waits.
+    pub async fn alone_too_long(&self) -> Problem {
+        self.0.membership.alone().cancelled().await;
+        node::alone_too_long()
+    }
+
+    /// How Holm logs in to a cluster.
+    pub(crate) async fn access(&self, cluster: &holm_store::cluster::Cluster) -> Result<Access, Problem> {
+        let stored = &cluster.access;
+        let sealed = stored.sealed_admin_password.as_bytes();
+        let ring = self.0.keys.ring_kept(sealed).await?;
+        let password = ring.unseal_text(Purpose::AdminPassword(cluster.id), sealed)?;
+        Ok(Access {
+            cluster: cluster.name.clone(),
+            address: stored.address.clone(),
+            role: stored.admin_role.clone(),
+            password,
+            application_name: None,
+            home: cluster.adopted.as_ref().map(|adopted| adopted.database.clone()),
+        })
+    }
+
+    /// Waits until every node of the data plane uses what the catalog holds now.
+    ///
+    /// # Errors
+    /// As with [`confirmed`](Self::confirmed); the catalog does not answer.
+    ///
+    /// # Cancel safety
+    /// Safe: it only reads.
+    pub(crate) async fn confirmed_now(&self, patience: Duration) -> Result<(), Problem> {
+        let version = holm_store::route::version(self.catalog()).await?;
+        self.nudge();
+        self.confirmed(version, patience).await
+    }
+
+    /// As [`confirmed`](Self::confirmed), for what closes something: a node that is silent, and may therefore still let in
+    /// what it should not, is an error too.
+    ///
+    /// # Errors
+    /// [`ErrorCode::DataPlaneSilent`], saying that the change itself stands, and where it may not be in force.
+    ///
+    /// # Cancel safety
+    /// Safe: it only reads.
+    pub(crate) async fn confirmed_everywhere(&self, version: RouteVersion, patience: Duration) -> Result<(), Problem> {
+        let lost = self.confirmed_by_the_living(version, patience).await?;
+        if lost.is_empty() { Ok(()) } else { Err(lost_somewhere(version, &lost)) }
+    }
+
+    /// Waits until every node of the data plane that lives uses a version, or a newer one.
     ///
     /// # Errors
     /// [`ErrorCode::DataPlaneSilent`], saying that the change itself stands.
@@ -139,6 +354,11 @@ impl Control {
     /// # Cancel safety
     /// Safe: it only reads.
     pub(crate) async fn confirmed(&self, version: RouteVersion, patience: Duration) -> Result<(), Problem> {
+        self.confirmed_by_the_living(version, patience).await.map(drop)
+    }
+
+    /// Returns the names of those that are silent and behind.
+    async fn confirmed_by_the_living(&self, version: RouteVersion, patience: Duration) -> Result<Vec<String>, Problem> {
         let deadline = Instant::now() + patience;
         let mut published = self.0.published.subscribe();
         // The guard inside the answer must not live across the next wait: handlers are sent between threads.
@@ -147,7 +367,13 @@ impl Control {
             return Err(silent(version).because("the routes of this version could not be read from the catalog in time"));
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        self.0.publisher.acknowledged(version, left).await.map_err(|error| silent(version).because(error))
+        self.0.publisher.acknowledged(version, left).await.map_err(|error| silent(version).because(error))?;
+        match node::others_use(self, version, deadline).await {
+            Heard::All => Ok(Vec::new()),
+            Heard::Lost(names) => Ok(names),
+            Heard::Late(names) => Err(silent(version).because(format_args!("{} has not confirmed", names.join(", ")))),
+            Heard::Unknown(error) => Err(silent(version).because(format_args!("the other nodes are not known: {error}"))),
+        }
     }
 }
 
@@ -160,10 +386,30 @@ fn silent(version: RouteVersion) -> Problem {
     .next("see with `holm doctor` which part does not answer; it takes the change up as soon as it does")
 }
 
+/// A node that is silent may serve what it knows, for as long as [`node::ALONE_MAX`].
+fn lost_somewhere(version: RouteVersion, lost: &[String]) -> Problem {
+    Problem::new(
+        ErrorCode::DataPlaneSilent,
+        format!("the change is made, but not confirmed by {} (route version {version})", lost.join(", ")),
+    )
+    .because("it is silent, and if it still runs without reaching the catalog, it serves what it knew")
+    .changed(Changed::Something)
+    .next("stop that node, or let it reach the catalog; it takes the change up as soon as it does: `holm doctor`")
+}
+
 async fn forward_wakes(control: Control) {
     let mut wakes = control.catalog().wakes();
-    while wakes.changed().await.is_ok() {
-        control.nudge();
+    loop {
+        // Both are safe to drop: a change that is not returned is still news.
+        tokio::select! {
+            changed = wakes.changes.changed() => if changed.is_err() { return } else { control.nudge() },
+            news = wakes.nodes.changed() => {
+                if news.is_err() {
+                    return;
+                }
+                control.0.node_news.send_modify(|count| *count = count.wrapping_add(1));
+            }
+        }
     }
 }
 

@@ -1,10 +1,14 @@
 //! Credentials: what apps present to the proxy.
 
 mod issue;
+pub mod rotate;
 
+use holm_core::actor::Actor;
+use holm_core::audit::{AuditAction, NewEntry, Subject};
 use holm_core::credential::CredentialName;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
+use holm_store::audit::record;
 use holm_store::credential::{self, Credential};
 use holm_store::page::Page;
 
@@ -33,27 +37,33 @@ pub async fn list(control: &Control, environment: &EnvironmentName, page: &Page<
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
-pub async fn revoke(control: &Control, environment: &EnvironmentName, name: &CredentialName) -> Result<(), Problem> {
-    let act = act(control.clone(), environment.clone(), name.clone());
+pub async fn revoke(control: &Control, by: &Actor, environment: &EnvironmentName, name: &CredentialName) -> Result<(), Problem> {
+    let act = act(control.clone(), by.clone(), environment.clone(), name.clone());
     let version = control.tasks().finish("revoke a credential", act).await?;
     match version {
-        Some(version) => control.confirmed(version, CONFIRM_PATIENCE).await,
+        Some(version) => control.confirmed_everywhere(version, CONFIRM_PATIENCE).await,
         None => Ok(()),
     }
 }
 
 async fn act(
     control: Control,
+    by: Actor,
     environment: EnvironmentName,
     name: CredentialName,
 ) -> Result<Option<holm_core::route::RouteVersion>, Problem> {
     environment::show(&control, &environment).await?;
     let mut tx = control.catalog().transaction().await?;
-    if credential::revoke(&mut tx, &environment, &name).await?.is_none() {
-        let what = format!("there is no credential called `{name}` in `{environment}`");
-        return Err(Problem::new(ErrorCode::CredentialNotFound, what).next("see which there are; one that was revoked is gone"));
-    }
+    let Some(id) = credential::revoke(&mut tx, &environment, &name).await? else {
+        return Err(not_found(&environment, &name));
+    };
+    record(&mut tx, NewEntry::new(&by, AuditAction::CredentialRevoke, Some(&environment), Subject::Credential(id)));
     let version = tx.commit().await?;
     control.nudge();
     Ok(version)
+}
+
+fn not_found(environment: &EnvironmentName, name: &CredentialName) -> Problem {
+    Problem::new(ErrorCode::CredentialNotFound, format!("there is no credential called `{name}` in `{environment}`"))
+        .next("see which there are; one that was revoked is gone")
 }

@@ -5,6 +5,9 @@
 
 mod cluster;
 mod inventory;
+mod keys;
+mod nodes;
+mod notify;
 
 use std::time::Duration;
 
@@ -12,6 +15,8 @@ use holm_core::error::Problem;
 use holm_store::{route, tenant};
 
 use crate::control::Control;
+
+pub(crate) use keys::examine as master_key;
 
 /// How long the data plane may take to confirm what it should have long confirmed.
 const DATA_PLANE_PATIENCE: Duration = Duration::from_secs(2);
@@ -78,10 +83,13 @@ pub async fn examine(control: &Control) -> Vec<Finding> {
                 Ok(()) => Finding::good("data plane", format!("every node uses route version {version} or a newer one")),
                 Err(problem) => Finding::of("data plane", &problem),
             });
+            findings.extend(nodes::examine(control, version).await);
         }
         // Everything else is read from it.
         Err(error) => return vec![Finding::of("catalog", &error.into())],
     }
+    findings.push(keys::examine(control).await);
+    findings.extend(notify::examine(control).await);
     match examine_tenants(control).await {
         Ok(finding) => findings.push(finding),
         Err(problem) => findings.push(Finding::of("tenants", &problem)),

@@ -6,6 +6,7 @@ use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::slug::TenantSlug;
 use holm_store::environment::{self, Environment};
+use holm_store::tenant::Tenant;
 
 pub use ensure::{NewEnvironment, ensure};
 
@@ -43,10 +44,27 @@ pub(crate) fn tenant_not_found(environment: &EnvironmentName, slug: &TenantSlug)
         .next(format!("see which there are: `holm tenant list --env {environment}`"))
 }
 
+fn renamed(environment: &EnvironmentName, slug: &TenantSlug, now: &TenantSlug) -> Problem {
+    Problem::new(ErrorCode::TenantNotFound, format!("there is no tenant called `{slug}` in `{environment}` any more"))
+        .because(format!("it was renamed, and is called `{now}` now"))
+        .next(format!("use its new name: `holm tenant show {now} --env {environment}`"))
+}
+
+/// The living tenant of a name.
+pub(crate) async fn tenant(control: &Control, environment: &EnvironmentName, slug: &TenantSlug) -> Result<Tenant, Problem> {
+    match holm_store::tenant::by_slug(control.catalog(), environment, slug).await? {
+        Some(tenant) => Ok(tenant),
+        None => Err(why_no_tenant(control, environment, slug).await?),
+    }
+}
+
 /// Which of the two does not exist.
 pub(crate) async fn why_no_tenant(control: &Control, environment: &EnvironmentName, slug: &TenantSlug) -> Result<Problem, Problem> {
     Ok(match show(control, environment).await {
-        Ok(_) => tenant_not_found(environment, slug),
+        Ok(_) => match holm_store::tenant::name::alias(control.catalog(), environment, slug).await? {
+            Some(alias) => renamed(environment, slug, &alias.now),
+            None => tenant_not_found(environment, slug),
+        },
         Err(problem) if problem.code == ErrorCode::EnvironmentNotFound => problem,
         Err(problem) => return Err(problem),
     })

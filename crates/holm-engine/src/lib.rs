@@ -4,15 +4,27 @@
 //! left over after a crash; what a tenant or an app authored runs only in a login as a role that owns that database and
 //! nothing else. Refuses SQL on the catalog, which is `holm-store`'s.
 
+pub mod access;
+pub mod approval;
+pub mod audit;
+pub mod backup;
 pub mod cluster;
 pub mod control;
 pub mod credential;
 pub mod doctor;
 pub mod environment;
+pub mod idempotency;
+pub mod key;
+pub mod mail;
+pub mod node;
+pub mod operation;
+pub mod programs;
+pub mod schedule;
 pub mod secret;
 pub mod tenant;
-pub mod token;
+pub mod webhook;
 
+mod child;
 mod reconcile;
 mod seed;
 mod tasks;

@@ -53,8 +53,10 @@ pub(crate) async fn run(control: &Control, cluster: &Cluster, tenant: &Tenant) -
     let environment = holm_store::environment::by_name(catalog, &tenant.environment).await.map_err(later)?;
     let Some((kind, seed)) = environment.and_then(|environment| Some((environment.kind, environment.seed?))) else { return Ok(()) };
     let Some(database) = holm_store::database::of_tenant(catalog, tenant.id).await.map_err(later)? else { return Ok(()) };
-    let logins = Logins::unseal(control.master_key(), database.id, database.sealed_logins.as_bytes()).map_err(later)?;
-    let access = control.access(cluster).map_err(later)?;
+    let sealed = database.sealed_logins.as_bytes();
+    let ring = control.keys().ring(Vec::new(), [sealed]).await.map_err(later)?;
+    let logins = Logins::unseal(&ring, database.id, sealed).map_err(later)?;
+    let access = control.access(cluster).await.map_err(later)?;
     let owner = RoleName::of(&database.name, Level::Owner);
     let password = logins.of(Level::Owner).password.clone();
     let target = Target { access: &access, kind, tenant, database: database.name, owner, password };

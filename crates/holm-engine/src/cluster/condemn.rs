@@ -38,7 +38,7 @@ pub(crate) async fn remove(admin: &Connection, database: &DatabaseName) -> Resul
     Ok(removed)
 }
 
-async fn drop_database(admin: &Connection, database: &DatabaseName) -> Result<(), ClusterError> {
+pub(super) async fn drop_database(admin: &Connection, database: &DatabaseName) -> Result<(), ClusterError> {
     let rows = admin.query("look for a database to drop", OBSERVE, &[&database.as_str()]).await?;
     let Some(row) = rows.first() else { return Ok(()) };
     let name = database.as_ident();

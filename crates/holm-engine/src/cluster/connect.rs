@@ -35,6 +35,10 @@ pub(crate) struct Access {
     pub(crate) address: ServerAddress,
     pub(crate) role: RoleName,
     pub(crate) password: Secret<String>,
+    /// What `pg_stat_activity` shows; `holm` unless an operation names itself.
+    pub(crate) application_name: Option<String>,
+    /// The one database that Holm may enter, where somebody brought one; the maintenance database elsewhere.
+    pub(crate) home: Option<DatabaseName>,
 }
 
 /// One session. Dropping it closes it.
@@ -44,9 +48,14 @@ pub(crate) struct Connection {
 }
 
 impl Access {
-    /// Holm's own session, in the maintenance database.
+    /// Holm's own session, in the maintenance database; in one that somebody brought, as the role that came with it.
     pub(crate) async fn maintenance(&self) -> Result<Connection, ClusterError> {
-        connect(self.config().dbname(MAINTENANCE_DATABASE).options(SETTINGS)).await
+        connect(self.config().dbname(self.home()).options(SETTINGS)).await
+    }
+
+    /// The database of [`Self::maintenance`].
+    pub(crate) fn home(&self) -> &str {
+        self.home.as_ref().map_or(MAINTENANCE_DATABASE, DatabaseName::as_str)
     }
 
     /// Holm's own session in a database that no tenant has claimed.
@@ -67,7 +76,10 @@ impl Access {
     fn config(&self) -> Config {
         let mut config = Config::new();
         config.host(&*self.address.host).port(self.address.port).user(self.role.as_str()).password(self.password.expose());
-        config.application_name("holm").connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(ANSWER_TIMEOUT);
+        config
+            .application_name(self.application_name.as_deref().unwrap_or("holm"))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_user_timeout(ANSWER_TIMEOUT);
         config
     }
 }

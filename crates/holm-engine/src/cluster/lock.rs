@@ -15,6 +15,14 @@ const MAKE: i64 = 0x486f_6c6d_0000_0001;
 const REMOVE: i64 = 0x486f_6c6d_0000_0002;
 const GUARD: i64 = 0x486f_6c6d_0000_0003;
 
+/// Its key as `pg_locks` shows it: the upper half in `classid`, the lower in `objid`, and 1 in `objsubid` for a `bigint`.
+const STANDING_STILL: &str = "\
+SELECT pg_terminate_backend(a.pid, 5000)
+FROM pg_locks l
+JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND (l.classid::bigint << 32) | l.objid::bigint = $1
+    AND a.pid <> pg_backend_pid() AND a.state = 'idle' AND a.state_change < clock_timestamp() - interval '3 seconds'";
+
 /// Takes the cluster's lock for one part of the pool's work, if nobody has it.
 pub(crate) async fn pool(admin: &Connection, part: Part) -> Result<bool, ClusterError> {
     let key = match part {
@@ -37,6 +45,16 @@ pub(crate) async fn release_guard(admin: &Connection) -> Result<(), ClusterError
 /// Waits for the lock of one database, template or tenant; the session's lock timeout ends the wait.
 pub(crate) async fn one(admin: &Connection, id: Uuid) -> Result<(), ClusterError> {
     admin.query("wait for an advisory lock", "SELECT pg_advisory_lock($1)", &[&key(id)]).await.map(drop)
+}
+
+/// As [`one`], and from a process that stands still: who drops a database is never idle for long while it has the lock, so a
+/// session that is idle belongs to a process that was stopped, and is ended.
+pub(crate) async fn one_from_the_still(admin: &Connection, id: Uuid) -> Result<(), ClusterError> {
+    if !try_one(admin, id).await? {
+        admin.query("end sessions of a process that stands still", STANDING_STILL, &[&key(id)]).await?;
+        one(admin, id).await?;
+    }
+    Ok(())
 }
 
 /// Takes the lock of one database, template or tenant if nobody has it.

@@ -52,10 +52,15 @@ pub(crate) async fn make(access: &Access, admin: &Connection, member: &Member<'_
     let inside = access.unclaimed(member.name).await?;
     hand_over(&inside, member).await?;
     inside.close().await;
-    let [owner, rw, ro] = Level::ALL.map(|level| role(member, level));
+    admin.run("open a new database to its own roles", &opened(member.name)).await
+}
+
+/// What the three roles may do with their database.
+pub(super) fn opened(database: &DatabaseName) -> String {
+    let [owner, rw, ro] = Level::ALL.map(|level| RoleName::of(database, level));
     let [owner, rw, ro] = [owner.as_ident(), rw.as_ident(), ro.as_ident()];
-    let opened = format!("GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {owner}, {rw}; GRANT CONNECT ON DATABASE {name} TO {ro}");
-    admin.run("open a new database to its own roles", &opened).await
+    let name = database.as_ident();
+    format!("GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {owner}, {rw}; GRANT CONNECT ON DATABASE {name} TO {ro}")
 }
 
 fn role(member: &Member<'_>, level: Level) -> RoleName {
@@ -72,18 +77,19 @@ async fn make_roles(admin: &Connection, member: &Member<'_>) -> Result<(), Clust
     }
     let mut sql = String::new();
     for level in Level::ALL {
-        let inherit = if level == Level::Owner { "INHERIT" } else { "NOINHERIT" };
-        let verifier = member.logins.of(level).verifier();
-        let password = PostgresVerifier(&verifier).to_string();
-        write!(
-            sql,
-            "CREATE ROLE {} LOGIN {inherit} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD {};",
-            role(member, level).as_ident(),
-            SqlText(&password)
-        )
-        .expect("writing to a string does not fail");
+        let password = PostgresVerifier(&member.logins.of(level).verifier()).to_string();
+        write!(sql, "CREATE ROLE {} LOGIN {} PASSWORD {};", role(member, level).as_ident(), attributes(level), SqlText(&password))
+            .expect("writing to a string does not fail");
     }
     admin.run("create the roles of a new database", &sql).await
+}
+
+/// What a role of a level is, but for whether and how it logs in.
+pub(super) const fn attributes(level: Level) -> &'static str {
+    match level {
+        Level::Owner => "INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS",
+        Level::Rw | Level::Ro => "NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS",
+    }
 }
 
 async fn make_database(admin: &Connection, member: &Member<'_>) -> Result<(), ClusterError> {
@@ -122,15 +128,18 @@ async fn hand_over(inside: &Connection, member: &Member<'_>) -> Result<(), Clust
         sql += &privileges(schemas, &rw, &ro);
     }
     if row.get("ledger") {
-        // An app that could write the ledger could make the next migration skip or repeat something.
-        let rw = rw.as_ident();
-        write!(sql, "REVOKE INSERT, UPDATE, DELETE ON public._prisma_migrations FROM {rw};").expect("writing to a string does not fail");
+        sql += &closed_ledger(&rw);
     }
     inside.run("hand a new database over to its roles", &sql).await
 }
 
+/// An app that could write the ledger could make the next migration skip or repeat something.
+pub(super) fn closed_ledger(rw: &RoleName) -> String {
+    format!("REVOKE INSERT, UPDATE, DELETE ON public._prisma_migrations FROM {};", rw.as_ident())
+}
+
 /// What is there already. `schemas` are quoted names.
-fn privileges(schemas: &str, rw: &RoleName, ro: &RoleName) -> String {
+pub(super) fn privileges(schemas: &str, rw: &RoleName, ro: &RoleName) -> String {
     let (rw, ro) = (rw.as_ident(), ro.as_ident());
     format!(
         "GRANT USAGE ON SCHEMA {schemas} TO {rw}, {ro};
@@ -143,7 +152,7 @@ fn privileges(schemas: &str, rw: &RoleName, ro: &RoleName) -> String {
 }
 
 /// What the owner will make.
-fn default_privileges(owner: &RoleName, rw: &RoleName, ro: &RoleName) -> String {
+pub(super) fn default_privileges(owner: &RoleName, rw: &RoleName, ro: &RoleName) -> String {
     let (owner, rw, ro) = (owner.as_ident(), rw.as_ident(), ro.as_ident());
     let mut sql = String::new();
     for (privileges, objects, role) in [

@@ -4,13 +4,19 @@
 //! its address; a server that Holm could not work on is refused before anything changes. Registering it again under its
 //! name brings address and password up to date.
 
+use holm_core::actor::Actor;
+use holm_core::audit::{AuditAction, NewEntry, Subject};
+use holm_core::cluster::state::ClusterState;
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_core::id::ClusterId;
+use holm_core::key::KeyPurpose;
 use holm_core::role::RoleName;
 use holm_core::secret::Secret;
+use holm_store::audit::record;
 use holm_store::cluster::{self, Cluster, Inserted};
+use holm_store::data_key::KeyOwner;
 use holm_store::sealed::Sealed;
 use uuid::Uuid;
 
@@ -19,6 +25,7 @@ use super::observe::{self, Server};
 use super::{guard, trouble::ClusterError};
 use crate::control::{CONFIRM_PATIENCE, Control};
 use crate::environment;
+use crate::secret::keys::Sealing;
 use crate::secret::seal::Purpose;
 
 /// Sessions that Holm itself may need at once: the pool's, its workers', the seeds', the doctor's.
@@ -49,15 +56,15 @@ pub struct NewCluster {
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
-pub async fn register(control: &Control, new: NewCluster) -> Result<Cluster, Problem> {
-    let (cluster, version) = control.tasks().finish("register a cluster", act(control.clone(), new)).await?;
+pub async fn register(control: &Control, by: &Actor, new: NewCluster) -> Result<Cluster, Problem> {
+    let (cluster, version) = control.tasks().finish("register a cluster", act(control.clone(), by.clone(), new)).await?;
     if let Some(version) = version {
         control.confirmed(version, CONFIRM_PATIENCE).await?;
     }
     Ok(cluster)
 }
 
-async fn act(control: Control, new: NewCluster) -> Result<(Cluster, Option<holm_core::route::RouteVersion>), Problem> {
+async fn act(control: Control, by: Actor, new: NewCluster) -> Result<(Cluster, Option<holm_core::route::RouteVersion>), Problem> {
     // Nothing has changed before the catalog is written, whatever a server's error would have to leave open.
     let refused = |error: ClusterError| error.problem(&new.name).changed(Changed::Nothing);
     environment::show(&control, &new.environment).await?;
@@ -66,52 +73,75 @@ async fn act(control: Control, new: NewCluster) -> Result<(Cluster, Option<holm_
         address: new.address.clone(),
         role: new.admin_role.clone(),
         password: new.admin_password.clone(),
+        application_name: None,
+        home: None,
     };
     let admin = access.maintenance().await.map_err(refused)?;
     let server = observe::server(&admin).await.map_err(refused)?;
     server.usable(&new.name)?;
-    let known = cluster::by_system_identifier(control.catalog(), server.system_identifier).await?;
+    let known = cluster::on_server(control.catalog(), server.system_identifier).await?.into_iter().next();
     if let Some(known) = &known {
         same(known, &new)?;
     }
     let id = known.map_or_else(|| ClusterId::from_uuid(Uuid::now_v7()), |known| known.id);
+    let sealing = control.keys().for_owner(KeyOwner::Cluster(id), KeyPurpose::AdminPassword).await?;
+    let sealed = sealing.key.seal(Purpose::AdminPassword(id), new.admin_password.expose().as_bytes());
     let stored = cluster::Access {
         address: new.address.clone(),
         admin_role: new.admin_role.clone(),
-        sealed_admin_password: Sealed::new(control.master_key().seal(Purpose::AdminPassword(id), new.admin_password.expose().as_bytes())),
+        sealed_admin_password: Sealed::new(sealed),
         server_version: server.version_num,
         connections_max: connections(&new, &server)?,
     };
+    let public_before = guard::public(&admin).await.map_err(refused)?;
     guard::close_to_public(&admin).await.map_err(refused)?;
     admin.close().await;
-    write(&control, &new, id, server.system_identifier, stored).await
+    let row = cluster::NewCluster {
+        id,
+        environment: new.environment.clone(),
+        name: new.name.clone(),
+        system_identifier: server.system_identifier,
+        access: stored,
+        state: ClusterState::Open,
+        adopted: None,
+        public_before,
+    };
+    write(&control, &by, &new, row, &sealing).await
 }
 
 async fn write(
     control: &Control,
+    by: &Actor,
     new: &NewCluster,
-    id: ClusterId,
-    system_identifier: i64,
-    access: cluster::Access,
+    row: cluster::NewCluster,
+    sealing: &Sealing,
 ) -> Result<(Cluster, Option<holm_core::route::RouteVersion>), Problem> {
+    let id = row.id;
     let mut tx = control.catalog().transaction().await?;
-    if !cluster::set_access(&mut tx, id, &access).await? {
-        let row = cluster::NewCluster { id, environment: new.environment.clone(), name: new.name.clone(), system_identifier, access };
+    let mut action = AuditAction::ClusterChange;
+    if !cluster::set_access(&mut tx, id, &row.access).await? {
+        action = AuditAction::ClusterRegister;
         match cluster::insert(&mut tx, &row).await? {
             Inserted::Done(_) => {}
             Inserted::NoSuchEnvironment => return Err(environment::not_found(&new.environment)),
-            Inserted::Taken(other) if other.system_identifier == system_identifier => return Err(elsewhere(&other, new)),
+            Inserted::Taken(other) if other.system_identifier == row.system_identifier => return Err(elsewhere(&other, new)),
             Inserted::Taken(_) => return Err(name_taken(new)),
         }
     }
+    sealing.keep(&mut tx).await?;
+    record(&mut tx, NewEntry::new(by, action, Some(&new.environment), Subject::Cluster(row.id)));
     let version = tx.commit().await?;
     control.nudge();
-    let cluster = cluster::by_id(control.catalog(), id).await?;
+    let cluster = cluster::by_id(control.catalog(), row.id).await?;
     Ok((cluster.ok_or_else(|| Problem::new(ErrorCode::Internal, format!("cluster `{}` was written and is not there", new.name)))?, version))
 }
 
 fn same(known: &Cluster, new: &NewCluster) -> Result<(), Problem> {
-    if known.environment == new.environment && known.name == new.name { Ok(()) } else { Err(elsewhere(known, new)) }
+    if known.environment == new.environment && known.name == new.name && known.adopted.is_none() {
+        Ok(())
+    } else {
+        Err(elsewhere(known, new))
+    }
 }
 
 fn elsewhere(known: &Cluster, new: &NewCluster) -> Problem {

@@ -104,7 +104,7 @@ async fn begin(admin: &Connection, name: &DatabaseName, owner: &RoleName, verifi
 }
 
 /// What is the default from version 15 on: only the database's owner makes things in `public`. Nobody has been in yet.
-async fn close_public_schema(access: &Access, name: &DatabaseName) -> Result<(), ClusterError> {
+pub(super) async fn close_public_schema(access: &Access, name: &DatabaseName) -> Result<(), ClusterError> {
     let inside = access.unclaimed(name).await?;
     let sql = "ALTER SCHEMA public OWNER TO pg_database_owner; REVOKE CREATE ON SCHEMA public FROM PUBLIC";
     inside.run("close a template's public schema", sql).await?;

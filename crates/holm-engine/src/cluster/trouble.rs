@@ -23,6 +23,16 @@ pub(crate) enum ClusterError {
     /// Nothing was said in time.
     #[error("{act}: no answer for {} s", waited.as_secs())]
     Silent { act: &'static str, waited: Duration },
+    /// The connection failed, outside any driver.
+    #[error("{act}")]
+    Wire {
+        act: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
+    /// PostgreSQL said no before any driver was asked.
+    #[error("{act}: {message} ({state})")]
+    Said { act: &'static str, state: String, message: String },
     /// A row of a system catalog is not what Holm left there.
     #[error("{act}: {found}")]
     Unexpected { act: &'static str, found: String },
@@ -50,18 +60,34 @@ impl ClusterError {
     pub(crate) fn said(&self) -> Option<&DbError> {
         match self {
             Self::Postgres { source, .. } => source.as_db_error(),
-            Self::Silent { .. } | Self::Unexpected { .. } => None,
+            Self::Silent { .. } | Self::Wire { .. } | Self::Said { .. } | Self::Unexpected { .. } => None,
+        }
+    }
+
+    /// The SQLSTATE that PostgreSQL answered with, if it did.
+    fn state(&self) -> Option<&str> {
+        match self {
+            Self::Said { state, .. } => Some(state),
+            _ => self.said().map(|said| said.code().code()),
         }
     }
 
     /// Whether PostgreSQL answered with this SQLSTATE.
     pub(crate) fn is(&self, state: &SqlState) -> bool {
-        self.said().is_some_and(|said| said.code() == state)
+        self.state() == Some(state.code())
+    }
+
+    /// Whether PostgreSQL refused the login because the connection is not encrypted: `pg_hba.conf` has `hostssl` lines only,
+    /// or what stands before it wants TLS.
+    pub(crate) fn wants_tls(&self) -> bool {
+        matches!(self, Self::Said { state, message, .. }
+            if (state.starts_with("28") || state.starts_with("08")) && ["no encryption", "SSL off", "SSL required"].iter().any(|text| message.contains(text)))
     }
 
     pub(crate) fn trouble(&self) -> Trouble {
         match self {
-            Self::Silent { .. } => Trouble::Unreachable,
+            Self::Silent { .. } | Self::Wire { .. } => Trouble::Unreachable,
+            Self::Said { state, .. } => trouble_of(&SqlState::from_code(state)),
             Self::Unexpected { .. } => Trouble::Refused,
             Self::Postgres { source, .. } => source.code().map_or(Trouble::Unreachable, trouble_of),
         }
@@ -101,12 +127,16 @@ impl ClusterError {
 
     /// Class 28: name, password or `pg_hba.conf`.
     fn is_login_refused(&self) -> bool {
-        self.said().is_some_and(|said| said.code().code().starts_with("28"))
+        self.state().is_some_and(|state| state.starts_with("28"))
     }
 
     /// The act and what PostgreSQL said to it, as one sentence.
     fn reason(&self) -> String {
-        let Self::Postgres { act, source } = self else { return self.to_string() };
+        let (act, source) = match self {
+            Self::Postgres { act, source } => (act, source),
+            Self::Wire { act, source } => return chain(act, source),
+            _ => return self.to_string(),
+        };
         match source.as_db_error() {
             Some(said) => format!("{act}: {} ({})", said.message(), said.code().code()),
             None => chain(act, source),

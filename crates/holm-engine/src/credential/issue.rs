@@ -3,6 +3,8 @@
 //! Promises: the secret exists here and in the answer, and nowhere else; what is kept checks it and cannot be used to log
 //! in. A credential belongs to one environment (R1).
 
+use holm_core::actor::Actor;
+use holm_core::audit::{AuditAction, Detail, NewEntry, Subject};
 use holm_core::credential::{CredentialName, Level, Scope};
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
@@ -10,7 +12,9 @@ use holm_core::id::CredentialId;
 use holm_core::route::RouteVersion;
 use holm_core::secret::Secret;
 use holm_core::slug::TenantSlug;
+use holm_store::audit::record;
 use holm_store::credential::{self, Credential, Inserted};
+use holm_store::tenant::Tenant;
 use uuid::Uuid;
 
 use crate::control::{CONFIRM_PATIENCE, Control};
@@ -64,12 +68,12 @@ pub struct IssuedCredential {
 ///
 /// # Cancel safety
 /// Safe, but for the secret: a credential may exist of which nobody knows it. Revoke it by its name.
-pub async fn issue(control: &Control, new: NewCredential) -> Result<IssuedCredential, Problem> {
+pub async fn issue(control: &Control, by: &Actor, new: NewCredential) -> Result<IssuedCredential, Problem> {
     let secret = match &new.secret {
         None => random::password(),
         Some(given) => checked(given)?,
     };
-    let act = insert(control.clone(), new, secret.clone());
+    let act = insert(control.clone(), by.clone(), new, secret.clone());
     let (credential, version) = control.tasks().finish("issue a credential", act).await?;
     if let Some(version) = version
         && let Err(problem) = control.confirmed(version, CONFIRM_PATIENCE).await
@@ -79,10 +83,19 @@ pub async fn issue(control: &Control, new: NewCredential) -> Result<IssuedCreden
     Ok(IssuedCredential { credential, secret })
 }
 
-async fn insert(control: Control, new: NewCredential, secret: Secret<String>) -> Result<(Credential, Option<RouteVersion>), Problem> {
+async fn insert(
+    control: Control,
+    by: Actor,
+    new: NewCredential,
+    secret: Secret<String>,
+) -> Result<(Credential, Option<RouteVersion>), Problem> {
     let scope = match &new.scope {
         CredentialScope::App => Scope::App,
-        CredentialScope::Tenant(slug) => Scope::Tenant(tenant::show(&control, &new.environment, slug).await?.id),
+        CredentialScope::Tenant(slug) => {
+            let tenant = tenant::show(&control, &new.environment, slug).await?;
+            level_is_there(&control, &new, &tenant).await?;
+            Scope::Tenant(tenant.id)
+        }
     };
     let verifier = tokio::task::spawn_blocking(move || scram::new_verifier(&secret)).await.expect("hashing does not panic");
     let row = credential::NewCredential {
@@ -100,13 +113,19 @@ async fn insert(control: Control, new: NewCredential, secret: Secret<String>) ->
         Inserted::NoSuchTenant => return Err(not_in_use(&new)),
         Inserted::NameTaken => return Err(taken(&new)),
     };
+    let tenant = match row.scope {
+        Scope::App => None,
+        Scope::Tenant(id) => Some(id),
+    };
+    let entry = NewEntry::new(&by, AuditAction::CredentialIssue, Some(&new.environment), Subject::Credential(credential.id));
+    record(&mut tx, entry.with(Detail::Credential { level: new.level, tenant }));
     let version = tx.commit().await?;
     control.nudge();
     Ok((credential, version))
 }
 
 /// Printable ASCII, on which SASLprep has nothing to change, so that every client hashes the same.
-fn checked(given: &Secret<String>) -> Result<Secret<String>, Problem> {
+pub(super) fn checked(given: &Secret<String>) -> Result<Secret<String>, Problem> {
     let text = given.expose();
     let fits = (SECRET_LENGTH_MIN..=SECRET_LENGTH_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     if fits {
@@ -115,6 +134,18 @@ fn checked(given: &Secret<String>) -> Result<Secret<String>, Problem> {
     Err(Problem::new(ErrorCode::InvalidValue, "the secret of a credential cannot be this")
         .because(format!("it needs {SECRET_LENGTH_MIN} to {SECRET_LENGTH_MAX} printable ASCII characters without blanks"))
         .next("leave it out, and a random one is made"))
+}
+
+/// A database that somebody brought has its owner's role and no other.
+async fn level_is_there(control: &Control, new: &NewCredential, tenant: &Tenant) -> Result<(), Problem> {
+    let database = holm_store::database::of_tenant(control.catalog(), tenant.id).await?;
+    if new.level == Level::Owner || !database.is_some_and(|database| database.is_adopted()) {
+        return Ok(());
+    }
+    let what = format!("the database of tenant `{}` has no role of level `{}`", tenant.slug, new.level);
+    Err(Problem::new(ErrorCode::LevelNotThere, what)
+        .because("it was brought with one role, its owner's, and Holm changes nothing in it")
+        .next("issue one of level `owner`"))
 }
 
 fn taken(new: &NewCredential) -> Problem {

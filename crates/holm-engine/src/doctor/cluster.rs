@@ -1,27 +1,80 @@
 //! One cluster: whether it can be worked with, its pool, and whether what is on it is what the catalog says.
 
+use holm_core::capability::Suits;
 use holm_core::error::Problem;
 use holm_store::cluster::Cluster;
 use holm_store::template::{self, TemplateState};
+use jiff::SignedDuration;
 
 use super::inventory::Inventory;
 use super::{Finding, names};
-use crate::cluster::observe;
 use crate::cluster::trouble::ClusterError;
+use crate::cluster::{capability, identity, observe};
 use crate::control::Control;
+
+/// A difference that nothing is wrong with is news for a week.
+const TOLD_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 pub(super) async fn examine(control: &Control, cluster: &Cluster) -> Vec<Finding> {
     let mut findings = Vec::new();
     let name = |part: &str| format!("cluster {}: {part}", cluster.name);
-    match pool(control, cluster).await {
-        Ok(finding) => findings.push(finding),
-        Err(problem) => findings.push(Finding::of(name("pool"), &problem)),
+    findings.extend(difference(cluster));
+    if cluster.adopted.is_some() {
+        findings.push(match adopted(control, cluster).await {
+            Ok(finding) => finding,
+            Err(problem) => Finding::of(name("database"), &problem),
+        });
+        return findings;
+    }
+    if cluster.state.keeps_pool() {
+        match pool(control, cluster).await {
+            Ok(finding) => findings.push(finding),
+            Err(problem) => findings.push(Finding::of(name("pool"), &problem)),
+        }
     }
     match compare(control, cluster).await {
         Ok(compared) => findings.extend(compared),
         Err(problem) => findings.push(Finding::of(name("server"), &problem)),
     }
     findings
+}
+
+/// What is not as it was seen before; told as long as it is the last that is known to have changed.
+fn difference(cluster: &Cluster) -> Option<Finding> {
+    let (now, (before, since)) = (cluster.capability.as_ref()?, cluster.changed.as_ref()?);
+    let told = now.facts.differences(&before.facts);
+    let check = format!("cluster {}: capability", cluster.name);
+    let text = format!("since {since}: {}", told.join("; "));
+    let fits = if cluster.adopted.is_some() { now.suits != Suits::Nothing } else { now.suits == Suits::Pool };
+    match (told.is_empty(), fits) {
+        (true, _) => None,
+        (false, true) if now.observed_at.duration_since(*since) > TOLD_FOR => None,
+        (false, true) => Some(Finding::warning(check, text, "see whether that was meant: `holm cluster show`")),
+        (false, false) => Some(Finding::bad(check, format!("{text}; {}", now.because.join("; ")), "undo that on the server")),
+    }
+}
+
+/// A database that somebody brought: whether the role that came with it still gets in, and sees the same database.
+async fn adopted(control: &Control, cluster: &Cluster) -> Result<Finding, Problem> {
+    let check = format!("cluster {}: database", cluster.name);
+    let access = control.access(cluster).await?;
+    let now = identity::now(control).await?;
+    let seen = capability::observe(&access, now).await.map_err(|unseen| identity::unseen(&unseen, &access))?;
+    let same = cluster.adopted.as_ref().is_some_and(|adopted| adopted.oid == seen.database_oid)
+        && identity::identifier(&seen, &access) == cluster.system_identifier;
+    let capability = seen.capability;
+    seen.session.close().await;
+    if !same {
+        return Ok(Finding::bad(
+            check,
+            "another database answers at its address",
+            "start the right server, or delete the tenant and adopt it again",
+        ));
+    }
+    if capability.suits == Suits::Nothing {
+        return Ok(Finding::bad(check, capability.because.join("; "), "undo that on the server"));
+    }
+    Ok(Finding::good(check, format!("PostgreSQL {} answers at {}", capability.facts.version(), cluster.access.address)))
 }
 
 async fn pool(control: &Control, cluster: &Cluster) -> Result<Finding, Problem> {
@@ -47,7 +100,7 @@ async fn pool(control: &Control, cluster: &Cluster) -> Result<Finding, Problem> 
 
 async fn compare(control: &Control, cluster: &Cluster) -> Result<Vec<Finding>, Problem> {
     let refused = |error: ClusterError| error.problem(&cluster.name);
-    let admin = control.access(cluster)?.maintenance().await.map_err(refused)?;
+    let admin = control.access(cluster).await?.maintenance().await.map_err(refused)?;
     let server = observe::server(&admin).await.map_err(refused)?;
     server.usable(&cluster.name)?;
     let text = format!("PostgreSQL {} answers at {}", server.version_num / 10_000, cluster.access.address);

@@ -8,10 +8,12 @@ use std::collections::{HashMap, HashSet};
 
 use holm_core::credential::Level;
 use holm_core::error::Problem;
+use holm_core::id::DatabaseId;
 use holm_core::role::RoleName;
 use holm_store::cluster::Cluster;
 use holm_store::database::{self, Database, DatabaseState};
 use holm_store::template::{self, Template};
+use holm_store::tenant::copying;
 
 use crate::cluster::connect::Connection;
 use crate::cluster::observe::{self, ObservedDatabase, ObservedRole};
@@ -27,6 +29,8 @@ pub(super) struct Inventory {
     databases: Vec<ObservedDatabase>,
     roles: Vec<ObservedRole>,
     known: Vec<Database>,
+    /// Those of `known` that an operation is making.
+    under_way: HashSet<DatabaseId>,
     templates: Vec<Template>,
 }
 
@@ -36,6 +40,7 @@ impl Inventory {
         let mut before: HashSet<String> =
             observe::databases(admin).await.map_err(refused)?.into_iter().map(|database| database.name).collect();
         before.extend(observe::roles(admin).await.map_err(refused)?.into_iter().map(|role| role.name));
+        let mut under_way: HashSet<DatabaseId> = copying::under_way(control.catalog()).await?.into_iter().collect();
         let mut known = Vec::new();
         for state in DatabaseState::ALL {
             known.extend(database::of_state(control.catalog(), cluster.id, state, DATABASES_MAX).await?);
@@ -43,7 +48,9 @@ impl Inventory {
         let templates = template::list(control.catalog(), cluster.id).await?;
         let databases = observe::databases(admin).await.map_err(refused)?;
         let roles = observe::roles(admin).await.map_err(refused)?;
-        Ok(Self { before, databases, roles, known, templates })
+        // Also those that were begun meanwhile; one that was finished meanwhile was begun before.
+        under_way.extend(copying::under_way(control.catalog()).await?);
+        Ok(Self { before, databases, roles, known, under_way, templates })
     }
 
     /// Names of Holm's form, on the server through both readings, that the catalog does not know.
@@ -104,17 +111,19 @@ impl Inventory {
 
     /// Roles whose verifier is not the one that their sealed login makes.
     pub(super) async fn drifted_logins(&self, control: &Control) -> Result<Vec<String>, Problem> {
-        let key = control.master_key().clone();
         let whole: Vec<Database> = self.whole().cloned().collect();
+        let ring = control.keys().ring(Vec::new(), whole.iter().flat_map(sealed)).await?;
         let actual: HashMap<String, Option<String>> = self.roles.iter().map(|role| (role.name.clone(), role.verifier.clone())).collect();
         let work = move || {
             let mut drifted = Vec::new();
             for database in whole {
-                let logins = Logins::unseal(&key, database.id, database.sealed_logins.as_bytes())?;
+                // Two while they are rotated: a role may have either.
+                let logins = sealed(&database).map(|sealed| Logins::unseal(&ring, database.id, sealed)).collect::<Result<Vec<_>, _>>()?;
                 for level in Level::ALL {
                     let role = RoleName::of(&database.name, level).to_string();
-                    let expected = PostgresVerifier(&logins.of(level).verifier()).to_string();
-                    if actual.get(&role).is_none_or(|verifier| verifier.as_deref() != Some(&*expected)) {
+                    let expected = |logins: &Logins| PostgresVerifier(&logins.of(level).verifier()).to_string();
+                    let known = |verifier: &str| logins.iter().any(|logins| expected(logins) == verifier);
+                    if !actual.get(&role).and_then(Option::as_deref).is_some_and(known) {
                         drifted.push(role);
                     }
                 }
@@ -125,7 +134,10 @@ impl Inventory {
     }
 
     fn whole(&self) -> impl Iterator<Item = &Database> {
-        self.known.iter().filter(|database| matches!(database.state, DatabaseState::Ready | DatabaseState::Claimed))
+        let whole = |database: &&Database| {
+            matches!(database.state, DatabaseState::Ready | DatabaseState::Claimed) && !self.under_way.contains(&database.id)
+        };
+        self.known.iter().filter(whole)
     }
 
     fn names_known(&self) -> impl Iterator<Item = &str> {
@@ -137,6 +149,11 @@ impl Inventory {
         let finished = |name: &str| self.databases.iter().any(|database| database.name == name && database.is_template);
         owner.rsplit_once('_').is_some_and(|(database, _)| finished(database))
     }
+}
+
+/// What the roles of a database may have.
+fn sealed(database: &Database) -> impl Iterator<Item = &[u8]> {
+    std::iter::once(&database.sealed_logins).chain(&database.next_sealed_logins).map(|sealed| sealed.as_bytes())
 }
 
 /// `t_` or `tpl_` and 32 hex digits: the names that Holm generates.

@@ -6,9 +6,14 @@
 
 use std::path::{Path, PathBuf};
 
+use holm_core::actor::Actor;
+use holm_core::audit::{AuditAction, NewEntry, Subject};
 use holm_core::environment::{Domain, EnvironmentKind, EnvironmentName};
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::EnvironmentId;
+use holm_core::key::KeyPurpose;
+use holm_store::audit::record;
+use holm_store::data_key::KeyOwner;
 use holm_store::environment::{self, Environment, Seed, Upserted};
 use holm_store::sealed::Sealed;
 use uuid::Uuid;
@@ -44,18 +49,23 @@ pub struct NewEnvironment {
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
-pub async fn ensure(control: &Control, new: NewEnvironment) -> Result<Environment, Problem> {
+pub async fn ensure(control: &Control, by: &Actor, new: NewEnvironment) -> Result<Environment, Problem> {
     check(&new)?;
-    let (environment, version) = control.tasks().finish("ensure an environment", upsert(control.clone(), new)).await?;
+    let (environment, version) = control.tasks().finish("ensure an environment", upsert(control.clone(), by.clone(), new)).await?;
     if let Some(version) = version {
         control.confirmed(version, CONFIRM_PATIENCE).await?;
     }
     Ok(environment)
 }
 
-async fn upsert(control: Control, new: NewEnvironment) -> Result<(Environment, Option<holm_core::route::RouteVersion>), Problem> {
+async fn upsert(
+    control: Control,
+    by: Actor,
+    new: NewEnvironment,
+) -> Result<(Environment, Option<holm_core::route::RouteVersion>), Problem> {
     let id = EnvironmentId::from_uuid(Uuid::now_v7());
-    let header_key = control.master_key().seal(Purpose::HeaderKey(id), &random::bytes::<32>());
+    let sealing = control.keys().for_new(KeyOwner::Environment(id), KeyPurpose::HeaderKey).await?;
+    let header_key = sealing.key.seal(Purpose::HeaderKey(id), &random::bytes::<32>());
     let row = environment::NewEnvironment {
         id,
         name: new.name.clone(),
@@ -67,9 +77,13 @@ async fn upsert(control: Control, new: NewEnvironment) -> Result<(Environment, O
         seed: new.seed,
     };
     let mut tx = control.catalog().transaction().await?;
-    let environment = match environment::upsert(&mut tx, &row).await? {
+    let (environment, action) = match environment::upsert(&mut tx, &row).await? {
         Upserted::Unchanged(environment) => return Ok((environment, None)),
-        Upserted::Created(environment) | Upserted::Changed(environment) => environment,
+        Upserted::Created(environment) => {
+            sealing.keep(&mut tx).await?;
+            (environment, AuditAction::EnvironmentCreate)
+        }
+        Upserted::Changed(environment) => (environment, AuditAction::EnvironmentChange),
         Upserted::DomainTaken(other) => {
             return Err(invalid(
                 format!("domain `{}` belongs to environment `{other}`", new.domain),
@@ -81,6 +95,7 @@ async fn upsert(control: Control, new: NewEnvironment) -> Result<(Environment, O
             return Err(invalid(what, "make an environment of another name for another kind"));
         }
     };
+    record(&mut tx, NewEntry::new(&by, action, Some(&environment.name), Subject::Environment(environment.id)));
     let version = tx.commit().await?;
     control.nudge();
     Ok((environment, version))

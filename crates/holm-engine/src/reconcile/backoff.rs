@@ -21,12 +21,17 @@ impl Backoff {
     pub(crate) fn failed(&mut self) -> Duration {
         let wait = self.next;
         self.next = (self.next * 2).min(self.longest);
-        wait / 2 + wait / 2 * u32::from(u8::from_ne_bytes(random::bytes())) / 255
+        jittered(wait)
     }
 
     pub(crate) const fn succeeded(&mut self) {
         self.next = self.shortest;
     }
+}
+
+/// Between half and all of a wait.
+pub(crate) fn jittered(wait: Duration) -> Duration {
+    wait / 2 + wait / 2 * u32::from(u8::from_ne_bytes(random::bytes())) / 255
 }
 
 #[cfg(test)]

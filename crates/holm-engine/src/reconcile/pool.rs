@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::backoff::Backoff;
 use crate::cluster::connect::{Access, Connection};
 use crate::cluster::trouble::ClusterError;
-use crate::cluster::{guard, lock, observe};
+use crate::cluster::{guard, identity, lock, observe};
 use crate::control::Control;
 
 /// How often a cluster is looked at without a signal: a broken server, or an edited migrations directory, is noticed by then.
@@ -74,6 +74,8 @@ pub(crate) enum Pass {
     Settled,
     /// Another process works on this pool.
     Busy,
+    /// The cluster is not there any more.
+    Gone,
 }
 
 /// Keeps a task for each cluster.
@@ -84,7 +86,7 @@ pub(crate) async fn run(control: Control) {
         signal.borrow_and_update();
         match holm_store::cluster::list(control.catalog()).await {
             Ok(clusters) => {
-                for cluster in clusters.into_iter().filter(|cluster| known.insert(cluster.id)) {
+                for cluster in clusters.into_iter().filter(|cluster| cluster.adopted.is_none() && known.insert(cluster.id)) {
                     for part in Part::ALL {
                         control.tasks().spawn("pool", keep(control.clone(), cluster.id, part));
                     }
@@ -111,6 +113,7 @@ async fn keep(control: Control, id: ClusterId, part: Part) {
                 backoff.succeeded();
                 let _ = timeout(INTERVAL, signal.changed()).await;
             }
+            Ok(Pass::Gone) => return,
             Ok(Pass::Busy) => {
                 let _ = timeout(BUSY_INTERVAL, signal.changed()).await;
             }
@@ -134,13 +137,17 @@ async fn wait_after_failure(signal: &mut watch::Receiver<u64>, wait: Duration) {
 /// # Cancel safety
 /// Safe: whatever was begun is finished or removed by the next pass.
 pub(crate) async fn pass(control: &Control, id: ClusterId, part: Part) -> Result<Pass, Problem> {
-    let Some(cluster) = holm_store::cluster::by_id(control.catalog(), id).await? else { return Ok(Pass::Settled) };
+    let Some(cluster) = holm_store::cluster::by_id(control.catalog(), id).await? else { return Ok(Pass::Gone) };
+    if !is_kept(&cluster, part) {
+        return Ok(Pass::Settled);
+    }
     if part == Part::Remove && !removal::is_due(control, id).await? {
         return Ok(Pass::Settled);
     }
     let outcome = work(control, &cluster, part).await;
     let trouble = match &outcome {
         Ok(Pass::Settled) => None,
+        Ok(Pass::Gone) => return Ok(Pass::Gone),
         // What the other process finds is its to note.
         Ok(Pass::Busy) => return Ok(Pass::Busy),
         // The catalog's trouble, and that of the master key, are not the cluster's.
@@ -153,6 +160,12 @@ pub(crate) async fn pass(control: &Control, id: ClusterId, part: Part) -> Result
     outcome
 }
 
+/// Whether this part of the work is to be done there: nothing ever where somebody brought the database, and nothing is
+/// made where tenants are not, or not yet, to come.
+const fn is_kept(cluster: &Cluster, part: Part) -> bool {
+    cluster.adopted.is_none() && (matches!(part, Part::Remove) || cluster.state.keeps_pool())
+}
+
 /// The codes from 2000 on are those of clusters, templates and migrations.
 const fn is_about_cluster(code: ErrorCode) -> bool {
     matches!(code.number(), 2000..3000)
@@ -160,7 +173,7 @@ const fn is_about_cluster(code: ErrorCode) -> bool {
 
 async fn work(control: &Control, cluster: &Cluster, part: Part) -> Result<Pass, Problem> {
     let refused = |error: ClusterError| error.problem(&cluster.name);
-    let access = control.access(cluster)?;
+    let access = control.access(cluster).await?;
     let Some(environment) = holm_store::environment::by_name(control.catalog(), &cluster.environment).await? else {
         return Ok(Pass::Settled);
     };
@@ -168,10 +181,16 @@ async fn work(control: &Control, cluster: &Cluster, part: Part) -> Result<Pass, 
     let server = observe::server(&admin).await.map_err(refused)?;
     server.usable(&cluster.name)?;
     if server.system_identifier != cluster.system_identifier {
-        return Err(another_server(cluster));
+        return Err(identity::another_server(cluster));
     }
     if !lock::pool(&admin, part).await.map_err(refused)? {
         return Ok(Pass::Busy);
+    }
+    // Once more, under the lock: whoever takes Holm's things away from a server for good holds it too.
+    match holm_store::cluster::by_id(control.catalog(), cluster.id).await? {
+        None => return Ok(Pass::Gone),
+        Some(now) if !is_kept(&now, part) => return Ok(Pass::Settled),
+        Some(_) => {}
     }
     let pool = Pool { control, cluster, environment: &environment, access: &access, admin: &admin, major: server.major() };
     let outcome = match part {
@@ -180,13 +199,6 @@ async fn work(control: &Control, cluster: &Cluster, part: Part) -> Result<Pass, 
     };
     admin.close().await;
     outcome.map(|()| Pass::Settled)
-}
-
-/// A server that was restored over another, or an address that was given away: its databases are not ours.
-fn another_server(cluster: &Cluster) -> Problem {
-    Problem::new(ErrorCode::ClusterRefused, format!("another server answers at the address of cluster `{}`", cluster.name))
-        .because(format!("its system identifier is not the one that was registered for {}", cluster.access.address))
-        .next("register the server under its new address, or start the right one")
 }
 
 impl Pool<'_> {

@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use holm_core::environment::Environment;
 use holm_core::error::Problem;
-use holm_core::route::{Route, RouteChange, RouteVersion};
+use holm_core::route::{Route, RouteChange, RouteTable, RouteVersion};
+use holm_store::data_key::WrappedKey;
 use holm_store::route::{self, Change, Changes, EnvironmentRow, TenantRow};
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 use super::backoff::Backoff;
 use crate::control::Control;
+use crate::secret::adopted::AdoptedLogin;
 use crate::secret::logins::Logins;
-use crate::secret::master_key::MasterKey;
-use crate::secret::seal::{Purpose, UnsealError};
+use crate::secret::seal::{Purpose, Ring, UnsealError};
 
 #[cfg(test)]
 mod tests;
@@ -33,12 +35,12 @@ const INLINE_MAX: usize = 100;
 /// The catalog does not answer, or its secrets were sealed by another key.
 pub(crate) async fn load(control: &Control) -> Result<(), Problem> {
     let changes = route::changes_since(control.catalog(), RouteVersion::default()).await?;
-    let opened = open_all(control, changes).await;
+    let opened = open_all(control, changes).await?;
     // The first value that another key sealed says that all are: nothing can be served, and nothing may be added.
     if let Some(error) = opened.damaged.iter().find(|error| matches!(error, UnsealError::OtherKey(_))) {
         return Err((*error).into());
     }
-    publish(control, opened);
+    publish(control, opened, &RouteTable::default());
     Ok(())
 }
 
@@ -49,17 +51,13 @@ pub(crate) async fn run(control: Control) {
     loop {
         signal.borrow_and_update();
         let given = control.publisher().table().version();
-        match route::changes_since(control.catalog(), given).await {
-            Ok(changes) => {
+        match catch_up(&control, given).await {
+            Ok(()) => {
                 backoff.succeeded();
-                if changes.version > given {
-                    publish(&control, open_all(&control, changes).await);
-                }
                 // Either a signal came, or it is time to look for one that was lost.
                 let _ = timeout(INTERVAL, signal.changed()).await;
             }
-            Err(error) => {
-                let problem = Problem::from(error);
+            Err(problem) => {
                 tracing::warn!(code = %problem.code, why = problem.why, "routes cannot be read; the data plane goes on with those it has");
                 sleep(backoff.failed()).await;
             }
@@ -67,20 +65,39 @@ pub(crate) async fn run(control: Control) {
     }
 }
 
+async fn catch_up(control: &Control, given: RouteVersion) -> Result<(), Problem> {
+    let changes = route::changes_since(control.catalog(), given).await?;
+    if *control.incarnation() != Some(changes.incarnation) {
+        // What is known is of a catalog that is no more, and has what this one never knew.
+        let all = route::changes_since(control.catalog(), RouteVersion::default()).await?;
+        publish(control, open_all(control, all).await?, &RouteTable::default());
+    } else if changes.version > given {
+        publish(control, open_all(control, changes).await?, &control.publisher().table());
+    }
+    Ok(())
+}
+
 /// Changes that can be published, and what could not be opened.
 struct Opened {
     version: RouteVersion,
+    incarnation: Uuid,
     changes: Vec<RouteChange>,
     damaged: Vec<UnsealError>,
 }
 
-async fn open_all(control: &Control, changes: Changes) -> Opened {
-    let key = control.master_key().clone();
+async fn open_all(control: &Control, mut changes: Changes) -> Result<Opened, Problem> {
+    let known = changes.changes.iter_mut().filter_map(key_of).collect();
+    let ring = control.keys().ring(known, changes.changes.iter().filter_map(sealed_of)).await?;
     let count = changes.changes.len();
     let work = move || {
-        let mut opened = Opened { version: changes.version, changes: Vec::with_capacity(changes.changes.len()), damaged: Vec::new() };
+        let mut opened = Opened {
+            version: changes.version,
+            incarnation: changes.incarnation,
+            changes: Vec::with_capacity(changes.changes.len()),
+            damaged: Vec::new(),
+        };
         for change in changes.changes {
-            match open(&key, change) {
+            match open(&ring, change) {
                 Ok(change) => opened.changes.push(change),
                 Err(error) => opened.damaged.push(error),
             }
@@ -88,38 +105,66 @@ async fn open_all(control: &Control, changes: Changes) -> Opened {
         opened
     };
     if count <= INLINE_MAX {
-        return work();
+        return Ok(work());
     }
-    tokio::task::spawn_blocking(work).await.expect("opening sealed values does not panic")
+    Ok(tokio::task::spawn_blocking(work).await.expect("opening sealed values does not panic"))
 }
 
-fn publish(control: &Control, opened: Opened) {
+/// The wrapped key that came with a change.
+const fn key_of(change: &mut Change) -> Option<WrappedKey> {
+    match change {
+        Change::Environment(row) => row.key.take(),
+        Change::Tenant(row) => row.key.take(),
+        Change::Cluster(_) | Change::ClusterGone(_) | Change::Credential(_) | Change::CredentialGone(_) | Change::TenantGone(_) => None,
+    }
+}
+
+/// What has to be opened of a change.
+const fn sealed_of(change: &Change) -> Option<&[u8]> {
+    match change {
+        Change::Environment(row) => Some(row.sealed_header_key.as_bytes()),
+        Change::Tenant(row) => Some(row.sealed_logins.as_bytes()),
+        Change::Cluster(_) | Change::ClusterGone(_) | Change::Credential(_) | Change::CredentialGone(_) | Change::TenantGone(_) => None,
+    }
+}
+
+fn publish(control: &Control, opened: Opened, onto: &RouteTable) {
     for error in opened.damaged {
         tracing::error!(%error, "a route is left as it was, since its secret cannot be opened");
     }
     let publisher = control.publisher();
-    publisher.publish(publisher.table().with(opened.version, opened.changes));
+    publisher.publish(onto.with(opened.version, opened.changes));
+    *control.incarnation() = Some(opened.incarnation);
     control.published().send_replace(opened.version);
 }
 
-fn open(key: &MasterKey, change: Change) -> Result<RouteChange, UnsealError> {
+fn open(ring: &Ring, change: Change) -> Result<RouteChange, UnsealError> {
     Ok(match change {
-        Change::Environment(row) => RouteChange::Environment(environment(key, row)?),
+        Change::Environment(row) => RouteChange::Environment(environment(ring, row)?),
         Change::Cluster(cluster) => RouteChange::Cluster(cluster),
+        Change::ClusterGone(id) => RouteChange::ClusterGone(id),
         Change::Credential(credential) => RouteChange::Credential(credential),
         Change::CredentialGone(id) => RouteChange::CredentialGone(id),
-        Change::Tenant(row) => RouteChange::Route(route_of(key, row)?),
+        Change::Tenant(row) => RouteChange::Route(route_of(ring, row)?),
         Change::TenantGone(id) => RouteChange::RouteGone(id),
     })
 }
 
-fn environment(key: &MasterKey, row: EnvironmentRow) -> Result<Environment, UnsealError> {
-    let header_key = key.unseal_exact(Purpose::HeaderKey(row.id), row.sealed_header_key.as_bytes())?;
+fn environment(ring: &Ring, row: EnvironmentRow) -> Result<Environment, UnsealError> {
+    let header_key = ring.unseal_exact(Purpose::HeaderKey(row.id), row.sealed_header_key.as_bytes())?;
     Ok(Environment { name: row.name, kind: row.kind, domain: row.domain, header_key })
 }
 
-fn route_of(key: &MasterKey, row: TenantRow) -> Result<Route, UnsealError> {
-    let logins = Logins::unseal(key, row.database_id, row.sealed_logins.as_bytes())?;
+fn route_of(ring: &Ring, row: TenantRow) -> Result<Route, UnsealError> {
+    let sealed = row.sealed_logins.as_bytes();
+    let logins = if row.adopted {
+        holm_core::route::Logins::Owner(AdoptedLogin::unseal(ring, row.database_id, sealed)?.for_route())
+    } else {
+        Logins::unseal(ring, row.database_id, sealed)?.for_route(&row.database).into()
+    };
+    // Those of an adopted database are its owner's to change.
+    let next = row.next_sealed_logins.filter(|_| !row.adopted);
+    let next = next.map(|next| Logins::unseal(ring, row.database_id, next.as_bytes())).transpose()?;
     Ok(Route {
         tenant: row.tenant,
         slug: row.slug,
@@ -127,8 +172,10 @@ fn route_of(key: &MasterKey, row: TenantRow) -> Result<Route, UnsealError> {
         state: row.state,
         epoch: row.epoch,
         cluster: row.cluster,
-        logins: logins.for_route(&row.database),
+        logins,
+        next_logins: next.map(|next| next.for_route(&row.database).into()),
         database: row.database,
         parameters: row.parameters.into(),
+        aliases: row.aliases.into(),
     })
 }

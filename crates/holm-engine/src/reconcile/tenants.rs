@@ -116,7 +116,7 @@ async fn finish(control: &Control, tenant: &Tenant, seeds: &Semaphore) -> Result
     let Some(cluster) = cluster_of(control, tenant).await? else { return Ok(()) };
     let refused = |error: crate::cluster::trouble::ClusterError| error.problem(&cluster.name);
     // The lock is held by this session until the outcome is committed, so that no other process runs the same seed.
-    let admin = control.access(&cluster)?.maintenance().await.map_err(refused)?;
+    let admin = control.access(&cluster).await?.maintenance().await.map_err(refused)?;
     if !lock::try_one(&admin, tenant.id.as_uuid()).await.map_err(refused)? {
         sleep(RETRY).await;
         return Ok(());

@@ -10,10 +10,10 @@ use holm_core::route::ServerLogin;
 use holm_core::scram::{LoginKeys, Verifier};
 use holm_core::secret::Secret;
 
-use super::master_key::MasterKey;
+use super::data_key::DataKey;
 use super::random::{self, PASSWORD_LENGTH};
 use super::scram::{self, SALT_LENGTH};
-use super::seal::{Purpose, UnsealError};
+use super::seal::{Purpose, Ring, UnsealError};
 
 /// Password, salt, client key, server key.
 const LOGIN_LENGTH: usize = PASSWORD_LENGTH + SALT_LENGTH + 32 + 32;
@@ -68,14 +68,14 @@ impl Logins {
     }
 
     /// As the catalog keeps them.
-    pub(crate) fn seal(&self, key: &MasterKey, database: DatabaseId) -> Vec<u8> {
+    pub(crate) fn seal(&self, key: &DataKey, database: DatabaseId) -> Vec<u8> {
         key.seal(Purpose::Logins(database), self.to_bytes().expose())
     }
 
     /// What [`Self::seal`] sealed for that database.
-    pub(crate) fn unseal(key: &MasterKey, database: DatabaseId, sealed: &[u8]) -> Result<Self, UnsealError> {
+    pub(crate) fn unseal(ring: &Ring, database: DatabaseId, sealed: &[u8]) -> Result<Self, UnsealError> {
         let purpose = Purpose::Logins(database);
-        Self::from_bytes(&key.unseal(purpose, sealed)?).ok_or(UnsealError::Damaged(purpose))
+        Self::from_bytes(&ring.unseal(purpose, sealed)?).ok_or(UnsealError::Damaged(purpose))
     }
 
     /// As bytes, for sealing.

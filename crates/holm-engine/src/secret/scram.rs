@@ -22,8 +22,12 @@ const ROUNDS: NonZeroU32 = NonZeroU32::new(ITERATIONS).expect("4096 is not zero"
 
 /// Computes what logs in with a password. About a millisecond of CPU: keep it off the reactor.
 pub(crate) fn login_keys(password: &Secret<String>, salt: &[u8; SALT_LENGTH]) -> LoginKeys {
+    keys(password, salt, ROUNDS)
+}
+
+fn keys(password: &Secret<String>, salt: &[u8], rounds: NonZeroU32) -> LoginKeys {
     let mut salted = [0; 32];
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, salt, password.expose().as_bytes(), &mut salted);
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, password.expose().as_bytes(), &mut salted);
     let salted = Secret::new(salted);
     let key = hmac::Key::new(hmac::HMAC_SHA256, salted.expose());
     LoginKeys { client_key: mac(&key, b"Client Key"), server_key: mac(&key, b"Server Key") }
@@ -33,6 +37,13 @@ pub(crate) fn login_keys(password: &Secret<String>, salt: &[u8; SALT_LENGTH]) ->
 pub(crate) fn verifier(keys: &LoginKeys, salt: &[u8; SALT_LENGTH]) -> Verifier {
     let stored = digest::digest(&digest::SHA256, keys.client_key.expose());
     Verifier { salt: Box::new(*salt), iterations: ITERATIONS, stored_key: array(stored.as_ref()), server_key: keys.server_key.clone() }
+}
+
+/// What checks those who log in with a password, with the salt of another one that is good as well.
+pub(crate) fn verifier_with(password: &Secret<String>, salt: &[u8], rounds: NonZeroU32) -> Verifier {
+    let keys = keys(password, salt, rounds);
+    let stored = digest::digest(&digest::SHA256, keys.client_key.expose());
+    Verifier { salt: salt.into(), iterations: rounds.get(), stored_key: array(stored.as_ref()), server_key: keys.server_key }
 }
 
 /// What checks those who log in with a password; a new salt each time. About a millisecond of CPU.

@@ -1,23 +1,25 @@
-//! Seals what the catalog may hold only unreadable: AES-256-GCM under the master key.
+//! What a sealed value is, and opening many with the keys that they name.
 //!
 //! Promises: a sealed value opens only with the key that sealed it and only as what it was sealed as, so that a row of
 //! the catalog cannot be given another row's secret. Refuses to guess between a wrong key and a damaged value: each value
 //! names its key.
 
+use std::collections::HashMap;
 use std::fmt;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use holm_core::error::{ErrorCode, Problem};
-use holm_core::id::{ClusterId, DatabaseId, EnvironmentId};
+use holm_core::id::{ClusterId, DataKeyId, DatabaseId, EnvironmentId, WebhookId};
 use holm_core::secret::Secret;
+use uuid::Uuid;
 
-use super::master_key::MasterKey;
+use super::data_key::DataKey;
+use super::master_key::{KeyId, MasterKey};
 
-/// The first byte of every sealed value; another layout would get another.
-const LAYOUT: u8 = 1;
+/// The first byte of a value that a master key sealed itself: its id of 8 bytes follows, then nonce and ciphertext.
+pub(crate) const DIRECT: u8 = 1;
 
-/// Layout, key id and nonce; what follows is the ciphertext and its tag.
-const PREFIX_LENGTH: usize = 1 + 8 + NONCE_LEN;
+/// The first byte of a value that a data key sealed: its id of 16 bytes follows, then nonce and ciphertext.
+pub(crate) const BY_DATA_KEY: u8 = 2;
 
 /// What a sealed value is; bound to it, so that it opens as nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +30,8 @@ pub(crate) enum Purpose {
     AdminPassword(ClusterId),
     /// Passwords and keys of a database's three roles.
     Logins(DatabaseId),
+    /// Signs what a webhook is told.
+    WebhookSecret(WebhookId),
 }
 
 impl fmt::Display for Purpose {
@@ -36,6 +40,7 @@ impl fmt::Display for Purpose {
             Self::HeaderKey(id) => write!(f, "header key of {id}"),
             Self::AdminPassword(id) => write!(f, "admin password of {id}"),
             Self::Logins(id) => write!(f, "logins of {id}"),
+            Self::WebhookSecret(id) => write!(f, "secret of {id}"),
         }
     }
 }
@@ -47,6 +52,8 @@ pub(crate) enum UnsealError {
     OtherKey(Purpose),
     #[error("the {0} is damaged")]
     Damaged(Purpose),
+    #[error("the key of the {0} was destroyed")]
+    Destroyed(Purpose),
 }
 
 impl From<UnsealError> for Problem {
@@ -55,51 +62,65 @@ impl From<UnsealError> for Problem {
             UnsealError::OtherKey(_) => {
                 Self::new(ErrorCode::WrongMasterKey, "the master key is not the one that sealed this catalog's secrets")
                     .because(error)
-                    .next("put back the master key file that this catalog was first used with; nothing was overwritten")
+                    .next("put back the master key that this catalog was last used with; nothing was overwritten")
             }
-            UnsealError::Damaged(_) => Self::new(ErrorCode::WrongMasterKey, "a secret in the catalog cannot be opened")
-                .because(error)
-                .next("restore the catalog from a backup; Holm itself never changes a sealed value"),
+            UnsealError::Damaged(_) | UnsealError::Destroyed(_) => {
+                Self::new(ErrorCode::WrongMasterKey, "a secret in the catalog cannot be opened")
+                    .because(error)
+                    .next("restore the catalog from a backup; Holm itself never changes a sealed value")
+            }
         }
     }
 }
 
-impl MasterKey {
-    /// Seals a value. The nonce is random: 96 bits allow 2^32 values under one key (NIST SP 800-38D, 8.3), many more than
-    /// there are databases.
-    pub(crate) fn seal(&self, purpose: Purpose, plain: &[u8]) -> Vec<u8> {
-        // With room for the tag, so that growing leaves no copy of the plain text behind.
-        let mut body = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
-        body.extend_from_slice(plain);
-        let nonce = self
-            .cipher()
-            .seal_in_place_append_tag(Aad::from(purpose.to_string()), &mut body)
-            .expect("a value of a few hundred bytes is within AES-GCM's limit");
-        let mut sealed = Vec::with_capacity(PREFIX_LENGTH + body.len());
-        sealed.push(LAYOUT);
-        sealed.extend_from_slice(&self.id().0);
-        sealed.extend_from_slice(nonce.as_ref());
-        sealed.append(&mut body);
-        sealed
-    }
+/// Which key a value names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Named {
+    Master(KeyId),
+    Data(DataKeyId),
+}
 
+/// Splits a value into the name of its key and what only that opens; nothing, if it is not a sealed value.
+pub(crate) fn parse(sealed: &[u8]) -> Option<(Named, &[u8])> {
+    match sealed.split_first()? {
+        (&DIRECT, rest) => rest.split_first_chunk().map(|(id, body)| (Named::Master(KeyId(*id)), body)),
+        (&BY_DATA_KEY, rest) => rest.split_first_chunk().map(|(id, body)| (Named::Data(DataKeyId::from_uuid(Uuid::from_bytes(*id))), body)),
+        _ => None,
+    }
+}
+
+/// A data key that was asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Unwrapped {
+    Open(DataKey),
+    /// No master key of that name is here, or it does not open it.
+    OtherKey,
+    /// It was destroyed, or went with its owner.
+    Destroyed,
+}
+
+/// Keys that are at hand: opening values with them is plain computation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ring {
+    pub(crate) data: HashMap<DataKeyId, Unwrapped>,
+    pub(crate) masters: Vec<MasterKey>,
+}
+
+impl Ring {
     /// Opens a value that was sealed as this.
     pub(crate) fn unseal(&self, purpose: Purpose, sealed: &[u8]) -> Result<Secret<Vec<u8>>, UnsealError> {
-        let damaged = UnsealError::Damaged(purpose);
-        let (prefix, body) = sealed.split_at_checked(PREFIX_LENGTH).ok_or(damaged)?;
-        let (id, nonce) = prefix[1..].split_at(8);
-        if prefix[0] != LAYOUT {
-            return Err(damaged);
+        let (named, body) = parse(sealed).ok_or(UnsealError::Damaged(purpose))?;
+        match named {
+            Named::Master(id) => {
+                let key = self.masters.iter().find(|key| key.id() == id).ok_or(UnsealError::OtherKey(purpose))?;
+                key.unseal_directly(purpose, body)
+            }
+            Named::Data(id) => match self.data.get(&id) {
+                Some(Unwrapped::Open(key)) => key.unseal(purpose, body),
+                Some(Unwrapped::OtherKey) => Err(UnsealError::OtherKey(purpose)),
+                Some(Unwrapped::Destroyed) | None => Err(UnsealError::Destroyed(purpose)),
+            },
         }
-        if id != self.id().0 {
-            return Err(UnsealError::OtherKey(purpose));
-        }
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged)?;
-        let mut body = body.to_vec();
-        let plain = self.cipher().open_in_place(nonce, Aad::from(purpose.to_string()), &mut body).map_err(|_| damaged)?.to_vec();
-        // Wipes the second copy.
-        drop(Secret::new(body));
-        Ok(Secret::new(plain))
     }
 
     /// Opens a value of a fixed length.
@@ -114,16 +135,11 @@ impl MasterKey {
         let text = std::str::from_utf8(plain.expose()).map_err(|_| UnsealError::Damaged(purpose))?;
         Ok(Secret::new(text.to_owned()))
     }
-
-    fn cipher(&self) -> RandomizedNonceKey {
-        RandomizedNonceKey::new(&AES_256_GCM, self.expose()).expect("the key has the 32 bytes that AES-256 takes")
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use uuid::Uuid;
 
     use super::*;
 
@@ -131,20 +147,43 @@ mod tests {
         Purpose::Logins(DatabaseId::from_uuid(Uuid::from_u128(n)))
     }
 
+    fn ring(key: &DataKey) -> Ring {
+        Ring { data: HashMap::from([(key.id(), Unwrapped::Open(key.clone()))]), masters: vec![MasterKey::from_bytes([1; 32])] }
+    }
+
     #[test]
     fn a_value_opens_only_with_its_key_and_only_as_itself() {
-        let (key, other) = (MasterKey::from_bytes([1; 32]), MasterKey::from_bytes([2; 32]));
+        let key = DataKey::generate();
         let sealed = key.seal(logins(1), b"secret");
-        assert_eq!(key.unseal(logins(1), &sealed).unwrap().expose(), b"secret");
-        assert_eq!(other.unseal(logins(1), &sealed).unwrap_err(), UnsealError::OtherKey(logins(1)));
-        assert_eq!(key.unseal(logins(2), &sealed).unwrap_err(), UnsealError::Damaged(logins(2)));
+        assert_eq!(ring(&key).unseal(logins(1), &sealed).unwrap().expose(), b"secret");
+        assert_eq!(ring(&key).unseal(logins(2), &sealed).unwrap_err(), UnsealError::Damaged(logins(2)));
         let admin = Purpose::AdminPassword(ClusterId::from_uuid(Uuid::from_u128(1)));
-        assert_eq!(key.unseal(admin, &sealed).unwrap_err(), UnsealError::Damaged(admin));
+        assert_eq!(ring(&key).unseal(admin, &sealed).unwrap_err(), UnsealError::Damaged(admin));
+        assert_eq!(Ring::default().unseal(logins(1), &sealed).unwrap_err(), UnsealError::Destroyed(logins(1)));
+        let other = Ring { data: HashMap::from([(key.id(), Unwrapped::OtherKey)]), masters: Vec::new() };
+        assert_eq!(other.unseal(logins(1), &sealed).unwrap_err(), UnsealError::OtherKey(logins(1)));
+    }
+
+    /// Written by the version before data keys, with a master key of 32 times 1: `secret`, as the logins of database 1.
+    const OLD_VALUE: [u8; 43] = [
+        1, 94, 168, 168, 8, 250, 42, 245, 17, 231, 237, 42, 52, 234, 190, 60, 185, 14, 243, 206, 48, 28, 165, 163, 56, 119, 229, 77, 218,
+        126, 51, 106, 58, 186, 213, 145, 255, 55, 44, 170, 88, 130, 33,
+    ];
+
+    #[test]
+    fn a_value_that_an_older_holm_sealed_with_the_master_key_still_opens() {
+        let ring = Ring { data: HashMap::new(), masters: vec![MasterKey::from_bytes([1; 32])] };
+        let sealed = MasterKey::from_bytes([1; 32]).seal_directly(logins(1), b"secret");
+        assert_eq!(ring.unseal(logins(1), &sealed).unwrap().expose(), b"secret");
+        assert_eq!(ring.unseal(logins(2), &sealed).unwrap_err(), UnsealError::Damaged(logins(2)));
+        let other = Ring { data: HashMap::new(), masters: vec![MasterKey::from_bytes([2; 32])] };
+        assert_eq!(other.unseal(logins(1), &sealed).unwrap_err(), UnsealError::OtherKey(logins(1)));
+        assert_eq!(ring.unseal(logins(1), &OLD_VALUE).unwrap().expose(), b"secret");
     }
 
     #[test]
     fn the_same_value_is_never_sealed_the_same_way_twice() {
-        let key = MasterKey::from_bytes([1; 32]);
+        let key = DataKey::generate();
         assert_ne!(key.seal(logins(1), b"secret"), key.seal(logins(1), b"secret"));
     }
 
@@ -157,17 +196,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_changed_byte_anywhere_is_noticed(at in 0usize..40, bit in 0u8..8) {
-            let key = MasterKey::from_bytes([1; 32]);
+        fn a_changed_byte_anywhere_is_noticed(at in 0usize..51, bit in 0u8..8) {
+            let key = DataKey::generate();
             let mut sealed = key.seal(logins(1), b"secret");
             let at = at % sealed.len();
             sealed[at] ^= 1 << bit;
-            prop_assert!(key.unseal(logins(1), &sealed).is_err());
+            prop_assert!(ring(&key).unseal(logins(1), &sealed).is_err());
         }
 
         #[test]
         fn any_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-            prop_assert!(MasterKey::from_bytes([1; 32]).unseal(logins(1), &bytes).is_err());
+            prop_assert!(ring(&DataKey::generate()).unseal(logins(1), &bytes).is_err());
         }
     }
 }

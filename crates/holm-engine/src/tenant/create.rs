@@ -6,20 +6,24 @@
 
 use std::time::Duration;
 
+use holm_core::actor::Actor;
+use holm_core::audit::{AuditAction, NewEntry, Subject};
 use holm_core::cluster::ClusterName;
+use holm_core::cluster::state::ClusterState;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_core::id::TenantId;
 use holm_core::parameter::TenantParameter;
 use holm_core::slug::TenantSlug;
 use holm_core::tenant::TenantState;
+use holm_store::audit::record;
 use holm_store::template::{self, TemplateState};
 use holm_store::tenant::claim::{self, Claim};
 use holm_store::tenant::{self, Tenant};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::parameters;
+use super::{extend, parameters, rename};
 use crate::control::Control;
 use crate::environment;
 
@@ -37,22 +41,25 @@ pub struct NewTenant {
     pub cluster: Option<ClusterName>,
     /// What its sessions start with (R79).
     pub parameters: Vec<TenantParameter>,
+    /// How long it lives, if it has an end; in a pipeline's environment it has one in any case.
+    pub ttl: Option<Duration>,
 }
 
 /// Creates a tenant and returns it when it is in use.
 ///
 /// # Errors
-/// [`ErrorCode::SlugTaken`], [`ErrorCode::EnvironmentNotFound`], [`ErrorCode::ClusterNotFound`] and
-/// [`ErrorCode::InvalidValue`] changed nothing. [`ErrorCode::SeedFailed`]: the name is free again.
+/// [`ErrorCode::SlugTaken`], [`ErrorCode::SlugReserved`], [`ErrorCode::EnvironmentNotFound`],
+/// [`ErrorCode::ClusterNotFound`], [`ErrorCode::EndNotAllowed`] and [`ErrorCode::InvalidValue`] changed nothing. [`ErrorCode::SeedFailed`]: the name is free again.
 /// [`ErrorCode::NoDatabaseInTime`] and [`ErrorCode::DataPlaneSilent`]: the tenant exists and will be finished.
 ///
 /// # Cancel safety
 /// Safe: once begun, the tenant is created whether or not anyone waits.
-pub async fn create(control: &Control, new: NewTenant, patience: Duration) -> Result<Tenant, Problem> {
+pub async fn create(control: &Control, by: &Actor, new: NewTenant, patience: Duration) -> Result<Tenant, Problem> {
     let deadline = Instant::now() + patience;
+    let new = NewTenant { ttl: extend::ttl(control, &new.environment, new.ttl).await?, ..new };
     parameters::check(control, &new).await?;
     let turn = timeout_at(deadline, control.creations().acquire()).await.map_err(|_| no_turn(&new))?;
-    let begun = control.tasks().finish("create a tenant", begin(control.clone(), new)).await?;
+    let begun = control.tasks().finish("create a tenant", begin(control.clone(), by.clone(), new)).await?;
     drop(turn);
     served(control, &begun, deadline).await?;
     let left = deadline.saturating_duration_since(Instant::now());
@@ -65,10 +72,10 @@ pub async fn create(control: &Control, new: NewTenant, patience: Duration) -> Re
 }
 
 /// Takes the name, and a database if one is ready; without a seed the tenant serves from here on.
-async fn begin(control: Control, new: NewTenant) -> Result<Tenant, Problem> {
-    let NewTenant { environment, slug, cluster, parameters } = new.clone();
+async fn begin(control: Control, by: Actor, new: NewTenant) -> Result<Tenant, Problem> {
+    let NewTenant { environment, slug, cluster, parameters, ttl } = new.clone();
     let mut tx = control.catalog().transaction().await?;
-    let row = claim::NewTenant { id: TenantId::from_uuid(Uuid::now_v7()), environment, slug, cluster, parameters };
+    let row = claim::NewTenant { id: TenantId::from_uuid(Uuid::now_v7()), environment, slug, cluster, parameters, ttl };
     let begun = match claim::claim(&mut tx, row).await? {
         Claim::Claimed { tenant, .. } => {
             if tenant.seeded {
@@ -77,10 +84,13 @@ async fn begin(control: Control, new: NewTenant) -> Result<Tenant, Problem> {
             tenant
         }
         Claim::Awaiting(tenant) => tenant,
-        Claim::SlugTaken => return Err(slug_taken(&new)),
+        Claim::SlugTaken => return Err(rename::taken(&new.environment, &new.slug)),
+        Claim::SlugReserved(alias) => return Err(rename::reserved(&new.environment, &alias)),
         Claim::NoSuchEnvironment => return Err(environment::not_found(&new.environment)),
+        Claim::ClusterClosed(state) => return Err(cluster_closed(&new, state)),
         Claim::NoSuchCluster => return Err(no_such_cluster(&new)),
     };
+    record(&mut tx, NewEntry::new(&by, AuditAction::TenantCreate, Some(&begun.environment), Subject::Tenant(begun.id)));
     tx.commit().await?;
     control.nudge();
     Ok(begun)
@@ -116,15 +126,16 @@ fn no_turn(new: &NewTenant) -> Problem {
         .next("try again")
 }
 
-fn slug_taken(new: &NewTenant) -> Problem {
-    Problem::new(ErrorCode::SlugTaken, format!("a tenant called `{}` exists in `{}` already", new.slug, new.environment))
-        .next(format!("choose another name, or look at it: `holm tenant show {} --env {}`", new.slug, new.environment))
-}
-
 fn no_such_cluster(new: &NewTenant) -> Problem {
     let name = new.cluster.as_ref().map_or("", ClusterName::as_str);
     Problem::new(ErrorCode::ClusterNotFound, format!("`{}` has no cluster called `{name}`", new.environment))
         .next("see which there are: `holm cluster list`")
+}
+
+fn cluster_closed(new: &NewTenant, state: ClusterState) -> Problem {
+    let name = new.cluster.as_ref().map_or("", ClusterName::as_str);
+    Problem::new(ErrorCode::ClusterClosed, format!("cluster `{name}` takes no tenants: it is {state}"))
+        .next(format!("see how far it is: `holm cluster show {name}`, or place the tenant elsewhere"))
 }
 
 /// Why it took too long, as far as it is known: the state the tenant is in, and the cluster's trouble.
@@ -151,9 +162,12 @@ async fn why_late(control: &Control, begun: &Tenant) -> Result<String, Problem> 
         return Ok("it has a database, and its seed is running".to_owned());
     }
     let clusters = holm_store::cluster::list(catalog).await?;
-    let usable = clusters
-        .iter()
-        .filter(|cluster| cluster.environment == begun.environment && begun.cluster.as_ref().is_none_or(|wanted| *wanted == cluster.name));
+    let usable = clusters.iter().filter(|cluster| {
+        cluster.environment == begun.environment
+            && cluster.state.keeps_pool()
+            && cluster.adopted.is_none()
+            && begun.cluster.as_ref().is_none_or(|wanted| *wanted == cluster.name)
+    });
     let mut why = None;
     for cluster in usable {
         let planned =

@@ -24,7 +24,7 @@ pub(super) async fn check(control: &Control, new: &NewTenant) -> Result<(), Prob
     // Without one there is nothing to ask, and the creation says so itself.
     let Some(cluster) = clusters.iter().find(here) else { return Ok(()) };
     let refused = |error: crate::cluster::trouble::ClusterError| error.problem(&cluster.name);
-    let admin = control.access(cluster)?.maintenance().await.map_err(refused)?;
+    let admin = control.access(cluster).await?.maintenance().await.map_err(refused)?;
     for parameter in &new.parameters {
         if let Err(error) = admin.query("try a parameter", TRY, &[&parameter.name(), &parameter.value()]).await {
             if !error.is(&SqlState::INVALID_PARAMETER_VALUE) {

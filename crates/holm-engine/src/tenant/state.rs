@@ -3,14 +3,19 @@
 //! Promises: when suspending is acknowledged, every node of the data plane refuses new sessions and has closed the open
 //! ones. Doing either twice is the same as once.
 
+use holm_core::actor::Actor;
+use holm_core::audit::{AuditAction, NewEntry, Subject};
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::slug::TenantSlug;
 use holm_core::tenant::TenantState;
+use holm_store::audit::record;
+use holm_store::tenant::version::TenantVersion;
 use holm_store::tenant::{self, Tenant, Told};
 
 use crate::control::{CONFIRM_PATIENCE, Control};
 use crate::environment;
+use crate::tenant::unchanged;
 
 /// What is asked of a tenant.
 #[derive(Clone, Copy)]
@@ -27,8 +32,25 @@ enum Wish {
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
-pub async fn suspend(control: &Control, environment: &EnvironmentName, slug: &TenantSlug) -> Result<Tenant, Problem> {
-    tell(control, environment, slug, Wish::Suspend).await
+pub async fn suspend(control: &Control, by: &Actor, environment: &EnvironmentName, slug: &TenantSlug) -> Result<Tenant, Problem> {
+    suspend_at(control, by, environment, slug, None).await
+}
+
+/// As [`suspend`], if the tenant is as the caller saw it.
+///
+/// # Errors
+/// As with [`suspend`]; [`ErrorCode::PreconditionFailed`].
+///
+/// # Cancel safety
+/// Safe: once begun it is finished.
+pub async fn suspend_at(
+    control: &Control,
+    by: &Actor,
+    environment: &EnvironmentName,
+    slug: &TenantSlug,
+    seen: Option<TenantVersion>,
+) -> Result<Tenant, Problem> {
+    tell(control, by, environment, slug, Wish::Suspend, seen).await
 }
 
 /// Lets a suspended tenant's sessions in again.
@@ -38,25 +60,65 @@ pub async fn suspend(control: &Control, environment: &EnvironmentName, slug: &Te
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
-pub async fn resume(control: &Control, environment: &EnvironmentName, slug: &TenantSlug) -> Result<Tenant, Problem> {
-    tell(control, environment, slug, Wish::Resume).await
+pub async fn resume(control: &Control, by: &Actor, environment: &EnvironmentName, slug: &TenantSlug) -> Result<Tenant, Problem> {
+    resume_at(control, by, environment, slug, None).await
 }
 
-async fn tell(control: &Control, environment: &EnvironmentName, slug: &TenantSlug, wish: Wish) -> Result<Tenant, Problem> {
-    let act = change(control.clone(), environment.clone(), slug.clone(), wish);
+/// As [`resume`], if the tenant is as the caller saw it.
+///
+/// # Errors
+/// As with [`suspend_at`].
+///
+/// # Cancel safety
+/// Safe: once begun it is finished.
+pub async fn resume_at(
+    control: &Control,
+    by: &Actor,
+    environment: &EnvironmentName,
+    slug: &TenantSlug,
+    seen: Option<TenantVersion>,
+) -> Result<Tenant, Problem> {
+    tell(control, by, environment, slug, Wish::Resume, seen).await
+}
+
+async fn tell(
+    control: &Control,
+    by: &Actor,
+    environment: &EnvironmentName,
+    slug: &TenantSlug,
+    wish: Wish,
+    seen: Option<TenantVersion>,
+) -> Result<Tenant, Problem> {
+    let act = change(control.clone(), by.clone(), environment.clone(), slug.clone(), wish, seen);
     let tenant = control.tasks().finish("change a tenant", act).await?;
-    control.confirmed(tenant.route_version, CONFIRM_PATIENCE).await?;
+    match wish {
+        Wish::Suspend => control.confirmed_everywhere(tenant.route_version, CONFIRM_PATIENCE).await?,
+        Wish::Resume => control.confirmed(tenant.route_version, CONFIRM_PATIENCE).await?,
+    }
     Ok(tenant)
 }
 
-async fn change(control: Control, environment: EnvironmentName, slug: TenantSlug, wish: Wish) -> Result<Tenant, Problem> {
+async fn change(
+    control: Control,
+    by: Actor,
+    environment: EnvironmentName,
+    slug: TenantSlug,
+    wish: Wish,
+    seen: Option<TenantVersion>,
+) -> Result<Tenant, Problem> {
     let mut tx = control.catalog().transaction().await?;
+    unchanged(&mut tx, &environment, &slug, seen).await?;
     let told = match wish {
         Wish::Suspend => tenant::suspend(&mut tx, &environment, &slug).await?,
         Wish::Resume => tenant::resume(&mut tx, &environment, &slug).await?,
     };
     match told {
         Told::Changed(tenant) => {
+            let action = match wish {
+                Wish::Suspend => AuditAction::TenantSuspend,
+                Wish::Resume => AuditAction::TenantResume,
+            };
+            record(&mut tx, NewEntry::new(&by, action, Some(&environment), Subject::Tenant(tenant.id)));
             let version = tx.commit().await?;
             control.nudge();
             Ok(Tenant { route_version: version.unwrap_or(tenant.route_version), ..tenant })

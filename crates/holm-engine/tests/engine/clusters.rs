@@ -4,9 +4,9 @@ use holm_core::error::{Changed, ErrorCode};
 use holm_engine::cluster::{self, NewCluster};
 use holm_engine::environment::{self, NewEnvironment};
 
-use crate::support::{Setup, World, production};
+use crate::support::{DEV, Setup, World, production};
 
-async fn staging(world: &World) {
+pub(crate) async fn staging(world: &World) {
     let staging = NewEnvironment {
         name: "staging".parse().unwrap(),
         kind: holm_core::environment::EnvironmentKind::Staging,
@@ -14,7 +14,7 @@ async fn staging(world: &World) {
         migrations: None,
         ..world.new_environment()
     };
-    environment::ensure(&world.control, staging).await.unwrap();
+    environment::ensure(&world.control, &DEV, staging).await.unwrap();
 }
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn r13_a_server_cannot_be_in_two_environments_under_whatever_name_or_addre
     for (name, environment) in [("staging-1", "staging"), ("production-1", "staging"), ("production-2", "production")] {
         // By another way than the first time: the server is known by what it is, not by its address.
         let again = NewCluster { address: world.server.address.clone(), ..world.new_cluster(name, environment) };
-        let problem = cluster::register(&world.control, again).await.unwrap_err();
+        let problem = cluster::register(&world.control, &DEV, again).await.unwrap_err();
         assert_eq!((problem.code, problem.changed), (ErrorCode::ClusterElsewhere, Changed::Nothing), "{name} {environment}");
         assert!(!problem.next.is_empty());
     }
@@ -36,8 +36,8 @@ async fn r13_of_two_environments_that_register_one_server_at_once_one_gets_it() 
     let world = World::without_cluster(Setup { pool_size: 0, ..Setup::default() }, holm_testkit::new_server(&[]).await).await;
     staging(&world).await;
     let (one, two) = tokio::join!(
-        cluster::register(&world.control, world.new_cluster("production-1", "production")),
-        cluster::register(&world.control, world.new_cluster("staging-1", "staging")),
+        cluster::register(&world.control, &DEV, world.new_cluster("production-1", "production")),
+        cluster::register(&world.control, &DEV, world.new_cluster("staging-1", "staging")),
     );
     let lost = if one.is_ok() { two.unwrap_err() } else { two.and(one).unwrap_err() };
     assert_eq!((lost.code, lost.changed), (ErrorCode::ClusterElsewhere, Changed::Nothing));
@@ -50,7 +50,7 @@ async fn registering_again_brings_the_address_up_to_date_and_changes_nothing_els
     world.settled().await;
     let before = cluster::list(&world.control).await.unwrap().remove(0);
     let moved = NewCluster { address: world.server.address.clone(), ..world.new_cluster("production-1", "production") };
-    let after = cluster::register(&world.control, moved).await.unwrap();
+    let after = cluster::register(&world.control, &DEV, moved).await.unwrap();
     assert_eq!(after.id, before.id);
     assert_eq!(after.access.address, world.server.address);
     assert_eq!(world.control.publisher().table().cluster(after.id).unwrap().address, world.server.address);
@@ -75,7 +75,7 @@ async fn names_and_passwords_with_sql_in_them_are_names_and_passwords() {
         admin_password: holm_core::secret::Secret::new(password.to_owned()),
         ..world.new_cluster("production-1", "production")
     };
-    cluster::register(&world.control, with).await.unwrap();
+    cluster::register(&world.control, &DEV, with).await.unwrap();
     world.create("goteborg").await.unwrap();
     world.assert_whole().await;
 }
@@ -97,7 +97,7 @@ async fn a_server_that_holm_could_not_work_on_is_refused_before_anything_changes
             ErrorCode::ClusterUnreachable,
         ),
     ] {
-        let problem = cluster::register(&world.control, new).await.unwrap_err();
+        let problem = cluster::register(&world.control, &DEV, new).await.unwrap_err();
         assert_eq!((problem.code, problem.changed), (expected, Changed::Nothing), "{problem:?}");
         assert!(!format!("{problem:?}").contains("humble'"), "{problem:?}");
     }
@@ -111,7 +111,7 @@ async fn an_environment_is_made_once_and_its_kind_and_domain_are_its_own() {
     let world = World::start(Setup { pool_size: 0, ..Setup::default() }).await;
     staging(&world).await;
     let first = environment::show(&world.control, &production()).await.unwrap();
-    assert_eq!(environment::ensure(&world.control, world.new_environment()).await.unwrap(), first);
+    assert_eq!(environment::ensure(&world.control, &DEV, world.new_environment()).await.unwrap(), first);
     let wrong = [
         NewEnvironment { kind: holm_core::environment::EnvironmentKind::Ci, ..world.new_environment() },
         NewEnvironment { domain: "staging.localhost".parse().unwrap(), ..world.new_environment() },
@@ -120,7 +120,7 @@ async fn an_environment_is_made_once_and_its_kind_and_domain_are_its_own() {
         NewEnvironment { seed: Some(holm_store::environment::Seed::Command(Vec::new())), ..world.new_environment() },
     ];
     for new in wrong {
-        let problem = environment::ensure(&world.control, new).await.unwrap_err();
+        let problem = environment::ensure(&world.control, &DEV, new).await.unwrap_err();
         assert_eq!((problem.code, problem.changed), (ErrorCode::InvalidValue, Changed::Nothing));
     }
     assert_eq!(environment::show(&world.control, &production()).await.unwrap(), first);

@@ -15,7 +15,7 @@ use holm_engine::tenant::{self, NewTenant};
 use holm_store::page::Page;
 use holm_testkit::new_server;
 
-use crate::support::{PATIENCE, SCHEMA, Setup, World, new_tenant, production, slug};
+use crate::support::{DEV, PATIENCE, SCHEMA, Setup, World, new_tenant, production, slug};
 
 #[tokio::test]
 async fn r97_an_acknowledged_tenant_has_its_schema_its_roles_and_a_route() {
@@ -29,7 +29,7 @@ async fn r97_an_acknowledged_tenant_has_its_schema_its_roles_and_a_route() {
     // The keys that the proxy logs in with are the ones that the roles have: H(ClientKey) is the verifier's stored key.
     let admin = world.server.connect("postgres").await;
     for level in Level::ALL {
-        let login = route.login(level);
+        let login = route.login(level).unwrap();
         let sql = "SELECT rolpassword FROM pg_authid WHERE rolname = $1";
         let verifier: String = admin.query_one(sql, &[&login.role.as_str()]).await.unwrap().get(0);
         let stored_key = STANDARD.encode(digest(&SHA256, login.keys.client_key.expose()));
@@ -91,7 +91,7 @@ async fn a_cold_pool_makes_a_tenant_wait_and_nothing_more() {
 #[tokio::test]
 async fn fifty_tenants_at_once_all_get_a_database_of_their_own() {
     let world = World::start(Setup { pool_size: 2, migrations: vec![SCHEMA], ..Setup::default() }).await;
-    let creations = (0..50).map(|n| tenant::create(&world.control, new_tenant(&format!("tenant-{n}")), 3 * PATIENCE));
+    let creations = (0..50).map(|n| tenant::create(&world.control, &DEV, new_tenant(&format!("tenant-{n}")), 3 * PATIENCE));
     let mut databases: Vec<_> =
         futures_util::future::join_all(creations).await.into_iter().map(|created| created.unwrap().database.unwrap()).collect();
     databases.sort();
@@ -105,7 +105,7 @@ async fn a_pool_that_is_made_smaller_gives_databases_back() {
     let world = World::start(Setup { pool_size: 3, ..Setup::default() }).await;
     world.settled().await;
     let smaller = NewEnvironment { pool_size: 1, ..world.new_environment() };
-    environment::ensure(&world.control, smaller).await.unwrap();
+    environment::ensure(&world.control, &DEV, smaller).await.unwrap();
     world.until_count("database", 1).await;
     assert_eq!(world.orphans().await, Vec::<String>::new());
 }
@@ -128,7 +128,7 @@ async fn of_two_creates_of_one_name_one_wins_and_the_other_is_told_so() {
 #[tokio::test]
 async fn a_tenant_without_a_cluster_keeps_its_name_and_is_finished_when_there_is_one() {
     let world = World::without_cluster(Setup { pool_size: 1, ..Setup::default() }, new_server(&[]).await).await;
-    let problem = tenant::create(&world.control, new_tenant("goteborg"), Duration::from_millis(300)).await.unwrap_err();
+    let problem = tenant::create(&world.control, &DEV, new_tenant("goteborg"), Duration::from_millis(300)).await.unwrap_err();
     assert_eq!((problem.code, problem.changed), (ErrorCode::NoDatabaseInTime, Changed::Something));
     assert!(problem.why.unwrap().contains("no cluster"));
     assert_eq!(tenant::show(&world.control, &production(), &slug("goteborg")).await.unwrap().state, TenantState::Creating);
@@ -148,14 +148,14 @@ async fn what_does_not_exist_is_named_and_nothing_is_changed() {
     for (new, expected) in
         [(of("nowhere", None), ErrorCode::EnvironmentNotFound), (of("production", Some("elsewhere")), ErrorCode::ClusterNotFound)]
     {
-        let problem = tenant::create(&world.control, new, PATIENCE).await.unwrap_err();
+        let problem = tenant::create(&world.control, &DEV, new, PATIENCE).await.unwrap_err();
         assert_eq!((problem.code, problem.changed), (expected, Changed::Nothing), "{problem:?}");
     }
     let nobody = slug("nobody");
     for problem in [
         tenant::show(&world.control, &production(), &nobody).await.unwrap_err(),
-        tenant::suspend(&world.control, &production(), &nobody).await.unwrap_err(),
-        tenant::resume(&world.control, &production(), &nobody).await.unwrap_err(),
+        tenant::suspend(&world.control, &DEV, &production(), &nobody).await.unwrap_err(),
+        tenant::resume(&world.control, &DEV, &production(), &nobody).await.unwrap_err(),
     ] {
         assert_eq!(problem.code, ErrorCode::TenantNotFound);
     }
@@ -169,9 +169,9 @@ async fn r79_parameters_are_kept_with_the_tenant_and_checked_by_postgresql() {
         parameters: vec![TenantParameter::new(name, value).unwrap()],
         ..new_tenant(tenant)
     };
-    let problem = tenant::create(&world.control, with("work_mem", "banana'; --", "malmo"), PATIENCE).await.unwrap_err();
+    let problem = tenant::create(&world.control, &DEV, with("work_mem", "banana'; --", "malmo"), PATIENCE).await.unwrap_err();
     assert_eq!((problem.code, problem.changed), (ErrorCode::InvalidValue, Changed::Nothing));
-    let tenant = tenant::create(&world.control, with("work_mem", "8MB", "goteborg"), PATIENCE).await.unwrap();
+    let tenant = tenant::create(&world.control, &DEV, with("work_mem", "8MB", "goteborg"), PATIENCE).await.unwrap();
     assert_eq!(tenant.parameters, with("work_mem", "8MB", "x").parameters);
     let table = world.control.publisher().table();
     let route = table.route(&production(), &slug("goteborg")).unwrap();
@@ -184,13 +184,13 @@ async fn suspending_is_acknowledged_when_the_data_plane_knows_and_twice_is_once(
     let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
     let serving = world.create("goteborg").await.unwrap();
     let state = || world.control.publisher().table().route_of(serving.id).map(|route| (route.state, route.epoch));
-    let suspended = tenant::suspend(&world.control, &production(), &slug("goteborg")).await.unwrap();
+    let suspended = tenant::suspend(&world.control, &DEV, &production(), &slug("goteborg")).await.unwrap();
     assert_eq!(suspended.state, TenantState::Suspended);
     assert!(suspended.epoch > serving.epoch);
     assert_eq!(state(), Some((RouteState::Suspended, suspended.epoch)));
-    let again = tenant::suspend(&world.control, &production(), &slug("goteborg")).await.unwrap();
+    let again = tenant::suspend(&world.control, &DEV, &production(), &slug("goteborg")).await.unwrap();
     assert_eq!((again.state, again.epoch), (TenantState::Suspended, suspended.epoch));
-    let resumed = tenant::resume(&world.control, &production(), &slug("goteborg")).await.unwrap();
+    let resumed = tenant::resume(&world.control, &DEV, &production(), &slug("goteborg")).await.unwrap();
     assert!(resumed.epoch > suspended.epoch);
     assert_eq!(state(), Some((RouteState::Serving, resumed.epoch)));
 }
@@ -200,7 +200,7 @@ async fn a_node_that_does_not_confirm_is_a_problem_that_says_the_change_stands()
     let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
     world.create("goteborg").await.unwrap();
     let _silent = world.control.publisher().subscribe();
-    let problem = tenant::create(&world.control, new_tenant("malmo"), Duration::from_secs(5)).await.unwrap_err();
+    let problem = tenant::create(&world.control, &DEV, new_tenant("malmo"), Duration::from_secs(5)).await.unwrap_err();
     assert!(matches!(problem.code, ErrorCode::DataPlaneSilent), "{problem:?}");
     assert_eq!(problem.changed, Changed::Something);
     world.until_count("tenant WHERE state = 'serving'", 2).await;

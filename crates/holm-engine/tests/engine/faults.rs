@@ -7,17 +7,17 @@ use holm_engine::tenant;
 use holm_testkit::new_server_on_tmpfs;
 use holm_testkit::wire_faults::Fault;
 
-use crate::support::{PATIENCE, SCHEMA, Setup, World, new_tenant};
+use crate::support::{DEV, PATIENCE, SCHEMA, Setup, World, new_tenant};
 
 impl World {
     /// Creates a tenant whose time runs out while the cluster has this trouble; returns what was told.
     async fn runs_out_of_time(&self, code: ErrorCode) -> Problem {
-        let begun = tenant::create(&self.control, new_tenant("goteborg"), Duration::from_millis(10)).await.unwrap_err();
+        let begun = tenant::create(&self.control, &DEV, new_tenant("goteborg"), Duration::from_millis(10)).await.unwrap_err();
         assert_eq!((begun.code, begun.changed), (ErrorCode::NoDatabaseInTime, Changed::Something));
         let trouble = self.trouble().await;
         assert_eq!(trouble.code, code, "{trouble:?}");
         assert!(!trouble.next.is_empty());
-        let told = tenant::create(&self.control, new_tenant("malmo"), Duration::from_millis(50)).await.unwrap_err();
+        let told = tenant::create(&self.control, &DEV, new_tenant("malmo"), Duration::from_millis(50)).await.unwrap_err();
         assert_eq!(told.code, ErrorCode::NoDatabaseInTime);
         assert!(told.why.as_ref().unwrap().contains(&trouble.what), "{told:?}");
         told
@@ -77,7 +77,7 @@ async fn a_cluster_whose_disk_is_full_is_named_and_waited_for() {
     world.register().await;
     world.settled().await;
     world.server.fill_disk();
-    let begun = tenant::create(&world.control, new_tenant("goteborg"), Duration::from_millis(10)).await.unwrap_err();
+    let begun = tenant::create(&world.control, &DEV, new_tenant("goteborg"), Duration::from_millis(10)).await.unwrap_err();
     assert_eq!(begun.code, ErrorCode::NoDatabaseInTime);
     let trouble = world.trouble().await;
     assert_eq!(trouble.code, ErrorCode::ClusterFull, "{trouble:?}");
@@ -95,7 +95,7 @@ async fn a_disk_that_fills_while_the_pool_is_made_holds_nobody_up_and_the_pool_i
     let trouble = world.trouble().await;
     assert!(matches!(trouble.code, ErrorCode::ClusterFull | ErrorCode::ClusterUnreachable), "{trouble:?}");
     let begun = tokio::time::Instant::now();
-    let told = tenant::create(&world.control, new_tenant("goteborg"), Duration::from_secs(2)).await;
+    let told = tenant::create(&world.control, &DEV, new_tenant("goteborg"), Duration::from_secs(2)).await;
     assert!(told.is_ok() || told.is_err_and(|problem| problem.code == ErrorCode::NoDatabaseInTime));
     assert!(begun.elapsed() < Duration::from_secs(20));
     let directory = world.server.data().parent().unwrap().to_owned();
@@ -111,7 +111,7 @@ async fn a_disk_that_fills_while_the_pool_is_made_holds_nobody_up_and_the_pool_i
 async fn a_cluster_that_dies_midway_loses_no_tenant_and_leaves_nothing_behind() {
     let world = World::start(Setup { pool_size: 1, migrations: vec![SCHEMA], ..Setup::default() }).await;
     world.settled().await;
-    let creations = (0..10).map(|n| tenant::create(&world.control, new_tenant(&format!("tenant-{n}")), 2 * PATIENCE));
+    let creations = (0..10).map(|n| tenant::create(&world.control, &DEV, new_tenant(&format!("tenant-{n}")), 2 * PATIENCE));
     let death = async {
         world.until_count("database WHERE state = 'planned'", 0).await;
         for _ in 0..2 {
@@ -140,7 +140,7 @@ async fn a_connection_that_breaks_at_any_byte_costs_a_retry_and_nothing_else() {
     for (n, bytes) in [1, 300, 900, 1_200, 1_600, 2_000, 2_500].into_iter().enumerate() {
         world.cluster_faults.set(Fault::CutAfter(bytes));
         let before = world.cluster_faults.accepted();
-        let creation = tenant::create(&world.control, new_tenant(&format!("tenant-{n}")), PATIENCE);
+        let creation = tenant::create(&world.control, &DEV, new_tenant(&format!("tenant-{n}")), PATIENCE);
         let mend = async {
             let tried = async || (world.cluster_faults.accepted() > before).then_some(());
             holm_testkit::eventually(PATIENCE, "an attempt", tried).await;
@@ -161,7 +161,7 @@ async fn another_server_at_a_registered_address_is_not_touched() {
     let sql = "UPDATE cluster SET system_identifier = system_identifier + 1";
     world.catalog().await.batch_execute(sql).await.unwrap();
     assert_eq!(world.trouble().await.code, ErrorCode::ClusterRefused);
-    let told = tenant::create(&world.control, new_tenant("goteborg"), Duration::from_millis(10)).await.unwrap_err();
+    let told = tenant::create(&world.control, &DEV, new_tenant("goteborg"), Duration::from_millis(10)).await.unwrap_err();
     assert_eq!(told.code, ErrorCode::NoDatabaseInTime);
     assert_eq!(world.count("database").await, 0);
 }

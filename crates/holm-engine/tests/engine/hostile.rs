@@ -4,7 +4,7 @@ use holm_core::role::DatabaseName;
 use holm_engine::environment;
 use holm_engine::{doctor, tenant};
 
-use crate::support::{SCHEMA, Setup, World, production, slug};
+use crate::support::{DEV, SCHEMA, Setup, World, production, slug};
 
 /// Everything that an owner can make and that somebody else could set off without meaning to. Each trap writes down who
 /// ran it.
@@ -77,8 +77,8 @@ async fn nothing_that_a_tenant_plants_runs_under_a_privileged_role_whatever_holm
     let log = world.server.log().len();
     // Everything that Holm does while a tenant is there.
     world.create("malmo").await.unwrap();
-    tenant::suspend(&world.control, &production(), &slug("goteborg")).await.unwrap();
-    tenant::resume(&world.control, &production(), &slug("goteborg")).await.unwrap();
+    tenant::suspend(&world.control, &DEV, &production(), &slug("goteborg")).await.unwrap();
+    tenant::resume(&world.control, &DEV, &production(), &slug("goteborg")).await.unwrap();
     tenant::show(&world.control, &production(), &slug("goteborg")).await.unwrap();
     world.write_migrations(&[("20260401090000_next", "CREATE TABLE next (id int)")]);
     world.create("stockholm").await.unwrap();
@@ -107,11 +107,11 @@ async fn fails_to_seed(world: &World) -> DatabaseName {
     let path = world.directory.path().join("broken.sql");
     std::fs::write(&path, "SELECT 1 / 0").unwrap();
     let broken = environment::NewEnvironment { seed: Some(holm_store::environment::Seed::SqlFile(path)), ..world.new_environment() };
-    environment::ensure(&world.control, broken).await.unwrap();
+    environment::ensure(&world.control, &DEV, broken).await.unwrap();
     world.create("uppsala").await.unwrap_err();
     let sql = "SELECT name FROM database ORDER BY created_at DESC LIMIT 1";
     let name: String = world.catalog().await.query_one(sql, &[]).await.unwrap().get(0);
-    environment::ensure(&world.control, world.new_environment()).await.unwrap();
+    environment::ensure(&world.control, &DEV, world.new_environment()).await.unwrap();
     name.parse().unwrap()
 }
 
@@ -128,10 +128,10 @@ async fn a_role_that_another_tenant_holds_on_to_is_locked_and_stops_nothing() {
     let path = world.directory.path().join("broken.sql");
     std::fs::write(&path, seed).unwrap();
     world.seed = Some(holm_store::environment::Seed::SqlFile(path));
-    environment::ensure(&world.control, world.new_environment()).await.unwrap();
+    environment::ensure(&world.control, &DEV, world.new_environment()).await.unwrap();
     world.create("malmo").await.unwrap_err();
     world.seed = None;
-    environment::ensure(&world.control, world.new_environment()).await.unwrap();
+    environment::ensure(&world.control, &DEV, world.new_environment()).await.unwrap();
     world.create("stockholm").await.unwrap();
     let admin = world.server.connect("postgres").await;
     let roles = "SELECT rolname::text, rolcanlogin FROM pg_roles WHERE starts_with(rolname, $1)";

@@ -8,12 +8,12 @@ use holm_core::credential::Level;
 use holm_core::secret::Secret;
 use holm_engine::cluster::{self, NewCluster};
 use holm_engine::credential::{self, CredentialScope, NewCredential};
-use holm_engine::{environment, token};
+use holm_engine::environment;
 use holm_store::environment::Seed;
 use holm_testkit::wire_faults::Fault;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{SCHEMA, Setup, World, production};
+use crate::support::{DEV, SCHEMA, Setup, World, production};
 
 /// Keeps what is written.
 #[derive(Clone, Default)]
@@ -50,11 +50,11 @@ async fn no_secret_is_in_the_log_or_in_a_problem_whatever_goes_wrong() {
     std::fs::write(&script, format!("#!/bin/sh\necho $DATABASE_URL > {}; echo $DATABASE_URL; exit 1\n", url.display())).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     world.seed = Some(Seed::Command(vec![script.to_str().unwrap().to_owned()]));
-    environment::ensure(&world.control, world.new_environment()).await.unwrap();
+    environment::ensure(&world.control, &DEV, world.new_environment()).await.unwrap();
     let mut told = format!("{:?}", world.create("goteborg").await.unwrap_err());
     let wrong = Secret::new("a wrong password of the admin".to_owned());
     let new = NewCluster { admin_password: wrong.clone(), ..world.new_cluster("production-1", "production") };
-    told += &format!("{new:?} {:?}", cluster::register(&world.control, new.clone()).await.unwrap_err());
+    told += &format!("{new:?} {:?}", cluster::register(&world.control, &DEV, new.clone()).await.unwrap_err());
     let credential = NewCredential {
         environment: production(),
         name: "app".parse().unwrap(),
@@ -62,9 +62,9 @@ async fn no_secret_is_in_the_log_or_in_a_problem_whatever_goes_wrong() {
         level: Level::Rw,
         secret: None,
     };
-    let issued = credential::issue(&world.control, credential.clone()).await.unwrap();
-    told += &format!("{:?}", credential::issue(&world.control, credential).await.unwrap_err());
-    let token = token::issue(&world.control, "ci", None).await.unwrap();
+    let issued = credential::issue(&world.control, &DEV, credential.clone()).await.unwrap();
+    told += &format!("{:?}", credential::issue(&world.control, &DEV, credential).await.unwrap_err());
+    let token = world.token(None).await.unwrap();
     world.write_migrations(&[("20260401090000_bad", "SELECT 1 / 0")]);
     told += &format!("{:?}", world.trouble().await);
     world.catalog_faults.set(Fault::Refuse);

@@ -4,11 +4,29 @@
 mod support;
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
+mod adding;
+#[cfg(test)]
+mod adopting;
+#[cfg(test)]
+mod approvals;
+#[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod clusters;
+#[cfg(test)]
+mod copying;
 #[cfg(test)]
 mod creating;
 #[cfg(test)]
 mod credentials;
+#[cfg(test)]
+mod deleting;
+#[cfg(test)]
+mod draining;
+#[cfg(test)]
+mod expiring;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
@@ -16,12 +34,25 @@ mod hostile;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod mails;
+mod renaming;
+#[cfg(test)]
+mod rotating;
+#[cfg(test)]
 mod routes;
+#[cfg(test)]
+mod scheduling;
 #[cfg(test)]
 mod seeding;
 #[cfg(test)]
 mod templates;
 #[cfg(test)]
 mod twins;
+#[cfg(test)]
+mod vault;
+#[cfg(test)]
+mod webhooks;

@@ -7,7 +7,7 @@ use holm_engine::tenant;
 use holm_testkit::eventually;
 use holm_testkit::wire_faults::Fault;
 
-use crate::support::{PATIENCE, Setup, World, new_tenant, production, slug};
+use crate::support::{DEV, PATIENCE, Setup, World, new_tenant, production, slug};
 
 #[tokio::test]
 async fn a_wrong_master_key_is_refused_at_the_start_and_overwrites_nothing() {
@@ -27,9 +27,9 @@ async fn a_catalog_that_goes_away_keeps_nobody_from_being_served_and_is_caught_u
     world.settled().await;
     let before = world.control.publisher().table();
     world.catalog_faults.set(Fault::Refuse);
-    let problem = tenant::create(&world.control, new_tenant("malmo"), Duration::from_secs(5)).await.unwrap_err();
+    let problem = tenant::create(&world.control, &DEV, new_tenant("malmo"), Duration::from_secs(5)).await.unwrap_err();
     assert_eq!(problem.code, ErrorCode::CatalogUnavailable);
-    let problem = tenant::suspend(&world.control, &production(), &slug("goteborg")).await.unwrap_err();
+    let problem = tenant::suspend(&world.control, &DEV, &production(), &slug("goteborg")).await.unwrap_err();
     assert_eq!(problem.code, ErrorCode::CatalogUnavailable);
     assert!(world.control.publisher().table().route(&production(), &slug("goteborg")).is_some(), "a route was lost");
     // Somebody else changes the catalog while this process cannot see it.
@@ -54,12 +54,13 @@ async fn a_catalog_that_falls_silent_holds_nobody_beyond_a_deadline() {
     world.settled().await;
     world.catalog_faults.set(Fault::BlackHole);
     let begun = Instant::now();
-    let problem = tenant::create(&world.control, new_tenant("malmo"), Duration::from_secs(5)).await.unwrap_err();
+    let problem = tenant::create(&world.control, &DEV, new_tenant("malmo"), Duration::from_secs(5)).await.unwrap_err();
     assert_eq!(problem.code, ErrorCode::CatalogUnavailable);
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     world.catalog_faults.set(Fault::Pass);
     world.until_count("cluster WHERE trouble IS NULL", 1).await;
-    let created = eventually(PATIENCE, "a tenant", async || tenant::create(&world.control, new_tenant("goteborg"), PATIENCE).await).await;
+    let created =
+        eventually(PATIENCE, "a tenant", async || tenant::create(&world.control, &DEV, new_tenant("goteborg"), PATIENCE).await).await;
     assert!(world.control.publisher().table().route_of(created.id).is_some());
 }
 

@@ -9,7 +9,7 @@ use holm_store::environment::Seed;
 use holm_testkit::eventually;
 use holm_testkit::wire_faults::Fault;
 
-use crate::support::{PATIENCE, SCHEMA, Setup, World, production, slug};
+use crate::support::{DEV, PATIENCE, SCHEMA, Setup, World, production, slug};
 
 impl World {
     /// Replaces the seed by a shell script.
@@ -18,7 +18,7 @@ impl World {
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         self.seed = Some(Seed::Command(vec![path.to_str().unwrap().to_owned(), "two words; $(x)".to_owned()]));
-        environment::ensure(&self.control, self.new_environment()).await.unwrap();
+        environment::ensure(&self.control, &DEV, self.new_environment()).await.unwrap();
     }
 }
 
@@ -46,7 +46,7 @@ async fn r97_a_seed_that_fails_frees_the_name_and_leaves_nothing_behind() {
     assert_eq!(tenant::show(&world.control, &production(), &slug("goteborg")).await.unwrap_err().code, ErrorCode::TenantNotFound);
     world.assert_whole().await;
     world.seed = None;
-    environment::ensure(&world.control, world.new_environment()).await.unwrap();
+    environment::ensure(&world.control, &DEV, world.new_environment()).await.unwrap();
     world.create("goteborg").await.unwrap();
     assert_eq!(world.count("tenant WHERE state = 'failed'").await, 1);
 }
@@ -55,7 +55,7 @@ async fn r97_a_seed_that_fails_frees_the_name_and_leaves_nothing_behind() {
 async fn r97_a_seed_file_that_is_not_there_is_named() {
     let mut world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
     world.seed = Some(Seed::SqlFile(world.directory.path().join("it's; absent.sql")));
-    environment::ensure(&world.control, world.new_environment()).await.unwrap();
+    environment::ensure(&world.control, &DEV, world.new_environment()).await.unwrap();
     let problem = world.create("goteborg").await.unwrap_err();
     assert_eq!(problem.code, ErrorCode::SeedFailed);
     assert!(problem.why.unwrap().contains("it's; absent.sql"));
@@ -114,7 +114,7 @@ async fn r97_a_seed_that_a_crash_cut_runs_again_and_the_tenant_is_finished() {
     let name: String = world.catalog().await.query_one("SELECT name FROM database WHERE state = 'ready'", &[]).await.unwrap().get(0);
     let holder = world.server.connect(&name).await;
     holder.batch_execute("SELECT pg_advisory_lock(1)").await.unwrap();
-    let creation = tenant::create(&world.control, crate::support::new_tenant("goteborg"), PATIENCE);
+    let creation = tenant::create(&world.control, &DEV, crate::support::new_tenant("goteborg"), PATIENCE);
     let crash = async {
         eventually(PATIENCE, "the seed's wait", async || {
             let sql = "SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'";

@@ -4,16 +4,24 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use holm_core::access::TokenScope;
+use holm_core::actor::{Actor, PrincipalKind, PrincipalName, SystemActor};
 use holm_core::cluster::ServerAddress;
 use holm_core::environment::{EnvironmentKind, EnvironmentName};
 use holm_core::error::Problem;
 use holm_core::role::{DatabaseName, RoleName};
+use holm_core::secret::Secret;
 use holm_core::slug::TenantSlug;
+use holm_engine::access::token::NewToken;
+use holm_engine::access::{principal, token};
 use holm_engine::cluster::{self, NewCluster};
 use holm_engine::control::{Control, ControlConfig};
 use holm_engine::doctor::{self, Finding, Verdict};
 use holm_engine::environment::{self, NewEnvironment};
+use holm_engine::mail::MailConfig;
+use holm_engine::programs::Programs;
 use holm_engine::secret::master_key::MasterKey;
+use holm_engine::secret::master_keys::MasterKeys;
 use holm_engine::tenant::{self, NewTenant};
 use holm_link::Publisher;
 use holm_store::catalog::Catalog;
@@ -22,6 +30,9 @@ use holm_store::tenant::Tenant;
 use holm_testkit::wire_faults::FaultProxy;
 use holm_testkit::{TestServer, database, eventually, new_server, server};
 use tokio_postgres::{Client, NoTls};
+
+/// Who acts where it does not matter who.
+pub(crate) static DEV: Actor = Actor::system(SystemActor::Dev);
 
 /// Longer than anything takes on a busy machine of two cores.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -83,7 +94,7 @@ impl World {
         let shared = holm_testkit::server().await;
         let catalog = database(shared).await.name;
         let catalog_faults = FaultProxy::start(shared.address.to_string()).await.unwrap();
-        let control = control(&catalog_faults, &catalog, KEY).await.unwrap();
+        let control = control(&catalog_faults, &catalog, MasterKey::from_bytes(KEY).into(), None).await.unwrap();
         let seed = setup.seed.map(|sql| {
             let path = directory.path().join("seed.sql");
             std::fs::write(&path, sql).unwrap();
@@ -92,23 +103,49 @@ impl World {
         let world = Self { server, control, directory, cluster_faults, catalog_faults, catalog, pool_size: setup.pool_size, seed };
         world.write_migrations(&setup.migrations);
         world.control.start();
-        environment::ensure(&world.control, world.new_environment()).await.unwrap();
+        environment::ensure(&world.control, &DEV, world.new_environment()).await.unwrap();
         world
     }
 
     /// Registers the server with the environment.
     pub(crate) async fn register(&self) {
-        cluster::register(&self.control, self.new_cluster("production-1", "production")).await.unwrap();
+        cluster::register(&self.control, &DEV, self.new_cluster("production-1", "production")).await.unwrap();
     }
 
     /// One more control plane over the same catalog, with a data plane of its own.
     pub(crate) async fn second_control(&self) -> Control {
-        control(&self.catalog_faults, &self.catalog, KEY).await.unwrap()
+        control(&self.catalog_faults, &self.catalog, MasterKey::from_bytes(KEY).into(), None).await.unwrap()
     }
 
     /// As after a start with another master key.
     pub(crate) async fn control_with(&self, key: [u8; 32]) -> Result<Control, Problem> {
-        control(&self.catalog_faults, &self.catalog, key).await
+        self.control_from(MasterKey::from_bytes(key).into()).await
+    }
+
+    /// As after a start with these master keys.
+    pub(crate) async fn control_from(&self, keys: MasterKeys) -> Result<Control, Problem> {
+        control(&self.catalog_faults, &self.catalog, keys, None).await
+    }
+
+    /// As after a start that keeps checkpoints; its tasks do not run.
+    pub(crate) async fn control_with_checkpoints(&self) -> Control {
+        let keys = MasterKey::from_bytes(KEY).into();
+        control(&self.catalog_faults, &self.catalog, keys, Some(self.checkpoints())).await.unwrap()
+    }
+
+    /// As after a start that writes mails; its tasks do not run.
+    pub(crate) async fn control_with_mail(&self, mail: MailConfig) -> Control {
+        let shared = server().await;
+        let mut config = tokio_postgres::Config::new();
+        config.host("127.0.0.1").port(self.catalog_faults.address().port()).dbname(self.catalog.as_str());
+        config.user(shared.superuser.as_str()).password(shared.password.expose());
+        let config = ControlConfig::new(Catalog::with_config(config, 10).unwrap(), MasterKey::from_bytes(KEY), Publisher::default());
+        Control::open(ControlConfig { mail: Some(mail), ..config }).await.unwrap()
+    }
+
+    /// Where these are kept.
+    pub(crate) fn checkpoints(&self) -> PathBuf {
+        self.directory.path().join("audit.checkpoints")
     }
 
     pub(crate) fn new_environment(&self) -> NewEnvironment {
@@ -148,7 +185,17 @@ impl World {
     }
 
     pub(crate) async fn create(&self, slug: &str) -> Result<Tenant, Problem> {
-        tenant::create(&self.control, new_tenant(slug), PATIENCE).await
+        tenant::create(&self.control, &DEV, new_tenant(slug), PATIENCE).await
+    }
+
+    /// A token of a principal `ci`, who may nothing.
+    pub(crate) async fn token(&self, secret: Option<Secret<String>>) -> Result<Secret<String>, Problem> {
+        let name: PrincipalName = "ci".parse().unwrap();
+        if principal::show(&self.control, &name).await.is_err() {
+            principal::create(&self.control, &DEV, &name, PrincipalKind::Machine).await.unwrap();
+        }
+        let new = NewToken { name: "ci".to_owned(), principal: name, scope: TokenScope::default(), lifetime: None, secret };
+        Ok(token::issue(&self.control, &DEV, new).await?.secret)
     }
 
     /// A connection to the catalog, for looking.
@@ -244,14 +291,26 @@ impl World {
 }
 
 /// A control plane over a catalog, not started.
-async fn control(faults: &FaultProxy, catalog: &DatabaseName, key: [u8; 32]) -> Result<Control, Problem> {
+async fn control(
+    faults: &FaultProxy,
+    catalog: &DatabaseName,
+    master_key: MasterKeys,
+    checkpoints: Option<PathBuf>,
+) -> Result<Control, Problem> {
     let shared = server().await;
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(faults.address().port()).dbname(catalog.as_str());
     config.user(shared.superuser.as_str()).password(shared.password.expose());
     let catalog = Catalog::with_config(config, 10).unwrap();
     let _ = catalog.migrate().await.unwrap();
-    Control::open(ControlConfig { catalog, master_key: MasterKey::from_bytes(key), publisher: Publisher::default() }).await
+    let config = ControlConfig::new(catalog, master_key, Publisher::default());
+    Control::open(ControlConfig { checkpoints, programs: Some(programs(shared)), ..config }).await
+}
+
+/// The client programs of the servers that tests run.
+pub(crate) fn programs(server: &TestServer) -> Programs {
+    let installation = server.installation();
+    Programs { directory: installation.bin.clone(), library_path: installation.library_path.clone() }
 }
 
 fn address(faults: &FaultProxy) -> ServerAddress {
@@ -267,5 +326,5 @@ pub(crate) fn slug(text: &str) -> TenantSlug {
 }
 
 pub(crate) fn new_tenant(name: &str) -> NewTenant {
-    NewTenant { environment: production(), slug: slug(name), cluster: None, parameters: Vec::new() }
+    NewTenant { environment: production(), slug: slug(name), cluster: None, parameters: Vec::new(), ttl: None }
 }

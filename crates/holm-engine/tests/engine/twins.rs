@@ -3,7 +3,7 @@
 use holm_engine::tenant;
 use holm_testkit::eventually;
 
-use crate::support::{PATIENCE, SCHEMA, Setup, World, new_tenant};
+use crate::support::{DEV, PATIENCE, SCHEMA, Setup, World, new_tenant};
 
 #[tokio::test]
 async fn two_control_planes_at_once_make_nothing_twice_and_lose_nothing() {
@@ -25,7 +25,7 @@ async fn two_control_planes_at_once_make_nothing_twice_and_lose_nothing() {
     };
     let creations = (0..24).map(|n| {
         let control = if n % 2 == 0 { &world.control } else { &twin };
-        tenant::create(control, new_tenant(&format!("tenant-{n}")), 2 * PATIENCE)
+        tenant::create(control, &DEV, new_tenant(&format!("tenant-{n}")), 2 * PATIENCE)
     });
     let (created, most) = tokio::join!(futures_util::future::join_all(creations), most);
     let mut databases: Vec<_> = created.into_iter().map(|tenant| tenant.unwrap().database.unwrap()).collect();

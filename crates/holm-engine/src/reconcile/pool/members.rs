@@ -5,7 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use holm_core::error::Problem;
 use holm_core::id::DatabaseId;
+use holm_core::key::KeyPurpose;
 use holm_core::role::DatabaseName;
+use holm_store::data_key::KeyOwner;
 use holm_store::database::{self, Database, DatabaseState, NewDatabase};
 use holm_store::sealed::Sealed;
 use holm_store::template::Template;
@@ -62,10 +64,15 @@ impl Pool<'_> {
     async fn plan_member(&self, template: &Template) -> Result<Option<Database>, Problem> {
         let id = DatabaseId::from_uuid(Uuid::now_v7());
         let logins = tokio::task::spawn_blocking(Logins::generate).await.expect("hashing does not panic");
-        let sealed_logins = Sealed::new(logins.seal(self.control.master_key(), id));
+        let sealing = self.control.keys().for_new(KeyOwner::Database(id), KeyPurpose::Logins).await?;
+        let sealed_logins = Sealed::new(logins.seal(&sealing.key, id));
         let new = NewDatabase { id, template: template.id, name: DatabaseName::generated(Uuid::new_v4()), sealed_logins };
         let mut tx = self.control.catalog().transaction().await?;
         let planned = database::plan(&mut tx, &new).await?;
+        if planned.is_some() {
+            // Whoever claims the database has its key with it: creating a tenant makes none.
+            sealing.keep(&mut tx).await?;
+        }
         tx.commit().await?;
         Ok(planned)
     }
@@ -111,10 +118,12 @@ impl Pool<'_> {
     async fn make_locked(&self, template: &Template, planned: &Database, session: &Connection) -> Result<(), Problem> {
         let catalog = self.control.catalog();
         let still = database::by_id(catalog, planned.id).await?.is_some_and(|now| now.state == DatabaseState::Planned);
-        if !still || planned.template != template.id {
+        if !still || planned.template != Some(template.id) {
             return Ok(());
         }
-        let logins = Logins::unseal(self.control.master_key(), planned.id, planned.sealed_logins.as_bytes())?;
+        let sealed = planned.sealed_logins.as_bytes();
+        let ring = self.control.keys().ring(Vec::new(), [sealed]).await?;
+        let logins = Logins::unseal(&ring, planned.id, sealed)?;
         let whole = member::Member { name: &planned.name, logins: &logins, template: &template.database, major: self.major };
         member::make(self.access, session, &whole).await.map_err(|error| self.problem(&error))?;
         let mut tx = catalog.transaction().await?;

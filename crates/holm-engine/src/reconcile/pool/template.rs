@@ -1,6 +1,6 @@
 //! The template that a cluster should have: of its environment's migrations as they are on disk now.
 
-use holm_core::error::Problem;
+use holm_core::error::{ErrorCode, Problem};
 use holm_core::role::DatabaseName;
 use holm_migrate::MigrationSet;
 use holm_store::template::{self, NewTemplate, Template, TemplateId, TemplateState};
@@ -42,7 +42,7 @@ impl Pool<'_> {
             }
             return Ok(ready.clone());
         }
-        let planned = self.plan(fingerprint).await?;
+        let Some(planned) = self.plan(fingerprint).await? else { return Err(self.no_pool()) };
         self.build(&planned, &migrations).await?;
         self.switch_to(planned.id).await?;
         Ok(Template { state: TemplateState::Ready, ..planned })
@@ -55,7 +55,7 @@ impl Pool<'_> {
     }
 
     /// Commits the name before anything has it.
-    async fn plan(&self, fingerprint: String) -> Result<Template, Problem> {
+    async fn plan(&self, fingerprint: String) -> Result<Option<Template>, Problem> {
         let new = NewTemplate {
             id: TemplateId::from_uuid(Uuid::now_v7()),
             cluster: self.cluster.id,
@@ -70,12 +70,21 @@ impl Pool<'_> {
 
     async fn build(&self, planned: &Template, migrations: &MigrationSet) -> Result<(), Problem> {
         lock::one(self.admin, planned.id.as_uuid()).await.map_err(|error| self.problem(&error))?;
+        // It may have been given up while the lock was waited for; what is made then would be nobody's.
+        if template::by_id(self.control.catalog(), planned.id).await?.is_none_or(|now| now.state == TemplateState::Retired) {
+            let _ = lock::release(self.admin, planned.id.as_uuid()).await;
+            return Err(self.no_pool());
+        }
         let made = on_cluster::make(self.access, self.admin, &planned.database, self.major, migrations).await;
         let problem = made.err().map(|error| error.problem(&self.cluster.name));
         template::set_trouble(self.control.catalog(), planned.id, problem.as_ref()).await?;
         // Not given back after a failure that closed the session; then it went with the session.
         let _ = lock::release(self.admin, planned.id.as_uuid()).await;
         problem.map_or(Ok(()), Err)
+    }
+
+    fn no_pool(&self) -> Problem {
+        Problem::new(ErrorCode::ClusterClosed, format!("no pool is kept on cluster `{}` any more", self.cluster.name))
     }
 
     /// In one transaction, so that nobody finds the new template ready and the members of the old one still handed out.

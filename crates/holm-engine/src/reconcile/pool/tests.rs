@@ -47,7 +47,7 @@ async fn to_the_end(control: &Control, id: ClusterId) {
     for part in Part::ALL {
         let settled = async || match pass(control, id, part).await {
             Ok(Pass::Settled) => Ok(()),
-            Ok(Pass::Busy) => Err(None::<Problem>),
+            Ok(Pass::Busy | Pass::Gone) => Err(None::<Problem>),
             Err(problem) => Err(Some(problem)),
         };
         eventually(PATIENCE, "a pass to its end", settled).await;

@@ -6,21 +6,26 @@ use holm_core::credential::Level;
 use holm_core::id::DatabaseId;
 use uuid::Uuid;
 
+use crate::secret::data_key::DataKey;
 use crate::secret::logins::Logins;
 use crate::secret::master_key::MasterKey;
-use crate::support::{KEY, Setup, World, production, slug};
+use crate::support::{DEV, KEY, Setup, World, production, slug};
 use crate::tenant;
 
 /// Copies of one tenant with names and sealed logins of their own.
 const COPY: &str = "\
 WITH made AS (
-    SELECT * FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS made (id, logins, n)
+    SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::bytea[]) WITH ORDINALITY AS made (id, logins, key, wrapped, n)
 ), databases AS (
     INSERT INTO database (id, cluster_id, environment_id, template_id, name, state, sealed_logins, ready_at)
     SELECT made.id, d.cluster_id, d.environment_id, d.template_id, 't_' || replace(made.id::text, '-', ''), 'claimed', made.logins, now()
     FROM made, database d
     WHERE d.state = 'claimed'
     RETURNING id
+), keys AS (
+    INSERT INTO data_key (id, database_id, purpose, master_key_id, wrapped)
+    SELECT made.key, made.id, 'logins', m.id, made.wrapped
+    FROM made, master_key m
 )
 INSERT INTO tenant (id, environment_id, slug, database_id, state, seeded, epoch, parameters, route_version)
 SELECT gen_random_uuid(), t.environment_id, 'tenant-' || made.n, made.id, 'serving', true, 1, '[]', 1
@@ -33,20 +38,26 @@ async fn twenty_thousand_tenants_are_loaded_at_a_start_and_one_change_costs_one_
     let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
     world.create("goteborg").await.unwrap();
     world.control.shutdown().await;
-    let (key, logins) = (MasterKey::from_bytes(KEY), Logins::generate());
+    let (master, logins) = (MasterKey::from_bytes(KEY), Logins::generate());
     let ids: Vec<Uuid> = (0..COUNT).map(|_| Uuid::now_v7()).collect();
-    let sealed: Vec<Vec<u8>> = ids.iter().map(|id| logins.seal(&key, DatabaseId::from_uuid(*id))).collect();
-    world.catalog().await.execute(COPY, &[&ids, &sealed]).await.unwrap();
+    let keys: Vec<DataKey> = (0..COUNT).map(|_| DataKey::generate()).collect();
+    let sealed: Vec<Vec<u8>> = ids.iter().zip(&keys).map(|(id, key)| logins.seal(key, DatabaseId::from_uuid(*id))).collect();
+    let key_ids: Vec<Uuid> = keys.iter().map(|key| key.id().as_uuid()).collect();
+    let wrapped: Vec<Vec<u8>> = keys.iter().map(|key| master.wrap(key)).collect();
+    world.catalog().await.execute(COPY, &[&ids, &sealed, &key_ids, &wrapped]).await.unwrap();
+    let begun = Instant::now();
+    assert!(keys.iter().zip(&wrapped).all(|(key, wrapped)| master.unwrap(key.id(), wrapped).is_some()));
+    println!("{COUNT} data keys unwrapped in {:?}", begun.elapsed());
     let begun = Instant::now();
     let control = world.second_control().await;
     let loaded = begun.elapsed();
     let table = control.publisher().table();
     assert_eq!(table.tenant_count(), COUNT + 1);
     let route = table.route(&production(), &slug("tenant-20000")).unwrap();
-    assert_eq!(route.login(Level::Ro).keys.client_key, logins.for_route(&route.database)[2].keys.client_key);
+    assert_eq!(route.login(Level::Ro).unwrap().keys.client_key, logins.for_route(&route.database)[2].keys.client_key);
     control.start();
     let begun = Instant::now();
-    let suspended = tenant::suspend(&control, &production(), &slug("tenant-10000")).await.unwrap();
+    let suspended = tenant::suspend(&control, &DEV, &production(), &slug("tenant-10000")).await.unwrap();
     let changed = begun.elapsed();
     let after = control.publisher().table();
     assert_eq!(after.route_of(suspended.id).unwrap().epoch, suspended.epoch);

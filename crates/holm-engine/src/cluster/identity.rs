@@ -1,0 +1,148 @@
+//! Which server, and which database on it, an address leads to: compared with what Holm knows, by identity.
+//!
+//! Promises: the catalog, a server or a database that Holm has already is recognised behind another address, a pooler or
+//! Holm's own proxy. Known by the identifier that `initdb` gave; where that may not be read, an advisory lock taken on one
+//! side is looked for on the other.
+
+use holm_core::capability::Authentication;
+use holm_core::cluster::ServerAddress;
+use holm_core::error::{Changed, ErrorCode, Problem};
+use holm_store::cluster::Cluster;
+use holm_store::place;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::capability::{Seen, Unseen};
+use super::connect::{Access, Connection};
+use super::trouble::ClusterError;
+use crate::control::Control;
+use crate::operation::digest;
+use crate::secret::random;
+
+/// A lock on a 64-bit key, as `pg_locks` shows it (PostgreSQL, 54.12).
+const LIT: &str = "\
+SELECT 1
+FROM pg_locks
+WHERE locktype = 'advisory' AND objsubid = 1
+    AND classid::bigint = (($1::bigint >> 32) & 4294967295) AND objid::bigint = ($1::bigint & 4294967295)";
+const LIGHT: &str = "SELECT pg_advisory_lock($1)";
+
+/// The catalog's time, by which observations are dated.
+pub(crate) async fn now(control: &Control) -> Result<Timestamp, Problem> {
+    let mut tx = control.catalog().transaction().await?;
+    let now = holm_store::operation::now(&mut tx).await?;
+    tx.rollback().await?;
+    Ok(digest::kept(now))
+}
+
+/// What an operation holds that is about to take a name, a server or a database: a second one for it is refused at once.
+pub(crate) fn claim(what: &str) -> Uuid {
+    let (first, _) =
+        digest::hash(format!("holm claim {what}").as_bytes()).split_first_chunk().map_or(([0; 16], ()), |(first, _)| (*first, ()));
+    Uuid::from_bytes(first)
+}
+
+/// What a server is known by: what `initdb` gave it, or a stand-in made of address, database and role.
+pub(crate) fn identifier(seen: &Seen, access: &Access) -> i64 {
+    seen.system_identifier.unwrap_or_else(|| {
+        let text = format!("{}\n{}\n{}\n{}\n{}", access.address, seen.database_oid, access.home(), seen.role_oid, access.role);
+        let (first, _) = digest::hash(text.as_bytes()).split_first_chunk().map_or(([0; 8], ()), |(first, _)| (*first, ()));
+        i64::from_be_bytes(first)
+    })
+}
+
+/// Refuses the catalog's own server.
+///
+/// # Errors
+/// [`ErrorCode::CatalogItself`]; the catalog does not answer.
+pub(crate) async fn is_not_the_catalog(control: &Control, seen: &Seen, address: &ServerAddress) -> Result<(), Problem> {
+    let own = place::own(control.catalog()).await?;
+    let same = match (own.system_identifier, seen.system_identifier) {
+        (Some(own), Some(other)) => own == other,
+        _ => {
+            let beacon = place::beacon(control.catalog()).await?;
+            is_lit(&seen.session, beacon.key).await.map_err(|error| at(address, &error))?
+        }
+    };
+    if !same {
+        return Ok(());
+    }
+    Err(Problem::new(ErrorCode::CatalogItself, format!("the server at {address} is the one that holds Holm's catalog"))
+        .because("every tenant's sealed secrets are there, and a tenant's role must not be")
+        .next("give tenants a server of their own"))
+}
+
+/// The clusters that are on this server, in whatever environment.
+///
+/// # Errors
+/// The catalog does not answer.
+pub(crate) async fn known(control: &Control, seen: &Seen, access: &Access) -> Result<Vec<Cluster>, Problem> {
+    let mut known = holm_store::cluster::on_server(control.catalog(), identifier(seen, access)).await?;
+    // By identifier all that can be found is found when both sides have one.
+    for cluster in holm_store::cluster::list(control.catalog()).await? {
+        let comparable = seen.system_identifier.is_some() && is_by_identifier(&cluster);
+        if !comparable && !known.iter().any(|known| known.id == cluster.id) && is_on(control, &cluster, &seen.session).await {
+            known.push(cluster);
+        }
+    }
+    Ok(known)
+}
+
+fn is_by_identifier(cluster: &Cluster) -> bool {
+    use holm_core::capability::KnownBy;
+    cluster.capability.as_ref().is_none_or(|capability| capability.facts.known_by == KnownBy::SystemIdentifier)
+}
+
+/// A cluster that does not answer cannot be compared, and is not what has just answered.
+async fn is_on(control: &Control, cluster: &Cluster, session: &Connection) -> bool {
+    let Ok(access) = control.access(cluster).await else { return false };
+    let Ok(other) = access.maintenance().await else { return false };
+    let key = i64::from_be_bytes(random::bytes());
+    let lit = match other.query("light a beacon", LIGHT, &[&key]).await {
+        Ok(_) => is_lit(session, key).await.unwrap_or(false),
+        Err(_) => false,
+    };
+    other.close().await;
+    lit
+}
+
+async fn is_lit(session: &Connection, key: i64) -> Result<bool, ClusterError> {
+    Ok(!session.query("look for a beacon", LIT, &[&key]).await?.is_empty())
+}
+
+/// A server that was restored over another, or an address that was given away.
+pub(crate) fn another_server(cluster: &Cluster) -> Problem {
+    Problem::new(ErrorCode::ClusterRefused, format!("another server answers at the address of cluster `{}`", cluster.name))
+        .because(format!("its system identifier is not the one that was registered for {}", cluster.access.address))
+        .next("register the server under its new address, or start the right one")
+}
+
+/// Trouble with a server that is not a cluster yet.
+pub(crate) fn at(address: &ServerAddress, error: &ClusterError) -> Problem {
+    let named: holm_core::cluster::ClusterName = "new".parse().expect("a constant that is a name");
+    let mut problem = error.problem(&named).changed(Changed::Nothing);
+    problem.what = problem.what.replace("cluster `new`", &format!("the server at {address}"));
+    problem
+}
+
+/// Why a server could not be looked at, as people are told.
+pub(crate) fn unseen(unseen: &Unseen, access: &Access) -> Problem {
+    let (address, role) = (&access.address, &access.role);
+    match unseen {
+        Unseen::Cluster(error) => at(address, error),
+        Unseen::OverTlsOnly => {
+            Problem::new(ErrorCode::TlsTowardsServer, format!("the server at {address} lets role `{role}` in over TLS only"))
+                .because("TLS towards clusters is not there yet")
+                .next("let Holm's address in without TLS over a private network: `host` instead of `hostssl` in `pg_hba.conf`")
+        }
+        Unseen::NotScram(method) => not_scram(access, *method),
+    }
+}
+
+/// Stored keys answer only to SCRAM.
+pub(crate) fn not_scram(access: &Access, method: Authentication) -> Problem {
+    let what = format!("the server at {} lets role `{}` in by {}", access.address, access.role, method.as_str());
+    Problem::new(ErrorCode::NotScram, what)
+        .because("the data plane holds keys and no passwords, and keys answer only to scram-sha-256")
+        .next("set `password_encryption = scram-sha-256` there, set the role's password again, and `scram-sha-256` in `pg_hba.conf`")
+}

@@ -1,0 +1,191 @@
+//! Forgets a cluster: what Holm closed there is opened again, then its password and everything about it are gone.
+//!
+//! Promises: a cluster with a tenant on it is refused, and so is one that was not drained; until the last step it can be
+//! cancelled. Abandoned, a server is forgotten without a look at it, for one that is gone for good: its tenants are given
+//! up, which nothing brings back.
+
+use holm_core::actor::Actor;
+use holm_core::audit::{AuditAction, Reason, Subject};
+use holm_core::cluster::ClusterName;
+use holm_core::cluster::state::{ClusterEvent, ClusterState};
+use holm_core::error::{ErrorCode, Problem};
+use holm_core::id::{ClusterId, OperationId};
+use holm_core::tenant::TenantEvent;
+use holm_store::cluster::{Cluster, life};
+use holm_store::state::Update;
+use holm_store::tenant;
+use holm_store::tx::Tx;
+use serde::{Deserialize, Serialize};
+
+use super::drain::{not_now, refuse_adopted};
+use super::{add, guard, named};
+use crate::control::{CONFIRM_PATIENCE, Control};
+use crate::operation::acting::Acting;
+use crate::operation::definition::{Act, Flow, Operation, RETRY_FOR, Step, StepError, Stepped, Undo};
+use crate::operation::request::{Request, request};
+
+/// The operation.
+pub(crate) struct Remove;
+
+/// What it knows.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct State {
+    cluster: ClusterId,
+    name: ClusterName,
+    /// Whether the server is left alone, whatever is on it.
+    abandon: bool,
+}
+
+impl Operation for Remove {
+    type State = State;
+    const KIND: &'static str = "cluster.remove";
+    const ACTION: AuditAction = AuditAction::ClusterRemove;
+    const STEPS: &'static [Step<State>] = &[
+        Step {
+            name: "give back",
+            act: Act::Outside(|acting, state| Box::pin(give_back(acting, state))),
+            undo: Undo::Outside(|acting, state| Box::pin(take_again(acting, state))),
+            retry_for: RETRY_FOR,
+            no_return: false,
+        },
+        Step {
+            name: "forget",
+            act: Act::Catalog(|_, tx, state| Box::pin(forget(tx, state))),
+            undo: Undo::Nothing,
+            retry_for: RETRY_FOR,
+            no_return: true,
+        },
+        Step {
+            name: "routes",
+            act: Act::Outside(|acting, _| Box::pin(confirm(acting))),
+            undo: Undo::Nothing,
+            retry_for: RETRY_FOR,
+            no_return: false,
+        },
+    ];
+}
+
+async fn give_back(acting: &Acting, state: &mut State) -> Stepped {
+    if state.abandon {
+        return Ok(Flow::Done);
+    }
+    let site = acting.site(state.cluster).await?;
+    add::empty(acting, &site).await?;
+    guard::reopen(&site.admin, &site.cluster.public_before).await.map_err(|error| site.retry(&error))?;
+    site.leave().await;
+    Ok(Flow::Done)
+}
+
+/// It is Holm's again, as it was while it was drained.
+async fn take_again(acting: &Acting, state: &State) -> Result<(), StepError> {
+    if state.abandon || holm_store::cluster::by_id(acting.control.catalog(), state.cluster).await?.is_none() {
+        return Ok(());
+    }
+    let site = acting.site(state.cluster).await?;
+    guard::close_to_public(&site.admin).await.map_err(|error| site.retry(&error))?;
+    site.leave().await;
+    Ok(())
+}
+
+async fn forget(tx: &mut Tx, state: &mut State) -> Stepped {
+    if state.abandon {
+        give_up_tenants(tx, state).await?;
+        let _ = life::tell(tx, state.cluster, ClusterEvent::LetGo).await?;
+        return Ok(Flow::Done);
+    }
+    match life::tell(tx, state.cluster, ClusterEvent::Forget).await? {
+        Update::Done | Update::Absent => Ok(Flow::Done),
+        Update::Refused(now) => Err(StepError::Retry(not_now(&state.name, now, "removed"))),
+    }
+}
+
+/// Whatever state they are in: their data is where nobody gets at it any more.
+async fn give_up_tenants(tx: &mut Tx, state: &State) -> Result<(), StepError> {
+    let failure = Problem::new(ErrorCode::ClusterClosed, format!("cluster `{}` was abandoned", state.name));
+    for resident in life::residents_within(tx, state.cluster).await? {
+        if let tenant::Moved::Refused(_) = tenant::tell_one(tx, resident.id, TenantEvent::Delete).await? {
+            // Being created, or deleted already.
+            let _ = tenant::fail(tx, resident.id, &failure).await?;
+        }
+        let _ = tenant::drop_one(tx, resident.id).await?;
+    }
+    Ok(())
+}
+
+async fn confirm(acting: &Acting) -> Stepped {
+    acting.control.confirmed_now(CONFIRM_PATIENCE).await?;
+    Ok(Flow::Done)
+}
+
+/// What becomes of a server that is removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Manner {
+    /// It is left in order; nothing of Holm's is on it.
+    InOrder,
+    /// It is left as it is, and so are the tenants on it.
+    Abandoned,
+}
+
+/// Removes a cluster, and returns the operation that does.
+///
+/// # Errors
+/// No such cluster; in order, [`ErrorCode::ClusterInUse`] with its tenants and [`ErrorCode::ClusterClosed`] if it is not
+/// drained; one that another operation is changing; trouble with the catalog.
+///
+/// # Cancel safety
+/// Safe: once begun it is finished.
+pub async fn remove(
+    control: &Control,
+    by: &Actor,
+    name: &ClusterName,
+    manner: Manner,
+    reason: Option<Reason>,
+) -> Result<OperationId, Problem> {
+    control.tasks().finish("remove a cluster", begin(control.clone(), by.clone(), name.clone(), manner, reason)).await
+}
+
+async fn begin(control: Control, by: Actor, name: ClusterName, manner: Manner, reason: Option<Reason>) -> Result<OperationId, Problem> {
+    let cluster = named(&control, &name).await?;
+    if manner == Manner::InOrder {
+        refuse(&control, &cluster).await?;
+    }
+    let state = State { cluster: cluster.id, name: name.clone(), abandon: manner == Manner::Abandoned };
+    let wanted = Request {
+        by,
+        environment: Some((cluster.environment_id, cluster.environment.clone())),
+        // Nothing is done on a server that is abandoned, and nothing there may keep it.
+        cluster: Some(cluster.id).filter(|_| manner == Manner::InOrder),
+        subject: format!("cluster `{name}` in `{}`", cluster.environment),
+        audited: Subject::Cluster(cluster.id),
+        holds: vec![cluster.id.as_uuid()],
+        parent: None,
+        reason,
+        deadline: None,
+        state,
+    };
+    let mut tx = control.catalog().transaction().await?;
+    let operation = request::<Remove>(&mut tx, wanted).await?;
+    tx.commit().await?;
+    control.nudge();
+    Ok(operation)
+}
+
+async fn refuse(control: &Control, cluster: &Cluster) -> Result<(), Problem> {
+    let (name, environment) = (&cluster.name, &cluster.environment);
+    refuse_adopted(cluster, "removed")?;
+    let tenants = life::residents(control.catalog(), cluster.id).await?.len();
+    if tenants > 0 {
+        let are = if tenants == 1 { "tenant is" } else { "tenants are" };
+        return Err(Problem::new(ErrorCode::ClusterInUse, format!("cluster `{name}` cannot be removed: {tenants} {are} on it"))
+            .next(format!("drain it, which waits until they are gone: `holm cluster drain {name} --env {environment}`"))
+            .next(format!(
+                "if the server is gone for good, give them up with it: `holm cluster remove {name} --env {environment} --abandon`"
+            )));
+    }
+    if cluster.state != ClusterState::Drained {
+        return Err(
+            not_now(name, cluster.state, "removed").next(format!("drain it first: `holm cluster drain {name} --env {environment}`"))
+        );
+    }
+    Ok(())
+}

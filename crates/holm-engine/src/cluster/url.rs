@@ -1,0 +1,120 @@
+//! Where a server is, as people write it: `postgresql://user:password@host:port/database`.
+//!
+//! Promises: one host, one port, one role; no text of it that could hold the password is repeated in a refusal. Refuses
+//! what Holm would not heed: sockets, several hosts, TLS, parameters.
+
+use holm_core::cluster::ServerAddress;
+use holm_core::error::{ErrorCode, Problem};
+use holm_core::role::{DatabaseName, RoleName};
+use holm_core::secret::Secret;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+/// PostgreSQL's own.
+const PORT: u16 = 5432;
+
+/// What a URL says.
+#[derive(Clone, Debug)]
+pub struct ServerUrl {
+    /// Where it listens.
+    pub address: ServerAddress,
+    /// Who to log in as.
+    pub role: RoleName,
+    /// With what.
+    pub password: Secret<String>,
+    /// Which database, if it says one.
+    pub database: Option<DatabaseName>,
+}
+
+impl ServerUrl {
+    /// Reads a URL; a password that is given beside it counts instead of its own.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidValue`], [`ErrorCode::TlsTowardsServer`], [`ErrorCode::NotScram`] for a password that keys cannot
+    /// be derived from.
+    pub fn parse(url: &Secret<String>, password: Option<&Secret<String>>) -> Result<Self, Problem> {
+        let text = url.expose();
+        if !(text.starts_with("postgresql://") || text.starts_with("postgres://")) {
+            return Err(invalid("it does not begin with `postgresql://`"));
+        }
+        // The driver's own words could repeat a part of it.
+        let config: Config = text.parse().map_err(|_| invalid("it cannot be read as a URL with parameters that PostgreSQL knows"))?;
+        if matches!(config.get_ssl_mode(), SslMode::Require) {
+            return Err(Problem::new(ErrorCode::TlsTowardsServer, "the URL asks for TLS")
+                .because("TLS towards clusters is not there yet")
+                .next("leave `sslmode` out, and reach the server over a private network"));
+        }
+        let host = match config.get_hosts() {
+            [Host::Tcp(host)] if !host.is_empty() => host.trim_start_matches('[').trim_end_matches(']').into(),
+            [_] | [] => return Err(invalid("it names no host that is reached by TCP")),
+            _ => return Err(invalid("it names several hosts; give the primary")),
+        };
+        let port = config.get_ports().first().copied().unwrap_or(PORT);
+        let role = config.get_user().ok_or_else(|| invalid("it names no role"))?.parse().map_err(|error| invalid(&format!("{error}")))?;
+        let own = config.get_password().map(|bytes| String::from_utf8(bytes.to_vec()).map(Secret::new)).transpose();
+        let own = own.map_err(|_| not_ascii())?;
+        let password = password.cloned().or(own).filter(|password| !password.expose().is_empty());
+        let password = password.ok_or_else(|| invalid("it has no password, and none is given beside it"))?;
+        // SASLprep leaves printable ASCII alone; anything else some client would derive another key from.
+        if !password.expose().bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+            return Err(not_ascii());
+        }
+        let database = config.get_dbname().map(str::parse).transpose().map_err(|error| invalid(&format!("{error}")))?;
+        Ok(Self { address: ServerAddress { host, port }, role, password, database })
+    }
+}
+
+fn invalid(why: &str) -> Problem {
+    Problem::new(ErrorCode::InvalidValue, "the server's URL cannot be used")
+        .because(why)
+        .next("give it as `postgresql://user:password@host:port/database`")
+}
+
+fn not_ascii() -> Problem {
+    Problem::new(ErrorCode::InvalidValue, "the password cannot be used")
+        .because("it has characters that are not printable ASCII")
+        .next("set another password for the role")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<ServerUrl, Problem> {
+        ServerUrl::parse(&Secret::new(text.to_owned()), None)
+    }
+
+    #[test]
+    fn a_url_is_read_with_what_is_encoded_in_it() {
+        let url = parse("postgresql://a%40b:p%2Fw%20x@db.example.com/app%20one").unwrap();
+        assert_eq!((url.address.to_string(), url.role.as_str()), ("db.example.com:5432".to_owned(), "a@b"));
+        assert_eq!((url.password.expose().as_str(), url.database.unwrap().as_str()), ("p/w x", "app one"));
+        let beside = Secret::new("other".to_owned());
+        let url = ServerUrl::parse(&Secret::new("postgres://holm@[::1]:6000".to_owned()), Some(&beside)).unwrap();
+        assert_eq!((url.address.to_string(), url.password == beside, url.database), ("[::1]:6000".to_owned(), true, None));
+    }
+
+    #[test]
+    fn what_would_not_be_heeded_is_refused_and_no_password_is_repeated() {
+        for text in [
+            "",
+            "host=x user=y password=hunter22",
+            "mysql://u:hunter22@h/d",
+            "postgresql://u:hunter22@/d",
+            "postgresql://u:hunter22@h1,h2/d",
+            "postgresql://u:hunter22@h:99999/d",
+            "postgresql://u:hunter22@h/d?sslrootcert=x",
+            "postgresql://u:hunter22@h/d?sslmode=require",
+            "postgresql://h/d",
+            "postgresql://u@h/d",
+            "postgresql://u:@h/d",
+            "postgresql://u:hunter22%C3%A5@h/d",
+            "postgresql://u:hunter22%00@h/d",
+        ] {
+            let problem = parse(text).unwrap_err();
+            assert!(!format!("{problem:?}").contains("hunter22"), "{problem:?}");
+            assert!(!problem.next.is_empty());
+        }
+        assert_eq!(parse("postgresql://u:p@h/d?sslmode=require").unwrap_err().code, ErrorCode::TlsTowardsServer);
+    }
+}

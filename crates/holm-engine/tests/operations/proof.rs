@@ -1,0 +1,10 @@
+//! The proofs, each over every operation.
+
+mod clock;
+mod failed;
+mod killed;
+mod repeated;
+mod restarted;
+mod said;
+mod stopped;
+mod two_processes;
