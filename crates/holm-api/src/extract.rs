@@ -3,15 +3,22 @@
 //! Promises: a parameter or field that does not exist is an error and never ignored, since an ignored one once gave write
 //! access to somebody who had asked for read-only (supabase/mcp#212). Every refusal is in the envelope.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use holm_core::actor::PrincipalName;
+use holm_core::cluster::ClusterName;
 use holm_core::credential::CredentialName;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
+use holm_core::id::{MessageId, OperationId};
 use holm_core::slug::TenantSlug;
+use holm_core::webhook::WebhookName;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -60,12 +67,28 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+/// A JSON body that may be left out, and is then the default.
+pub(crate) struct MaybeBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await.map_err(unread)?;
+        if matches!(bytes.trim_ascii(), b"" | b"null") {
+            return Ok(Self(T::default()));
+        }
+        Body::from_request(Request::from_parts(parts, bytes.into()), state).await.map(|Body(body)| Self(body))
+    }
+}
+
 fn is_json(request: &Request) -> bool {
     let declared = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     declared.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn unread(rejection: BytesRejection) -> Problem {
+pub(crate) fn unread(rejection: BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         Problem::new(ErrorCode::BodyTooLarge, format!("the body is larger than {} bytes", crate::BODY_BYTES_MAX))
             .next("send only the fields in `/openapi.json`, which need far less")
@@ -92,10 +115,84 @@ pub(crate) struct TenantPath {
     pub(crate) slug: TenantSlug,
 }
 
+/// `{id}` of a path.
+pub(crate) struct OperationPath(pub(crate) OperationId);
+
+impl<S: Send + Sync> FromRequestParts<S> for OperationPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = path(parts, state).await?;
+        let id = refusal::value("operation's id", segment(&path, "id")).map_err(|problem| problem.next("list them: `holm op list`"))?;
+        Ok(Self(id))
+    }
+}
+
 /// `{environment}` and `{name}` of a path.
 pub(crate) struct CredentialPath {
     pub(crate) environment: EnvironmentName,
     pub(crate) name: CredentialName,
+}
+
+/// `{name}` of a path to a principal.
+pub(crate) struct PrincipalPath(pub(crate) PrincipalName);
+
+/// `{name}` of a path to what has a name.
+pub(crate) struct NamePath<T>(pub(crate) T);
+
+/// `{name}` and `{id}` of a path to a message.
+pub(crate) struct MessagePath {
+    pub(crate) webhook: WebhookName,
+    pub(crate) id: MessageId,
+}
+
+/// `{id}` of a path.
+pub(crate) struct IdPath<T>(pub(crate) T);
+
+/// `{name}` of a path, which is a cluster's.
+pub(crate) struct ClusterNamePath(pub(crate) ClusterName);
+
+/// `{environment}` and `{name}` of a path, which is a cluster's.
+pub(crate) struct ClusterPath {
+    pub(crate) environment: EnvironmentName,
+    pub(crate) name: ClusterName,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PrincipalPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = path(parts, state).await?;
+        Ok(Self(refusal::value("principal's name", segment(&path, "name"))?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ClusterNamePath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = path(parts, state).await?;
+        Ok(Self(refusal::value("cluster's name", segment(&path, "name"))?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ClusterPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = path(parts, state).await?;
+        let environment = refusal::environment(segment(&path, "environment"))?;
+        Ok(Self { environment, name: refusal::value("cluster's name", segment(&path, "name"))? })
+    }
+}
+
+impl<S: Send + Sync, T: FromStr<Err: Display>> FromRequestParts<S> for IdPath<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = path(parts, state).await?;
+        Ok(Self(refusal::value("id", segment(&path, "id"))?))
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for EnvironmentPath {
@@ -124,6 +221,25 @@ impl<S: Send + Sync> FromRequestParts<S> for CredentialPath {
         let path = path(parts, state).await?;
         let environment = refusal::environment(segment(&path, "environment"))?;
         Ok(Self { environment, name: refusal::value("credential's name", segment(&path, "name"))? })
+    }
+}
+
+impl<S: Send + Sync, T: FromStr<Err: Display>> FromRequestParts<S> for NamePath<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = path(parts, state).await?;
+        Ok(Self(refusal::value("name", segment(&path, "name"))?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MessagePath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = path(parts, state).await?;
+        let webhook = refusal::value("webhook's name", segment(&path, "name"))?;
+        Ok(Self { webhook, id: refusal::value("id", segment(&path, "id"))? })
     }
 }
 

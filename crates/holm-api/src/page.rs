@@ -28,6 +28,11 @@ pub(crate) struct PageParams {
 }
 
 impl PageParams {
+    /// For lists that have parameters of their own besides.
+    pub(crate) const fn new(limit: Option<u32>, cursor: Option<String>) -> Self {
+        Self { limit, cursor }
+    }
+
     /// How many are wanted.
     ///
     /// # Errors
@@ -60,7 +65,7 @@ pub(crate) fn next(limit: u32, given: usize, last: Option<impl std::fmt::Display
 }
 
 /// The cursor that goes on after a key.
-fn cursor(key: impl std::fmt::Display) -> String {
+pub fn cursor(key: impl std::fmt::Display) -> String {
     URL_SAFE_NO_PAD.encode(key.to_string())
 }
 

@@ -1,5 +1,8 @@
 //! What the API itself says no to, before anything is asked of the engine; each with what would have been accepted.
 
+use std::time::Duration;
+
+use holm_core::audit::Reason;
 use holm_core::credential::Level;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
@@ -48,9 +51,50 @@ pub(crate) fn level(text: &str) -> Result<Level, Problem> {
     value("level", text)
 }
 
+/// Reads a span of time from a request: `30d`, `12h`, `90m`, `45s`, or `0`.
+///
+/// # Errors
+/// It is none; `what` names it.
+pub fn span(what: &str, text: &str) -> Result<Duration, Problem> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let seconds = match unit {
+        "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        "d" => Some(24 * 3600),
+        "w" => Some(7 * 24 * 3600),
+        "" if number == "0" => Some(1),
+        _ => None,
+    };
+    let span = seconds.and_then(|unit: u64| number.parse::<u64>().ok()?.checked_mul(unit)).map(Duration::from_secs);
+    let shown: String = text.chars().take(20).flat_map(char::escape_debug).collect();
+    span.ok_or_else(|| {
+        Problem::new(ErrorCode::InvalidValue, format!("the {what} `{shown}` is not a span of time"))
+            .next("write it as `30d`, `12h`, `90m` or `0`")
+    })
+}
+
+/// Reads a reason from a request.
+///
+/// # Errors
+/// It has no text, or more than anybody reads.
+pub(crate) fn reason(text: &str) -> Result<Reason, Problem> {
+    value("reason", text).map_err(|problem| problem.next("say why in a sentence; leave out names of people"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_has_a_number_and_a_unit_and_only_nothing_has_none() {
+        for (text, seconds) in [("0", 0), ("0s", 0), ("45s", 45), ("90m", 5400), ("12h", 43200), ("30d", 2_592_000), ("2w", 1_209_600)] {
+            assert_eq!(span("grace", text).unwrap().as_secs(), seconds, "{text}");
+        }
+        for text in ["", "30", "d", "-1d", "1.5h", "1 d", "30D", "1h30m", "99999999999999999999d", "18446744073709551615w", "\u{0}"] {
+            assert_eq!(span("grace", text).unwrap_err().code, ErrorCode::InvalidValue, "{text}");
+        }
+    }
 
     #[test]
     fn a_slug_that_is_refused_says_why_and_what_would_do() {

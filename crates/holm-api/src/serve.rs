@@ -3,10 +3,11 @@
 //! Promises: a client that sends its request slowly is cut off, and as many as like to cannot use up the process's files;
 //! told to stop, it takes no new connection, lets requests in flight finish and returns.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -38,10 +39,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             next = async { (Arc::clone(&places).acquire_owned().await, listener.accept().await) } => next,
         };
         match accepted {
-            Ok((socket, _)) => {
+            Ok((socket, peer)) => {
                 let (router, stop) = (router.clone(), stop.clone());
                 connections.spawn(async move {
-                    converse(socket, router, stop).await;
+                    converse(socket, Peer(peer.ip()), router, stop).await;
                     drop(place);
                 });
             }
@@ -55,11 +56,20 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     connections.wait().await;
 }
 
-async fn converse(socket: TcpStream, router: Router, stop: CancellationToken) {
+/// Who is at the other end of a request's connection; nobody, where there is none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Cancelled when the listener is told to stop, so that answers without an end come to one.
+#[derive(Clone, Debug)]
+pub(crate) struct Stopping(pub(crate) CancellationToken);
+
+async fn converse(socket: TcpStream, peer: Peer, router: Router, stop: CancellationToken) {
     // Answers are small and awaited: sent at once. A socket that refuses the option works all the same.
     let _ = socket.set_nodelay(true);
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADERS_TIMEOUT);
+    let router = router.layer(Extension(peer)).layer(Extension(Stopping(stop.clone())));
     let connection = server.serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

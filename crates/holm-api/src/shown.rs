@@ -1,12 +1,24 @@
 //! From what the catalog has to what the API shows.
 
+mod access;
+mod audit;
+pub(crate) mod operation;
+mod webhook;
+
 use holm_engine::doctor::{self, Finding};
+use holm_engine::key::rewrap::Progress;
+use holm_engine::key::rotate::Rotated;
+use holm_engine::key::{self, MasterKeyUse};
 use holm_store::cluster::Cluster;
+use holm_store::cluster::life::Resident;
 use holm_store::credential::{Credential, NamedScope};
 use holm_store::environment::Environment;
 use holm_store::tenant::Tenant;
 
-use crate::view::{ClusterView, CredentialView, EnvironmentView, FindingView, TenantView, Verdict};
+use crate::view::cluster::ClusterDetailView;
+use crate::view::{
+    ClusterView, CredentialView, EnvironmentView, FindingView, KeyRotationView, KeyState, KeyView, RewrapView, TenantView, Verdict,
+};
 
 impl From<Environment> for EnvironmentView {
     fn from(environment: Environment) -> Self {
@@ -37,6 +49,27 @@ impl From<Cluster> for ClusterView {
     }
 }
 
+/// More than this many names help nobody.
+const NAMES_SHOWN: usize = 10;
+
+impl From<(Cluster, Vec<Resident>)> for ClusterDetailView {
+    fn from((cluster, residents): (Cluster, Vec<Resident>)) -> Self {
+        let (state, adopted) = (cluster.state, cluster.adopted.as_ref().map(|adopted| adopted.database.to_string()));
+        let capability = cluster.capability.clone();
+        let before = cluster.changed.as_ref().map(|(before, _)| before);
+        let changes = capability.as_ref().zip(before).map(|(now, before)| now.facts.differences(&before.facts)).unwrap_or_default();
+        Self {
+            cluster: cluster.into(),
+            state,
+            adopted,
+            tenants: residents.len() as u64,
+            some_tenants: residents.into_iter().take(NAMES_SHOWN).map(|resident| resident.slug).collect(),
+            capability,
+            changes,
+        }
+    }
+}
+
 /// PostgreSQL's `server_version_num` since version 10: 150019 is 15.19.
 fn version(number: u32) -> String {
     format!("{}.{}", number / 10_000, number % 10_000)
@@ -53,6 +86,7 @@ impl From<Tenant> for TenantView {
             database: tenant.database,
             parameters: tenant.parameters.iter().map(|parameter| (parameter.name().to_owned(), parameter.value().to_owned())).collect(),
             failure: tenant.failure,
+            expires_at: tenant.expires_at,
             created_at: tenant.created_at,
             updated_at: tenant.updated_at,
         }
@@ -73,6 +107,37 @@ impl From<Credential> for CredentialView {
             level: credential.level,
             created_at: credential.created_at,
         }
+    }
+}
+
+impl From<MasterKeyUse> for KeyView {
+    fn from(key: MasterKeyUse) -> Self {
+        let state = match key.state {
+            key::KeyState::Current => KeyState::Current,
+            key::KeyState::Former => KeyState::Former,
+            key::KeyState::Retired => KeyState::Retired,
+        };
+        Self {
+            id: key.id.to_string(),
+            state,
+            here: key.here,
+            data_keys: key.data_keys,
+            sealed_directly: key.sealed_directly,
+            created_at: key.created_at,
+            retired_at: key.retired_at,
+        }
+    }
+}
+
+impl From<Rotated> for KeyRotationView {
+    fn from(rotated: Rotated) -> Self {
+        Self { current: rotated.current.to_string(), former: rotated.former.to_string() }
+    }
+}
+
+impl From<Progress> for RewrapView {
+    fn from(progress: Progress) -> Self {
+        Self { done: progress.done, left: progress.left, retired: progress.retired.iter().map(ToString::to_string).collect() }
     }
 }
 

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use holm_core::error::ErrorCode;
 
 /// The status that an answer with this problem has.
+#[allow(clippy::too_many_lines, reason = "a table: a line for each code")]
 pub const fn status(code: ErrorCode) -> StatusCode {
     use ErrorCode as E;
     match code {
@@ -17,30 +18,76 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::BadGatewayRequest
         | E::TenantNamesDisagree
         | E::ProtocolViolation
-        | E::InvalidConfig => StatusCode::BAD_REQUEST,
-        E::NotSignedIn | E::AuthenticationFailed => StatusCode::UNAUTHORIZED,
-        E::HostSuspended | E::TenantSuspended | E::SessionClosed => StatusCode::FORBIDDEN,
+        | E::InvalidConfig
+        | E::BackupDamaged => StatusCode::BAD_REQUEST,
+        E::NotSignedIn | E::TokenExpired | E::AuthenticationFailed => StatusCode::UNAUTHORIZED,
+        E::NotAllowed
+        | E::ApprovalMissing
+        | E::ApprovalMismatch
+        | E::OwnApproval
+        | E::WebhookAddress
+        | E::HostSuspended
+        | E::TenantSuspended
+        | E::SessionClosed
+        | E::CatalogItself
+        | E::TooPowerful
+        | E::EndNotAllowed => StatusCode::FORBIDDEN,
         E::PathNotFound
         | E::TenantNotFound
         | E::EnvironmentNotFound
         | E::ClusterNotFound
         | E::CredentialNotFound
+        | E::PrincipalNotFound
+        | E::GrantNotFound
+        | E::ApprovalNotFound
+        | E::WebhookNotFound
         | E::SecretNotHere
         | E::UnknownHost
-        | E::UnknownTenant => StatusCode::NOT_FOUND,
+        | E::HostRenamed
+        | E::OperationNotFound
+        | E::UnknownTenant
+        | E::TenantRenamed => StatusCode::NOT_FOUND,
+        E::HostDeleted | E::TenantDeleted => StatusCode::GONE,
         E::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         E::LoginTimeout => StatusCode::REQUEST_TIMEOUT,
-        E::SlugTaken | E::CredentialTaken | E::TenantState | E::ClusterElsewhere | E::DirectoryInUse => StatusCode::CONFLICT,
+        E::OperationInProgress
+        | E::OperationCannot
+        | E::OperationUndone
+        | E::SlugTaken
+        | E::SlugReserved
+        | E::CredentialTaken
+        | E::PrincipalTaken
+        | E::ApprovalDecided
+        | E::WebhookTaken
+        | E::TenantState
+        | E::ClusterElsewhere
+        | E::ClusterTaken
+        | E::ClusterClosed
+        | E::ClusterInUse
+        | E::LevelNotThere
+        | E::CatalogNotEmpty
+        | E::CatalogNotReady
+        | E::DirectoryInUse => StatusCode::CONFLICT,
+        E::IdempotencyConflict | E::IdempotencyInProgress | E::AnswerGone => StatusCode::CONFLICT,
+        E::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        E::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         E::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         E::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        E::InvalidMigrations | E::TemplateFailed | E::SeedFailed | E::LedgerRefuses => StatusCode::UNPROCESSABLE_ENTITY,
+        E::ServerUnsuitable | E::NotScram | E::TlsTowardsServer => StatusCode::UNPROCESSABLE_ENTITY,
+        E::InvalidMigrations | E::TemplateFailed | E::SeedFailed | E::LedgerRefuses | E::CopyRefused => StatusCode::UNPROCESSABLE_ENTITY,
         E::ConfirmationNeeded => StatusCode::PRECONDITION_REQUIRED,
         E::TlsRequired => StatusCode::UPGRADE_REQUIRED,
-        E::WrongMasterKey | E::PostgresNotFound | E::PostgresNotStarted | E::CannotListen | E::Internal => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+        E::WrongMasterKey
+        | E::PostgresNotFound
+        | E::PostgresNotStarted
+        | E::CannotListen
+        | E::ProgramsNotFound
+        | E::AuditBroken
+        | E::ProgramFailed
+        | E::OperationBroken
+        | E::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         E::NotCarried => StatusCode::NOT_IMPLEMENTED,
-        E::AppUnreachable | E::ClusterRefused | E::ServerNotFound => StatusCode::BAD_GATEWAY,
+        E::AppUnreachable | E::ClusterRefused | E::ServerNotFound | E::WebhookRefused | E::MailNotSent => StatusCode::BAD_GATEWAY,
         E::ClusterUnreachable
         | E::ClusterReadOnly
         | E::NoConnectionLeft
@@ -48,8 +95,11 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::TooManyClients
         | E::ShuttingDown
         | E::CatalogUnavailable
-        | E::CatalogNewer => StatusCode::SERVICE_UNAVAILABLE,
-        E::NoDatabaseInTime | E::RequestTooSlow | E::DataPlaneSilent => StatusCode::GATEWAY_TIMEOUT,
+        | E::MasterKeyUnavailable
+        | E::CatalogNewer
+        | E::OlderHolmRuns
+        | E::AloneTooLong => StatusCode::SERVICE_UNAVAILABLE,
+        E::OperationGoesOn | E::NoDatabaseInTime | E::RequestTooSlow | E::DataPlaneSilent => StatusCode::GATEWAY_TIMEOUT,
         E::ClusterFull => StatusCode::INSUFFICIENT_STORAGE,
     }
 }

@@ -3,13 +3,18 @@
 //! Promises: the client reads with the same types that the server writes. A view never carries a secret, except
 //! [`IssuedCredentialView`], whose purpose it is. Requests refuse fields that do not exist.
 
+pub mod access;
+pub mod audit;
+pub mod cluster;
+pub mod webhook;
+
 use std::collections::BTreeMap;
 
 use holm_core::cluster::ClusterName;
 use holm_core::credential::{CredentialName, Level};
 use holm_core::environment::{Domain, EnvironmentKind, EnvironmentName};
 use holm_core::error::Problem;
-use holm_core::id::{ClusterId, CredentialId, EnvironmentId, TenantId};
+use holm_core::id::{ClusterId, CredentialId, EnvironmentId, OperationId, TenantId};
 use holm_core::role::DatabaseName;
 use holm_core::slug::TenantSlug;
 use holm_core::tenant::TenantState;
@@ -18,6 +23,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::envelope::ProblemView;
+
+pub mod operation;
 
 /// Some of a list, in its order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -106,6 +113,10 @@ pub struct TenantView {
     /// Why it could not be created; null otherwise.
     #[schema(value_type = Option<ProblemView>)]
     pub failure: Option<Problem>,
+    /// When it is deleted by itself, with all that it has; null when it is not.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -127,6 +138,55 @@ pub struct CreateTenant {
     /// PostgreSQL parameters of its own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
+    /// Have it deleted by itself after this time, seven days at the most; not in production. Where pipelines run, an hour
+    /// when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1h")]
+    pub ttl: Option<String>,
+}
+
+/// How a tenant is to be called.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenameTenant {
+    /// Its new name: one DNS label in lower-case ASCII.
+    #[schema(example = "vast")]
+    pub to: String,
+    /// How long the old name is kept for it: `30d` when absent, `0` for not at all, a year at the most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "30d")]
+    pub grace: Option<String>,
+    /// Why; kept with the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What a copy is to be.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CopyTenant {
+    /// Its name: one DNS label in lower-case ASCII.
+    #[schema(example = "goteborg-test")]
+    pub slug: String,
+    /// The cluster to place it on, of the same environment; that of the tenant that is copied when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Have it deleted by itself after this time, as with a new tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2d")]
+    pub ttl: Option<String>,
+    /// Why; kept with the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// How long a tenant is to live.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendTenant {
+    /// From now on, seven days at the most.
+    #[schema(example = "2h")]
+    pub ttl: String,
 }
 
 /// What an app presents to the proxy, without its secret.
@@ -182,6 +242,38 @@ impl std::fmt::Debug for IssuedCredentialView {
     }
 }
 
+/// A new secret for a credential.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateCredential {
+    /// How long the old secret stays good: `24h` when absent, `31d` at the most.
+    #[serde(default)]
+    #[schema(example = "24h")]
+    pub overlap: Option<String>,
+}
+
+/// A credential with two secrets, at the only moment at which the new one is known.
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RotatedCredentialView {
+    /// The user name.
+    #[schema(value_type = String, example = "booking-rw")]
+    pub name: CredentialName,
+    /// Its environment.
+    #[schema(value_type = String, example = "production")]
+    pub environment: EnvironmentName,
+    /// Its new password. It is not stored and cannot be shown again.
+    pub secret: String,
+    /// What ends the old one.
+    #[schema(value_type = String, example = "op_018f3e5c2d7a7b3c9d4e5f60718293a4")]
+    pub operation: OperationId,
+}
+
+impl std::fmt::Debug for RotatedCredentialView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RotatedCredentialView").field("name", &self.name).field("secret", &"[redacted]").finish_non_exhaustive()
+    }
+}
+
 /// A credential that is good for nothing any more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RevokedCredentialView {
@@ -191,6 +283,73 @@ pub struct RevokedCredentialView {
     /// The environment that it was good for.
     #[schema(value_type = String, example = "production")]
     pub environment: EnvironmentName,
+}
+
+/// Where a master key is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// New data keys are wrapped with it.
+    Current,
+    /// It is still named: keep it.
+    Former,
+    /// Nothing in the catalog names it.
+    Retired,
+}
+
+impl KeyState {
+    /// The word that people read.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Former => "former",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// A master key, by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KeyView {
+    /// Its name, which tells nothing of the key.
+    #[schema(example = "4f1d22c09b7e3a55")]
+    pub id: String,
+    /// Where it is in its life.
+    pub state: KeyState,
+    /// Whether the process that answers has it.
+    pub here: bool,
+    /// Data keys that are wrapped with it.
+    pub data_keys: u64,
+    /// Secrets that an older Holm sealed with it directly.
+    pub sealed_directly: u64,
+    /// When it became current.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When nothing named it any more; null until then.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub retired_at: Option<Timestamp>,
+}
+
+/// What a rotation did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KeyRotationView {
+    /// What new data keys are wrapped with from now on.
+    #[schema(example = "b03e5d18c2f6aa91")]
+    pub current: String,
+    /// What they were wrapped with before; it is still needed.
+    #[schema(example = "4f1d22c09b7e3a55")]
+    pub former: String,
+}
+
+/// What one step of wrapping anew did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RewrapView {
+    /// How many were wrapped anew.
+    pub done: u64,
+    /// How many are left.
+    pub left: u64,
+    /// Master keys that nothing names any more since this step.
+    pub retired: Vec<String>,
 }
 
 /// How a check ended.

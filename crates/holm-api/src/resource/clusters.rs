@@ -1,15 +1,26 @@
-//! `/v1/clusters`
+//! `/v1/clusters`, and what is done with them in their environment
 
 use axum::extract::State;
-use holm_engine::cluster;
+use holm_core::access::Permission;
+use holm_core::error::{ErrorCode, Problem};
+use holm_core::secret::Secret;
+use holm_engine::cluster::add::{self, NewServer};
+use holm_engine::cluster::remove::{self, Manner};
+use holm_engine::cluster::url::ServerUrl;
+use holm_engine::cluster::{self, drain, rotate_roles};
+use holm_engine::environment;
 
 use crate::Api;
+use crate::auth::{self, Signed};
 use crate::description::Refusals;
-use crate::envelope::{Answer, Data, Envelope};
-use crate::extract::{NoParams, Params};
+use crate::envelope::{Accepted, Answer, Data, Envelope, Failure, Refusal};
+use crate::extract::{Body, ClusterNamePath, ClusterPath, EnvironmentPath, NoParams, Params};
+use crate::refusal;
+use crate::view::cluster::{AddCluster, ClusterDetailView, RemoveCluster};
+use crate::view::operation::OperationView;
 use crate::view::{ClusterView, ListView};
 
-/// Lists the clusters of every environment, all at once
+/// Lists the clusters of every environment that the caller may see, all at once
 #[utoipa::path(
     get,
     path = "/v1/clusters",
@@ -18,7 +29,173 @@ use crate::view::{ClusterView, ListView};
     responses((status = 200, description = "The clusters", body = Envelope<ListView<ClusterView>>), Refusals),
     security(("token" = [])),
 )]
-pub(crate) async fn list(State(api): State<Api>, Params(NoParams {}): Params<NoParams>) -> Answer<ListView<ClusterView>> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    Params(NoParams {}): Params<NoParams>,
+) -> Answer<ListView<ClusterView>> {
     let clusters = cluster::list(&api.control).await?;
-    Ok(Data(ListView { items: clusters.into_iter().map(Into::into).collect(), next: None }))
+    let seen = clusters.into_iter().filter(|known| auth::may_see(&api, &caller, Permission::ReadClusters, Some(&known.environment)));
+    Ok(Data(ListView { items: seen.map(Into::into).collect(), next: None }))
+}
+
+/// Shows a cluster: its state, who is on it, and what it can be used for
+#[utoipa::path(
+    get,
+    path = "/v1/clusters/{name}",
+    operation_id = "show_cluster",
+    tag = "clusters",
+    params(("name" = String, Path, description = "The cluster's name")),
+    responses(
+        (status = 200, description = "The cluster", body = Envelope<ClusterDetailView>),
+        (status = 404, description = "No such cluster", body = Failure, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    ClusterNamePath(name): ClusterNamePath,
+    Params(NoParams {}): Params<NoParams>,
+) -> Answer<ClusterDetailView> {
+    let (cluster, residents) = cluster::show(&api.control, &name).await?;
+    auth::require_in(&api, &caller, Permission::ReadClusters, &cluster.environment).await?;
+    Ok(Data((cluster, residents).into()))
+}
+
+/// Adds a server as a cluster of an environment
+#[utoipa::path(
+    post,
+    path = "/v1/environments/{environment}/clusters",
+    operation_id = "add_cluster",
+    tag = "clusters",
+    params(("environment" = String, Path, description = "The environment's name")),
+    request_body = AddCluster,
+    responses(
+        (status = 202, description = "It is being added", body = Envelope<OperationView>, headers(("Location" = String, description = "The operation"))),
+        (status = 404, description = "No such environment", body = Failure, content_type = "application/problem+json"),
+        (status = 409, description = "The name or the server is a cluster already", body = Failure, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Failure, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not declared as JSON", body = Failure, content_type = "application/problem+json"),
+        (status = 422, description = "The server cannot be a cluster", body = Failure, content_type = "application/problem+json"),
+        (status = 502, description = "The server refused", body = Failure, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn add(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    EnvironmentPath(environment): EnvironmentPath,
+    Params(NoParams {}): Params<NoParams>,
+    Body(wanted): Body<AddCluster>,
+) -> Result<Accepted, Refusal> {
+    let url = ServerUrl::parse(&Secret::new(wanted.url), wanted.password.map(Secret::new).as_ref())?;
+    let name = refusal::value("cluster's name", &wanted.name)?;
+    let new = NewServer { name, environment, url, connections_max: wanted.connections_max };
+    let begun = add::add(&api.control, &caller.actor, new, None).await?;
+    Accepted::of(&api.control, begun).await
+}
+
+/// Gives the roles of all tenants of a cluster new passwords, each by an operation of its own
+#[utoipa::path(
+    post,
+    path = "/v1/environments/{environment}/clusters/{name}/rotate-roles",
+    operation_id = "rotate_cluster_roles",
+    tag = "clusters",
+    params(("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The cluster's name")),
+    responses(
+        (status = 202, description = "It goes on", body = Envelope<OperationView>, headers(("Location" = String, description = "The operation"))),
+        (status = 404, description = "No such environment or cluster", body = Failure, content_type = "application/problem+json"),
+        (status = 409, description = "Another operation is at work on it as a whole", body = Failure, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn rotate(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    path: ClusterPath,
+    Params(NoParams {}): Params<NoParams>,
+) -> Result<Accepted, Refusal> {
+    of_environment(&api, &path).await?;
+    let begun = rotate_roles::rotate_roles(&api.control, &caller.actor, &path.name).await?;
+    Accepted::of(&api.control, begun).await
+}
+
+/// Empties a cluster: nothing new is placed on it, and its tenants are waited for
+#[utoipa::path(
+    post,
+    path = "/v1/environments/{environment}/clusters/{name}/drain",
+    operation_id = "drain_cluster",
+    tag = "clusters",
+    params(("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The cluster's name")),
+    responses(
+        (status = 202, description = "It is being emptied", body = Envelope<OperationView>, headers(("Location" = String, description = "The operation"))),
+        (status = 404, description = "No such environment or cluster", body = Failure, content_type = "application/problem+json"),
+        (status = 409, description = "It is not in a state in which that can be done", body = Failure, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn drain(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    path: ClusterPath,
+    Params(NoParams {}): Params<NoParams>,
+) -> Result<Accepted, Refusal> {
+    of_environment(&api, &path).await?;
+    let begun = drain::drain(&api.control, &caller.actor, &path.name, None).await?;
+    Accepted::of(&api.control, begun).await
+}
+
+/// Forgets a cluster that is drained, or abandons one that is gone for good
+#[utoipa::path(
+    post,
+    path = "/v1/environments/{environment}/clusters/{name}/remove",
+    operation_id = "remove_cluster",
+    tag = "clusters",
+    params(("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The cluster's name")),
+    request_body = RemoveCluster,
+    responses(
+        (status = 202, description = "It is being forgotten", body = Envelope<OperationView>, headers(("Location" = String, description = "The operation"))),
+        (status = 404, description = "No such environment or cluster", body = Failure, content_type = "application/problem+json"),
+        (status = 409, description = "Tenants are on it, or it is not drained", body = Failure, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Failure, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not declared as JSON", body = Failure, content_type = "application/problem+json"),
+        (status = 428, description = "Abandoning wants the name once more", body = Failure, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn remove(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    path: ClusterPath,
+    Params(NoParams {}): Params<NoParams>,
+    Body(wanted): Body<RemoveCluster>,
+) -> Result<Accepted, Refusal> {
+    of_environment(&api, &path).await?;
+    let manner = if wanted.abandon { Manner::Abandoned } else { Manner::InOrder };
+    if wanted.abandon && wanted.confirm.as_deref() != Some(path.name.as_str()) {
+        let what = format!("cluster `{}` is not abandoned without its name once more", path.name);
+        return Err(Problem::new(ErrorCode::ConfirmationNeeded, what)
+            .because("the tenants on it are given up, which nothing brings back")
+            .next("say it in `confirm`")
+            .into());
+    }
+    let begun = remove::remove(&api.control, &caller.actor, &path.name, manner, None).await?;
+    Accepted::of(&api.control, begun).await
+}
+
+/// One of another environment is not there: the caller's right is for the one in the path.
+async fn of_environment(api: &Api, path: &ClusterPath) -> Result<(), Problem> {
+    environment::show(&api.control, &path.environment).await?;
+    let here = cluster::list(&api.control).await?.iter().any(|known| known.name == path.name && known.environment == path.environment);
+    if here {
+        return Ok(());
+    }
+    Err(Problem::new(ErrorCode::ClusterNotFound, format!("`{}` has no cluster called `{}`", path.environment, path.name))
+        .next("see which there are: `holm cluster list`"))
 }

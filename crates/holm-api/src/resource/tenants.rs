@@ -8,15 +8,18 @@ use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::parameter::TenantParameter;
 use holm_core::slug::TenantSlug;
-use holm_engine::tenant::{self, NewTenant};
+use holm_engine::tenant::{self, NewTenant, delete};
 use holm_store::page::Page;
+use holm_store::tenant::version::TenantVersion;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::Api;
+use crate::auth::Signed;
 use crate::deadline::WAIT_MAX;
-use crate::description::Refusals;
-use crate::envelope::{Answer, Created, Data, Envelope, Failure, Refusal};
+use crate::description::{Begun, Refusals};
+use crate::envelope::{Accepted, Answer, Created, Data, Envelope, Failure, Refusal};
+use crate::etag::{self, IfMatch, Tagged};
 use crate::extract::{Body, EnvironmentPath, NoParams, Params, TenantPath};
 use crate::page::PageParams;
 use crate::view::{CreateTenant, ListView, TenantView};
@@ -84,13 +87,15 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
+    Signed(caller): Signed,
     EnvironmentPath(environment): EnvironmentPath,
     Params(WaitParams { wait }): Params<WaitParams>,
     Body(wanted): Body<CreateTenant>,
 ) -> Result<Created<TenantView>, Refusal> {
     let patience = patience(wait)?;
     let new = new_tenant(environment.clone(), wanted)?;
-    let created = tenant::create(&api.control, new, patience).await.map_err(|problem| meant(&api, problem, &environment, None))?;
+    let created =
+        tenant::create(&api.control, &caller.actor, new, patience).await.map_err(|problem| meant(&api, problem, &environment, None))?;
     let location = format!("/v1/environments/{}/tenants/{}", created.environment, created.slug);
     Ok(Created { location, data: created.into() })
 }
@@ -103,16 +108,21 @@ pub(crate) async fn create(
     tag = "tenants",
     params(("environment" = String, Path, description = "The environment's name"), ("slug" = String, Path, description = "The tenant's name")),
     responses(
-        (status = 200, description = "The tenant", body = Envelope<TenantView>),
+        (status = 200, description = "The tenant", body = Envelope<TenantView>, headers(("ETag" = String, description = "For `If-Match`"))),
+        (status = 304, description = "It is still what `If-None-Match` says"),
         (status = 404, description = "No such environment or tenant", body = Failure, content_type = "application/problem+json"),
         Refusals,
     ),
     security(("token" = [])),
 )]
-pub(crate) async fn show(State(api): State<Api>, path: TenantPath, Params(NoParams {}): Params<NoParams>) -> Answer<TenantView> {
+pub(crate) async fn show(
+    State(api): State<Api>,
+    path: TenantPath,
+    Params(NoParams {}): Params<NoParams>,
+) -> Result<Tagged<TenantView>, Refusal> {
     let TenantPath { environment, slug } = path;
     let shown = tenant::show(&api.control, &environment, &slug).await;
-    Ok(Data(shown.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?.into()))
+    Ok(etag::tenant(shown.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?))
 }
 
 /// Lets no session in any more and closes those that are open
@@ -126,14 +136,21 @@ pub(crate) async fn show(State(api): State<Api>, path: TenantPath, Params(NoPara
         (status = 200, description = "It is suspended, on every node of the data plane", body = Envelope<TenantView>),
         (status = 404, description = "No such environment or tenant", body = Failure, content_type = "application/problem+json"),
         (status = 409, description = "It is not in a state in which that can be done", body = Failure, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed since the answer whose tag is in `If-Match`", body = Failure, content_type = "application/problem+json"),
         Refusals,
     ),
     security(("token" = [])),
 )]
-pub(crate) async fn suspend(State(api): State<Api>, path: TenantPath, Params(NoParams {}): Params<NoParams>) -> Answer<TenantView> {
+pub(crate) async fn suspend(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    path: TenantPath,
+    Params(NoParams {}): Params<NoParams>,
+    IfMatch(seen): IfMatch<TenantVersion>,
+) -> Result<Tagged<TenantView>, Refusal> {
     let TenantPath { environment, slug } = path;
-    let suspended = tenant::suspend(&api.control, &environment, &slug).await;
-    Ok(Data(suspended.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?.into()))
+    let suspended = tenant::suspend_at(&api.control, &caller.actor, &environment, &slug, seen).await;
+    Ok(etag::tenant(suspended.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?))
 }
 
 /// Lets sessions in again
@@ -147,14 +164,90 @@ pub(crate) async fn suspend(State(api): State<Api>, path: TenantPath, Params(NoP
         (status = 200, description = "It is in use again", body = Envelope<TenantView>),
         (status = 404, description = "No such environment or tenant", body = Failure, content_type = "application/problem+json"),
         (status = 409, description = "It is not in a state in which that can be done", body = Failure, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed since the answer whose tag is in `If-Match`", body = Failure, content_type = "application/problem+json"),
         Refusals,
     ),
     security(("token" = [])),
 )]
-pub(crate) async fn resume(State(api): State<Api>, path: TenantPath, Params(NoParams {}): Params<NoParams>) -> Answer<TenantView> {
+pub(crate) async fn resume(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    path: TenantPath,
+    Params(NoParams {}): Params<NoParams>,
+    IfMatch(seen): IfMatch<TenantVersion>,
+) -> Result<Tagged<TenantView>, Refusal> {
     let TenantPath { environment, slug } = path;
-    let resumed = tenant::resume(&api.control, &environment, &slug).await;
-    Ok(Data(resumed.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?.into()))
+    let resumed = tenant::resume_at(&api.control, &caller.actor, &environment, &slug, seen).await;
+    Ok(etag::tenant(resumed.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?))
+}
+
+/// What a deletion is told.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeleteParams {
+    /// How long it can be brought back: `30d` when absent, `0` for not at all, a year at the most.
+    #[param(example = "30d")]
+    grace: Option<String>,
+    /// Why; kept with the operation.
+    reason: Option<String>,
+}
+
+/// Closes a tenant at once, and drops it with all that it has when its grace period is over
+#[utoipa::path(
+    delete,
+    path = "/v1/environments/{environment}/tenants/{slug}",
+    operation_id = "delete_tenant",
+    tag = "tenants",
+    params(("environment" = String, Path, description = "The environment's name"), ("slug" = String, Path, description = "The tenant's name"), DeleteParams),
+    responses(
+        Begun,
+        (status = 404, description = "No such environment or tenant", body = Failure, content_type = "application/problem+json"),
+        (status = 409, description = "It is not in a state in which that can be done, or another operation is at work on it", body = Failure, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed since the answer whose tag is in `If-Match`", body = Failure, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn delete(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    path: TenantPath,
+    Params(DeleteParams { grace, reason }): Params<DeleteParams>,
+    IfMatch(seen): IfMatch<TenantVersion>,
+) -> Result<Accepted, Refusal> {
+    let TenantPath { environment, slug } = path;
+    let grace = grace.map_or(Ok(delete::GRACE), |text| refusal::span("grace period", &text))?;
+    let reason = reason.as_deref().map(refusal::reason).transpose()?;
+    let begun = delete::delete_at(&api.control, &caller.actor, &environment, &slug, grace, reason, seen).await;
+    let id = begun.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?;
+    Accepted::of(&api.control, id).await
+}
+
+/// Brings a deleted tenant back as it was, as long as its grace period is not over
+#[utoipa::path(
+    post,
+    path = "/v1/environments/{environment}/tenants/{slug}/undelete",
+    operation_id = "undelete_tenant",
+    tag = "tenants",
+    params(("environment" = String, Path, description = "The environment's name"), ("slug" = String, Path, description = "The tenant's name")),
+    responses(
+        (status = 200, description = "It is back, on every node of the data plane", body = Envelope<TenantView>),
+        (status = 404, description = "No such environment or tenant", body = Failure, content_type = "application/problem+json"),
+        (status = 409, description = "It is not deleted, or it is too late", body = Failure, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn undelete(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    path: TenantPath,
+    Params(NoParams {}): Params<NoParams>,
+) -> Result<Tagged<TenantView>, Refusal> {
+    let TenantPath { environment, slug } = path;
+    let back = delete::undelete(&api.control, &caller.actor, &environment, &slug).await;
+    Ok(etag::tenant(back.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?))
 }
 
 fn patience(wait: Option<u64>) -> Result<Duration, Problem> {
@@ -169,7 +262,8 @@ fn new_tenant(environment: EnvironmentName, wanted: CreateTenant) -> Result<NewT
     let cluster: Option<ClusterName> = wanted.cluster.map(|name| refusal::value("cluster's name", &name)).transpose()?;
     let parameters = wanted.parameters.iter().map(|(name, value)| TenantParameter::new(name, value)).collect::<Result<Vec<_>, _>>();
     let parameters = parameters.map_err(|error| Problem::new(ErrorCode::InvalidValue, "a parameter cannot be used").because(error))?;
-    Ok(NewTenant { environment, slug: refusal::slug(&wanted.slug)?, cluster, parameters })
+    let ttl = wanted.ttl.as_deref().map(|text| refusal::span("time to live", text)).transpose()?;
+    Ok(NewTenant { environment, slug: refusal::slug(&wanted.slug)?, cluster, parameters, ttl })
 }
 
 fn meant(api: &Api, problem: Problem, environment: &EnvironmentName, slug: Option<&TenantSlug>) -> Problem {

@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "everything here is a test's, and a test stops at what it did not expect")]
 
+mod access;
+mod conditions;
 mod description;
 mod installation;
+mod limits;
 mod listing;
+mod once;
+mod operations;
 mod refusing;
 mod tenants;
 mod unfriendly;

@@ -11,6 +11,8 @@ fn operations() -> Vec<(Method, String)> {
     let mut found = Vec::new();
     for (path, item) in description["paths"].as_object().unwrap() {
         let path = path.replace("{environment}", "production").replace("{slug}", "goteborg").replace("{name}", "reports");
+        let path = path.replace("{id}", "op_018f3e5c2d7a7b3c9d4e5f60718293a4").replace("{code}", "HOLM-1001");
+        assert!(!path.contains('{'), "{path}: give the parameter a value here");
         for method in item.as_object().unwrap().keys() {
             found.push((method.to_uppercase().parse().unwrap(), path.clone()));
         }
@@ -36,6 +38,30 @@ async fn no_route_takes_a_query_parameter_that_it_does_not_know() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_route_takes_a_field_of_a_body_that_it_does_not_know() {
+    let holm = Installation::without_cluster().await;
+    for (method, path) in operations().into_iter().filter(|(method, _)| *method != Method::GET) {
+        let response = holm.request(method.clone(), &path).json(&json!({ "nonsense": 1 })).send().await.unwrap();
+        let (status, answer) = read(response).await;
+        assert_eq!((status, code(&answer)), (400, "HOLM-1002"), "{method} {path}: {answer}");
+    }
+}
+
+/// The story: somebody finds a code in a log, and asks the server that wrote it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_problem_leads_to_its_page_on_the_server_that_answered() {
+    let holm = Installation::without_cluster().await;
+    let (_, refused) = holm.get("/v1/environments/production/tenants/nobody").await;
+    assert_eq!(refused["title"], "No such tenant in that environment.");
+    let page = holm.unsigned(Method::GET, refused["type"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(page.headers()["content-type"], "text/markdown; charset=utf-8");
+    assert!(page.text().await.unwrap().starts_with("# HOLM-1104: TenantNotFound\n"));
+    for path in ["/errors/HOLM-1000", "/errors/..%2F..%2Fetc%2Fpasswd", "/errors/holm-1104"] {
+        assert_eq!(read(holm.unsigned(Method::GET, path).send().await.unwrap()).await.0, 404, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_without_a_known_token_learns_nothing_from_any_route_of_v1() {
     let holm = Installation::without_cluster().await;
     let mut answers = std::collections::BTreeSet::new();
@@ -49,7 +75,9 @@ async fn a_caller_without_a_known_token_learns_nothing_from_any_route_of_v1() {
             }
             let response = request.send().await.unwrap();
             assert_eq!(response.headers()["www-authenticate"], "Bearer realm=\"holm\"");
-            let (status, answer) = read(response).await;
+            let (status, mut answer) = read(response).await;
+            // Which path was asked for is no news to who asked.
+            answer["instance"].take();
             assert_eq!((status, code(&answer)), (401, "HOLM-1201"), "{method} {path} {authorization:?}");
             answers.insert(answer.to_string());
         }

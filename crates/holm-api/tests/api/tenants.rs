@@ -32,6 +32,49 @@ async fn r97_a_tenant_is_created_shown_suspended_and_resumed_and_each_answer_say
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn r75_a_rename_is_begun_with_202_and_names_that_are_kept_are_refused_with_until_when() {
+    let holm = Installation::start().await;
+    holm.create("goteborg").await;
+    let path = "/v1/environments/production/tenants/goteborg/rename";
+    let response =
+        holm.request(Method::POST, path).json(&json!({ "to": "vast", "grace": "12h", "reason": "merged" })).send().await.unwrap();
+    let location = response.headers()["location"].to_str().unwrap().to_owned();
+    let (status, begun) = read(response).await;
+    assert_eq!((status, location), (202, format!("/v1/operations/{}", begun["operation"].as_str().unwrap())));
+    assert_eq!(begun["data"]["id"], begun["operation"]);
+    holm_testkit::eventually(std::time::Duration::from_secs(60), "the new name", async || {
+        let (status, shown) = holm.get("/v1/environments/production/tenants/vast").await;
+        if status == 200 { Ok(()) } else { Err(shown) }
+    })
+    .await;
+    let (status, kept) = holm.post("/v1/environments/production/tenants", json!({ "slug": "goteborg" })).await;
+    assert_eq!((status, &kept["error"]["code"]), (409, &"HOLM-1115".into()), "{kept}");
+    for (body, code) in [
+        (json!({ "to": "Vast" }), "HOLM-1101"),
+        (json!({ "to": "ost", "grace": "soon" }), "HOLM-1001"),
+        (json!({ "to": "ost", "force": true }), "HOLM-1002"),
+        (json!({ "to": "vast" }), "HOLM-1001"),
+    ] {
+        let (status, refused) = holm.post("/v1/environments/production/tenants/vast/rename", body).await;
+        assert_eq!((status, &refused["error"]["code"]), (400, &code.into()), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r35_an_end_is_refused_in_production_and_a_copy_without_its_programs_says_what_is_missing() {
+    let holm = Installation::start().await;
+    holm.create("goteborg").await;
+    let (status, refused) = holm.post("/v1/environments/production/tenants", json!({ "slug": "run-1", "ttl": "1h" })).await;
+    assert_eq!((status, &refused["error"]["code"]), (403, &"HOLM-1116".into()), "{refused}");
+    let (status, refused) = holm.post("/v1/environments/production/tenants/goteborg/extend", json!({ "ttl": "1h" })).await;
+    assert_eq!((status, &refused["error"]["code"]), (409, &"HOLM-1109".into()), "{refused}");
+    let (status, refused) = holm.post("/v1/environments/production/tenants/goteborg/copy", json!({ "slug": "copy" })).await;
+    assert_eq!((status, &refused["error"]["code"]), (500, &"HOLM-6011".into()), "{refused}");
+    let (_, shown) = holm.get("/v1/environments/production/tenants/goteborg").await;
+    assert_eq!(shown["data"]["expires_at"], json!(null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_that_take_one_name_one_gets_it_and_the_other_a_clear_409() {
     let holm = Installation::start().await;
     let create = || holm.post("/v1/environments/production/tenants?wait=60", json!({ "slug": "malmo" }));

@@ -1,0 +1,90 @@
+//! What the API shows and takes of clusters: what each can be used for, and what is asked for with a URL.
+
+use holm_core::capability::Capability;
+use holm_core::cluster::state::ClusterState;
+use holm_core::slug::TenantSlug;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ClusterView;
+
+/// All that is known of a cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ClusterDetailView {
+    /// As in lists.
+    #[serde(flatten)]
+    pub cluster: ClusterView,
+    /// `joining`, `filling`, `open`, `draining` or `drained`.
+    #[schema(value_type = String, example = "open")]
+    pub state: ClusterState,
+    /// The database that it has room for, if somebody brought one; null otherwise.
+    #[schema(example = "app")]
+    pub adopted: Option<String>,
+    /// How many tenants are on it.
+    pub tenants: u64,
+    /// Some of them, by name.
+    #[schema(value_type = Vec<String>)]
+    pub some_tenants: Vec<TenantSlug>,
+    /// What was seen of it last, and what follows; null when it was never seen.
+    #[schema(value_type = Option<Object>)]
+    pub capability: Option<Capability>,
+    /// What was different the last time that something changed.
+    pub changes: Vec<String>,
+}
+
+/// A server to be added.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddCluster {
+    /// Its name, unique over all environments.
+    #[schema(example = "production-2")]
+    pub name: String,
+    /// Where it is, and who Holm is there.
+    #[schema(example = "postgresql://holm@10.0.0.5:5432")]
+    pub url: String,
+    /// The password, if it is not in the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// How many connections the data plane may have open to it; all but a few when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<u32>,
+}
+
+/// A cluster to be removed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveCluster {
+    /// Forgets it without a look at it, and gives up the tenants that are on it.
+    #[serde(default)]
+    pub abandon: bool,
+    /// Its name once more, if it is abandoned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<String>,
+}
+
+/// A database to be adopted.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdoptTenant {
+    /// Where the database is, and who owns it.
+    #[schema(example = "postgresql://app@db.example.com:5432/app")]
+    pub url: String,
+    /// The password, if it is not in the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// The name of the cluster that it becomes; `<environment>-<slug>` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+}
+
+impl std::fmt::Debug for AddCluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AddCluster").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for AdoptTenant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdoptTenant").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,248 @@
+//! Who may ask for what, over the wire.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::installation::{Installation, read};
+
+/// Somebody with a token of their own.
+struct Somebody<'a> {
+    holm: &'a Installation,
+    secret: String,
+}
+
+impl Somebody<'_> {
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let request = self.holm.unsigned(method, path).bearer_auth(&self.secret);
+        read(if let Some(body) = body { request.json(&body) } else { request }.send().await.unwrap()).await
+    }
+
+    async fn get(&self, path: &str) -> (u16, Value) {
+        self.send(Method::GET, path, None).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        self.send(Method::POST, path, Some(body)).await
+    }
+}
+
+impl Installation {
+    /// A principal with roles, each `(role, environment)`, and a token with this scope.
+    async fn somebody(&self, name: &str, roles: &[(&str, Option<&str>)], scope: Value) -> Somebody<'_> {
+        let (status, made) = self.post("/v1/principals", json!({ "name": name, "kind": "person" })).await;
+        assert_eq!(status, 201, "{made}");
+        for (role, environment) in roles {
+            let mut body = json!({ "role": role });
+            if let Some(environment) = environment {
+                body["environment"] = (*environment).into();
+            }
+            assert_eq!(self.post(&format!("/v1/principals/{name}/roles"), body).await.0, 200);
+        }
+        let mut token = json!({ "name": "laptop", "principal": name });
+        token.as_object_mut().unwrap().extend(scope.as_object().unwrap().clone());
+        let (status, issued) = self.post("/v1/tokens", token).await;
+        assert_eq!(status, 201, "{issued}");
+        Somebody { holm: self, secret: issued["data"]["secret"].as_str().unwrap().to_owned() }
+    }
+}
+
+fn code(answer: &Value) -> &str {
+    answer["error"]["code"].as_str().unwrap_or_default()
+}
+
+fn names(answer: &Value) -> Vec<&str> {
+    answer["data"]["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
+}
+
+/// The story: a pipeline's token for staging is tried in production.
+#[tokio::test(flavor = "multi_thread")]
+async fn r61_a_token_of_staging_is_refused_in_production_with_the_reason_and_sees_nothing_of_it() {
+    let holm = Installation::without_cluster().await;
+    let ci = holm.somebody("ci", &[("operator", None)], json!({ "environment": "staging" })).await;
+    assert_eq!(ci.get("/v1/environments/staging/tenants").await.0, 200);
+    for (method, path) in [
+        (Method::GET, "/v1/environments/production/tenants"),
+        (Method::POST, "/v1/environments/production/tenants/goteborg/suspend"),
+        (Method::POST, "/v1/environments/production/credentials"),
+        (Method::GET, "/v1/doctor"),
+        (Method::GET, "/v1/principals"),
+    ] {
+        let (status, answer) = ci.send(method.clone(), path, None).await;
+        assert_eq!((status, code(&answer)), (403, "HOLM-1202"), "{method} {path}");
+        assert_eq!(answer["error"]["why"], "the token is good for one environment only, and this is not in it", "{method} {path}");
+    }
+    let (_, environments) = ci.get("/v1/environments").await;
+    assert_eq!(names(&environments), ["staging"]);
+    let (_, me) = ci.get("/v1/whoami").await;
+    assert_eq!((&me["data"]["name"], &me["data"]["token"]["environment"]), (&"ci".into(), &"staging".into()));
+    assert_eq!(me["data"]["roles"], json!([{ "role": "operator", "environment": null }]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r61_each_role_gets_through_where_the_table_says_and_nowhere_else() {
+    let holm = Installation::without_cluster().await;
+    let viewer = holm.somebody("vera", &[("viewer", Some("staging"))], json!({})).await;
+    let support = holm.somebody("sune", &[("support", None)], json!({})).await;
+    let privacy = holm.somebody("petra", &[("privacy", None)], json!({})).await;
+    let nobody = holm.somebody("nils", &[], json!({})).await;
+    let capped = holm.somebody("carl", &[("admin", None)], json!({ "role": "viewer", "hours": 1 })).await;
+    for (who, path, expected) in [
+        (&viewer, "/v1/environments/staging/tenants", 200),
+        (&viewer, "/v1/environments/staging/credentials", 403),
+        (&viewer, "/v1/environments/production/tenants", 403),
+        (&viewer, "/v1/environments/unheard-of/tenants", 403),
+        (&viewer, "/v1/environments", 200),
+        (&viewer, "/v1/audit", 403),
+        (&support, "/v1/environments/production/credentials", 200),
+        (&support, "/v1/environments/unheard-of/tenants", 404),
+        (&support, "/v1/audit/export", 403),
+        (&privacy, "/v1/audit", 200),
+        (&privacy, "/v1/audit/export", 200),
+        (&privacy, "/v1/audit/verify", 200),
+        (&privacy, "/v1/principals", 403),
+        (&nobody, "/v1/whoami", 200),
+        (&nobody, "/v1/environments", 403),
+        (&capped, "/v1/tokens", 403),
+        (&capped, "/v1/environments/production/tenants", 200),
+    ] {
+        let (status, answer) = who.get(path).await;
+        assert_eq!(status, expected, "{path}: {answer}");
+    }
+    let (status, answer) = support.post("/v1/environments/production/credentials", json!({ "name": "mine", "level": "ro" })).await;
+    assert_eq!((status, code(&answer)), (403, "HOLM-1202"), "support sees no secret");
+    // Decided before the body is read.
+    let (status, _) = support.post("/v1/environments/production/tenants", json!("nonsense")).await;
+    assert_eq!(status, 403);
+}
+
+/// The story: somebody leaves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_principals_and_a_revoked_token_are_as_good_as_none_and_one_that_is_over_says_so() {
+    let holm = Installation::without_cluster().await;
+    let anna = holm.somebody("anna k", &[("admin", None)], json!({})).await;
+    let (_, tokens) = anna.get("/v1/tokens").await;
+    let own = &tokens["data"]["items"].as_array().unwrap().iter().find(|token| token["principal"] == "anna k").unwrap().clone();
+    assert!(own["last_used_at"].is_string() && own["expires_at"].is_null() && !tokens.to_string().contains(&anna.secret));
+    let (status, itself) = anna.send(Method::DELETE, "/v1/principals/anna%20k", None).await;
+    assert_eq!((status, code(&itself)), (400, "HOLM-1001"), "nobody locks itself out by a slip");
+    let gone = holm.request(Method::DELETE, "/v1/principals/anna%20k").send().await.unwrap();
+    let (status, disabled) = read(gone).await;
+    assert!(status == 200 && disabled["data"]["disabled_at"].is_string());
+    let (status, answer) = anna.get("/v1/whoami").await;
+    assert_eq!((status, code(&answer)), (401, "HOLM-1201"));
+
+    let ben = holm.somebody("ben", &[("admin", None)], json!({})).await;
+    let id = ben.get("/v1/whoami").await.1["data"]["token"]["id"].as_str().unwrap().to_owned();
+    let revoked = holm.request(Method::DELETE, &format!("/v1/tokens/{id}")).send().await.unwrap();
+    assert_eq!(read(revoked).await.0, 200);
+    assert_eq!(ben.get("/v1/whoami").await.0, 401);
+    let again = holm.request(Method::DELETE, &format!("/v1/tokens/{id}")).send().await.unwrap();
+    let (status, answer) = read(again).await;
+    assert_eq!((status, code(&answer)), (404, "HOLM-1210"));
+    for (body, expected) in [
+        (json!({ "name": "x", "principal": "nobody" }), (404, "HOLM-1208")),
+        (json!({ "name": "x", "principal": "anna k" }), (400, "HOLM-1001")),
+        (json!({ "name": "x", "principal": "ben", "hours": 0 }), (400, "HOLM-1001")),
+        (json!({ "name": "x", "principal": "ben", "role": "root" }), (400, "HOLM-1001")),
+        (json!({ "name": "x", "principal": "ben", "environment": "unheard-of" }), (404, "HOLM-1105")),
+        (json!({ "name": "x", "principal": "ben", "scope": "all" }), (400, "HOLM-1002")),
+    ] {
+        let (status, answer) = holm.post("/v1/tokens", body.clone()).await;
+        assert_eq!((status, code(&answer)), expected, "{body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r23_an_approval_goes_from_one_to_another_over_the_wire() {
+    let holm = Installation::without_cluster().await;
+    let anna = holm.somebody("anna", &[("operator", Some("staging"))], json!({})).await;
+    let ben = holm.somebody("ben", &[("operator", Some("staging"))], json!({})).await;
+    let other = holm.somebody("olle", &[("operator", Some("production"))], json!({})).await;
+    let hash = "ab".repeat(32);
+    let wish = json!({ "kind": "tenant.delete", "hash": hash, "environment": "staging", "reason": "contract ended" });
+    let (status, asked) = anna.post("/v1/approvals", wish.clone()).await;
+    assert_eq!(status, 201, "{asked}");
+    assert_eq!(other.post("/v1/approvals", wish).await.0, 403);
+    let path = format!("/v1/approvals/{}", asked["data"]["id"].as_str().unwrap());
+    let (status, answer) = anna.post(&format!("{path}/approve"), json!(null)).await;
+    assert_eq!((status, code(&answer)), (403, "HOLM-1303"));
+    let (status, answer) = other.post(&format!("{path}/approve"), json!(null)).await;
+    assert_eq!((status, code(&answer)), (404, "HOLM-1304"), "of another environment is as good as none");
+    assert_eq!(other.get("/v1/approvals").await.1["data"]["items"], json!([]));
+    let (status, approved) = ben.post(&format!("{path}/approve"), json!(null)).await;
+    assert_eq!((status, &approved["data"]["verdict"], &approved["data"]["decided_by"]), (200, &"approved".into(), &"ben".into()));
+    let (status, answer) = ben.post(&format!("{path}/reject"), json!(null)).await;
+    assert_eq!((status, code(&answer)), (409, "HOLM-1305"));
+    assert_eq!(ben.get(&path).await.1["data"]["hash"], hash.as_str());
+    assert_eq!(ben.get("/v1/approvals").await.1["data"]["items"].as_array().unwrap().len(), 1);
+    for body in [
+        json!({ "kind": "tenant.delete", "hash": "ab", "environment": "staging", "reason": "x" }),
+        json!({ "kind": "Tenant Delete", "hash": hash, "environment": "staging", "reason": "x" }),
+        json!({ "kind": "tenant.delete", "hash": hash, "environment": "staging", "reason": " " }),
+        json!({ "kind": "tenant.delete", "hash": hash, "environment": "staging", "reason": "x", "hours": 721 }),
+    ] {
+        assert_eq!(anna.post("/v1/approvals", body.clone()).await.0, 400, "{body}");
+    }
+}
+
+/// The story: at night, support needs more than it has; the privacy officer reads about it in the morning.
+#[tokio::test(flavor = "multi_thread")]
+async fn r88_the_glass_is_broken_with_a_reason_for_a_time_and_the_log_tells_of_it() {
+    let holm = Installation::without_cluster().await;
+    let sune = holm.somebody("sune", &[("support", Some("production"))], json!({})).await;
+    let petra = holm.somebody("petra", &[("privacy", None)], json!({})).await;
+    let credential = json!({ "name": "night", "level": "ro" });
+    let path = "/v1/environments/production/credentials";
+    assert_eq!(sune.post(path, credential.clone()).await.0, 403);
+    let glass = |environment: &str, reason: &str, minutes: u32| json!({ "environment": environment, "role": "operator", "reason": reason, "minutes": minutes });
+    for (body, expected) in [
+        (glass("production", "", 60), 400),
+        (glass("production", "line\nbreak", 60), 400),
+        (glass("production", "page 4711", 0), 400),
+        (glass("production", "page 4711", 481), 400),
+        (glass("staging", "page 4711", 60), 403),
+        (json!({ "environment": "production", "role": "operator", "minutes": 60 }), 400),
+    ] {
+        let (status, answer) = sune.post("/v1/break-glass", body.clone()).await;
+        assert_eq!(status, expected, "{body}: {answer}");
+    }
+    let (status, open) = sune.post("/v1/break-glass", glass("production", "page 4711", 60)).await;
+    assert_eq!(status, 200, "{open}");
+    assert_eq!(sune.post(path, credential).await.0, 201);
+    let close = format!("/v1/break-glass/{}", open["data"]["id"].as_str().unwrap());
+    assert_eq!(petra.send(Method::DELETE, &close, None).await.0, 404, "only who took it gives it back");
+    assert_eq!(sune.send(Method::DELETE, &close, None).await.0, 200);
+    assert_eq!(sune.post(path, json!({ "name": "day", "level": "ro" })).await.0, 403);
+
+    let (_, found) = petra.get("/v1/audit?actor=sune").await;
+    let items = found["data"]["items"].as_array().unwrap();
+    let actions: Vec<&str> = items.iter().rev().map(|item| item["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["access.denied", "access.denied", "break_glass.open", "credential.issue", "break_glass.close", "access.denied"]);
+    assert_eq!((&items[3]["reason"], &items[3]["environment"]), (&"page 4711".into(), &"production".into()));
+    assert_eq!(petra.get("/v1/break-glass").await.1["data"]["items"][0]["principal"], "sune");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_is_searched_in_parts_copied_whole_and_verified() {
+    let holm = Installation::without_cluster().await;
+    for name in ["a", "b", "c"] {
+        holm.somebody(name, &[], json!({})).await;
+    }
+    let (_, first) = holm.get("/v1/audit?action=principal.create&limit=2").await;
+    let next = first["data"]["next"].as_str().unwrap();
+    let (_, second) = holm.get(&format!("/v1/audit?action=principal.create&limit=2&cursor={next}")).await;
+    assert_eq!(first["data"]["items"].as_array().unwrap().len() + second["data"]["items"].as_array().unwrap().len(), 4);
+    let (_, copy) = holm.get("/v1/audit/export").await;
+    let items = copy["data"]["items"].as_array().unwrap();
+    let numbers: Vec<i64> = items.iter().map(|item| item["seq"].as_i64().unwrap()).collect();
+    assert_eq!(numbers, (1..=numbers.len()).map(|n| i64::try_from(n).unwrap()).collect::<Vec<_>>());
+    assert!(items.windows(2).all(|pair| pair[1]["previous_hash"] == pair[0]["hash"]));
+    let (_, rest) = holm.get(&format!("/v1/audit/export?cursor={}", copy["data"]["next"].as_str().unwrap())).await;
+    assert_eq!((&rest["data"]["items"], &rest["data"]["next"]), (&json!([]), &Value::Null));
+    let (_, verdict) = holm.get("/v1/audit/verify").await;
+    assert_eq!((&verdict["data"]["intact"], &verdict["data"]["finding"]), (&true.into(), &Value::Null));
+    for wrong in ["action=tenant.explode", "since=yesterday", "until=1", "limit=0", "cursor=x", "environment=Not%20a%20name"] {
+        assert_eq!(holm.get(&format!("/v1/audit?{wrong}")).await.0, 400, "{wrong}");
+    }
+    assert_eq!(holm.get("/v1/audit?since=2020-01-01T00:00:00Z&until=2020-01-02T00:00:00Z").await.1["data"]["items"], json!([]));
+}
