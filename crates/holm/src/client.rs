@@ -1,9 +1,10 @@
 //! The command line's way to the API: the same types that the server writes, a deadline on every wait.
 //!
 //! Promises: a token is sent to the server it was given for and nowhere else: no redirect is followed, and a proxy of the
-//! environment is not used for this machine. An answer that is not Holm's is said to be so, not parsed on hope.
+//! environment is not used for this machine. A change has an idempotency key, so that a lost connection is no reason to ask
+//! a person whether it was made: it is sent again. An answer that is not Holm's is said to be so, not parsed on hope.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holm_api::envelope::Envelope;
 use holm_api::view::ListView;
@@ -20,6 +21,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longer than the server gives itself (65 s), so that its own answer arrives.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// A server that is started again is there within this time.
+const AGAIN_FOR: Duration = Duration::from_secs(15);
+
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// As many as the API gives at once.
 const PAGE: &str = "1000";
@@ -68,7 +74,7 @@ impl Client {
 
     /// Reads one thing.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Problem> {
-        self.send(Method::GET, self.request(Method::GET, path, &[])?).await
+        self.get_where(path, &[]).await
     }
 
     /// Reads a list that the server gives whole.
@@ -83,7 +89,7 @@ impl Client {
         loop {
             let mut query = vec![("limit", PAGE)];
             query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-            let part: ListView<T> = self.send(Method::GET, self.request(Method::GET, path, &query)?).await?;
+            let part: ListView<T> = self.get_where(path, &query).await?;
             let stuck = part.items.is_empty() || part.next == cursor;
             items.extend(part.items);
             match part.next {
@@ -95,6 +101,11 @@ impl Client {
         }
     }
 
+    /// Reads one thing, or a part of a list, by more than its path.
+    pub(crate) async fn get_where<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Problem> {
+        self.send(&Call { method: Method::GET, path, query, body: None, key: None }).await
+    }
+
     /// Changes something.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
@@ -102,41 +113,108 @@ impl Client {
         query: &[(&str, &str)],
         body: &impl Serialize,
     ) -> Result<T, Problem> {
-        self.send(Method::POST, self.request(Method::POST, path, query)?.json(body)).await
+        let body = serde_json::to_value(body).expect("what is sent is JSON");
+        self.change(Method::POST, path, query, Some(body)).await
     }
 
     /// Does something that needs no more than its name.
     pub(crate) async fn act<T: DeserializeOwned>(&self, method: Method, path: &[&str]) -> Result<T, Problem> {
-        self.send(method.clone(), self.request(method, path, &[])?).await
+        self.change(method, path, &[], None).await
     }
 
-    fn request(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> Result<RequestBuilder, Problem> {
+    /// Ends something that has more than a path for a name.
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Problem> {
+        self.change(Method::DELETE, path, query, None).await
+    }
+
+    /// Changes something, whatever the method. It has a key of its own, so that it is sent again when the connection is lost,
+    /// and done once.
+    pub(crate) async fn change<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<serde_json::Value>,
+    ) -> Result<T, Problem> {
+        self.send(&Call { method, path, query, body, key: Some(uuid::Uuid::new_v4().to_string()) }).await
+    }
+
+    fn request(&self, call: &Call<'_>) -> Result<RequestBuilder, Problem> {
         let mut url = format!("{}/v1", self.server.url);
-        for segment in path {
+        for segment in call.path {
             url.push('/');
             url.push_str(&sendable(segment)?);
         }
-        for (position, (name, value)) in query.iter().enumerate() {
+        for (position, (name, value)) in call.query.iter().enumerate() {
             url.push(if position == 0 { '?' } else { '&' });
             url.push_str(&format!("{name}={}", percent::encode(value)));
         }
-        Ok(self.http.request(method, url).bearer_auth(self.server.token.expose()))
+        let mut request = self.http.request(call.method.clone(), url).bearer_auth(self.server.token.expose());
+        if let Some(key) = &call.key {
+            request = request.header("idempotency-key", key);
+        }
+        Ok(match &call.body {
+            Some(body) => request.json(body),
+            None => request,
+        })
     }
 
-    async fn send<T: DeserializeOwned>(&self, method: Method, request: RequestBuilder) -> Result<T, Problem> {
-        // A request that was sent and not answered may have been carried out, unless it only reads.
-        let lost = if method == Method::GET { Changed::Nothing } else { Changed::Unknown };
-        let response = request.send().await.map_err(|error| self.unanswered(&error, lost))?;
-        let status = response.status();
-        let body = response.bytes().await.map_err(|error| self.unanswered(&error, lost))?;
-        match serde_json::from_slice::<Envelope<T>>(&body) {
-            Ok(Envelope { ok: true, data: Some(data), .. }) if status.is_success() => Ok(data),
-            Ok(Envelope { ok: false, error: Some(problem), .. }) => Err(problem),
-            _ => Err(self.not_holm(status, lost)),
+    /// Sends it, and again if the connection breaks before the answer or the server says that it is too early. That cannot do
+    /// harm: what only reads may be read twice, and what changes something has a key.
+    async fn send<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Problem> {
+        let deadline = Instant::now() + AGAIN_FOR;
+        let (mut wait, mut lost) = (AGAIN_AFTER, false);
+        loop {
+            let Failure { problem, again } = match self.once(call).await {
+                Ok(data) => return Ok(data),
+                Err(failure) => failure,
+            };
+            // That nobody listens any more says nothing of what was done with a request whose answer was lost.
+            let unknown = lost && call.method != Method::GET && matches!(again, Again::Unreached);
+            let problem = if unknown { problem.changed(Changed::Unknown) } else { problem };
+            lost |= matches!(again, Again::Lost);
+            let pause = match again {
+                Again::Never => return Err(problem),
+                // Nobody was ever there: said at once.
+                Again::Unreached if !lost => return Err(problem),
+                Again::Unreached | Again::Lost => wait,
+                Again::After(told) => told,
+            };
+            if Instant::now() + pause > deadline {
+                return Err(problem);
+            }
+            tokio::time::sleep(pause).await;
+            wait *= 2;
         }
     }
 
-    fn unanswered(&self, error: &reqwest::Error, lost: Changed) -> Problem {
+    async fn once<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Failure> {
+        // A request that was sent and not answered may have been carried out, unless it only reads.
+        let lost = if call.method == Method::GET { Changed::Nothing } else { Changed::Unknown };
+        let response = self.request(call)?.send().await.map_err(|error| self.unanswered(&error, lost))?;
+        let (status, told) = (response.status(), retry_after(&response));
+        let body = response.bytes().await.map_err(|error| self.unanswered(&error, lost))?;
+        match serde_json::from_slice::<Envelope<T>>(&body) {
+            Ok(Envelope { ok: true, data: Some(data), .. }) if status.is_success() => Ok(data),
+            Ok(Envelope { ok: false, error: Some(problem), .. }) => {
+                let early = matches!(problem.code, ErrorCode::RateLimited | ErrorCode::IdempotencyInProgress);
+                let again = told.filter(|_| early).map_or(Again::Never, Again::After);
+                Err(Failure { problem, again })
+            }
+            _ => Err(self.not_holm(status, lost).into()),
+        }
+    }
+
+    fn unanswered(&self, error: &reqwest::Error, lost: Changed) -> Failure {
+        let again = match error {
+            _ if error.is_builder() || error.is_timeout() => Again::Never,
+            _ if error.is_connect() => Again::Unreached,
+            _ => Again::Lost,
+        };
+        Failure { problem: self.silence(error, lost), again }
+    }
+
+    fn silence(&self, error: &reqwest::Error, lost: Changed) -> Problem {
         let url = &self.server.url;
         if error.is_connect() || error.is_builder() {
             let problem = Problem::new(ErrorCode::ServerNotFound, format!("no Holm server answers at `{url}`")).because(root(error));
@@ -163,6 +241,42 @@ impl Client {
             .changed(if status.is_client_error() { Changed::Nothing } else { lost })
             .next("look at `HOLM_URL`, `--url` or `--dir`")
     }
+}
+
+/// A request as it can be made again.
+struct Call<'a> {
+    method: Method,
+    path: &'a [&'a str],
+    query: &'a [(&'a str, &'a str)],
+    body: Option<serde_json::Value>,
+    /// Under which it is carried out once.
+    key: Option<String>,
+}
+
+/// Why there is no answer, and whether it may be asked again.
+struct Failure {
+    problem: Problem,
+    again: Again,
+}
+
+enum Again {
+    Never,
+    /// Nobody listens.
+    Unreached,
+    /// Somebody did.
+    Lost,
+    /// The server says when.
+    After(Duration),
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self { problem, again: Again::Never }
+    }
+}
+
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    response.headers().get("retry-after")?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
 /// A segment as it can be sent. `.` and `..` cannot, not even encoded (WHATWG URL, "double-dot path segment"), and an empty

@@ -42,13 +42,20 @@ impl Exit {
             | E::EnvironmentNotFound
             | E::ClusterNotFound
             | E::CredentialNotFound
+            | E::PrincipalNotFound
+            | E::GrantNotFound
+            | E::ApprovalNotFound
+            | E::WebhookNotFound
             | E::SecretNotHere
             | E::PathNotFound
             | E::UnknownHost
-            | E::UnknownTenant => Self::NotFound,
-            E::NotSignedIn | E::AuthenticationFailed => Self::NotAllowed,
+            | E::HostRenamed
+            | E::OperationNotFound
+            | E::UnknownTenant
+            | E::TenantRenamed => Self::NotFound,
+            E::NotSignedIn | E::TokenExpired | E::NotAllowed | E::AuthenticationFailed => Self::NotAllowed,
             E::ConfirmationNeeded => Self::NeedsConfirmation,
-            E::NoDatabaseInTime | E::DataPlaneSilent | E::RequestTooSlow => Self::StoppedWaiting,
+            E::OperationGoesOn | E::NoDatabaseInTime | E::DataPlaneSilent | E::RequestTooSlow => Self::StoppedWaiting,
             other if matches!(other.kind(), ErrorKind::Policy) => Self::Refused,
             _ => Self::Failed,
         }

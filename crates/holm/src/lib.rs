@@ -3,13 +3,19 @@
 //! Promises: stdout is data and stderr is talk; every command knows every output format; every failure has a code, says
 //! whether anything changed and what to do next, and ends with an exit code of [`exit::Exit`].
 
+mod catalog;
 pub mod cli;
 mod client;
 mod dev;
 pub mod exit;
 pub mod logging;
+mod master_keys;
+mod metrics;
 mod output;
 mod percent;
+mod private_file;
 mod proxy_url;
+mod serve;
 mod settings;
+mod signals;
 mod stored_credentials;

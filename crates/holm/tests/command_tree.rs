@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "everything here is a test's, and a test stops at what it did not expect")]
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -32,8 +35,10 @@ fn command_at<'a>(root: &'a clap::Command, words: &[String]) -> &'a clap::Comman
 /// Words that a command cannot do without, made up from what clap says that it wants.
 fn required(words: &[String]) -> Vec<String> {
     let root = holm::cli::command();
-    let mut given = Vec::new();
-    for argument in command_at(&root, words).get_arguments().filter(|argument| argument.is_required_set()) {
+    let command = command_at(&root, words);
+    let mut given: Vec<String> =
+        command.get_arguments().filter(|argument| argument.get_id() == "yes").map(|_| "--yes".to_owned()).collect();
+    for argument in command.get_arguments().filter(|argument| argument.is_required_set()) {
         given.extend(argument.get_long().map(|long| format!("--{long}")));
         let possible = argument.get_possible_values();
         given.push(possible.first().map_or_else(|| "goteborg".to_owned(), |value| value.get_name().to_owned()));
@@ -51,10 +56,11 @@ fn holm(directory: &Path, words: &[&str]) -> Output {
 }
 
 /// Commands that need no server; `dev` is one itself and is tried elsewhere.
-const ALONE: [&str; 3] = ["completion", "dev", "version"];
+const ALONE: &[&str] = &["init", "serve", "catalog", "completion", "dev", "version"];
 
 fn needing_a_server() -> Vec<Vec<String>> {
-    let leaves: Vec<_> = leaves().into_iter().filter(|words| !ALONE.contains(&words[0].as_str())).collect();
+    let leaves: Vec<_> =
+        leaves().into_iter().filter(|words| !ALONE.contains(&words[0].as_str()) && *words != ["webhook", "listen"]).collect();
     assert!(leaves.len() > 10, "{leaves:?}");
     leaves
 }
@@ -108,9 +114,6 @@ fn every_command_answers_a_missing_server_in_the_envelope_with_the_command_that_
         for format in ["json", "jsonl", "yaml"] {
             let mut line: Vec<&str> = words.iter().chain(&given).map(String::as_str).collect();
             line.extend(["-o", format]);
-            if words.last().unwrap() == "revoke" {
-                line.push("--yes");
-            }
             let output = holm(here.path(), &line);
             let text = String::from_utf8(output.stdout).unwrap();
             let value: Value =
@@ -121,6 +124,46 @@ fn every_command_answers_a_missing_server_in_the_envelope_with_the_command_that_
             assert_eq!(output.status.code(), Some(1), "{line:?}");
             assert!(String::from_utf8(output.stderr).unwrap().starts_with("HOLM-7003  no Holm server was found\n  why: "), "{line:?}");
         }
+    }
+}
+
+/// Whether it is the published envelope of a failure.
+fn is_failure(envelope: &Value, said: &str) {
+    static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(holm_api::openapi()).unwrap());
+    let faults = holm_testkit::json_schema::faults(&DESCRIPTION, &DESCRIPTION["components"]["schemas"]["Failure"], envelope);
+    assert!(faults.is_empty(), "{said}: {faults:#?}\n{envelope}");
+}
+
+/// The story: the server is down, and the script that asks it reads JSON.
+#[test]
+fn every_command_answers_a_server_that_is_stopped_in_the_published_envelope() {
+    let here = tempfile::tempdir().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let token = here.path().join("token");
+    fs::write(&token, "a-token-of-this-test-0123456789").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    let server = ["--url".to_owned(), format!("http://{closed}"), "--token-file".to_owned(), token.display().to_string()];
+    for words in needing_a_server().into_iter().filter(|words| words[0] != "doctor") {
+        let given = required(&words);
+        let mut line: Vec<&str> = words.iter().chain(&given).chain(&server).map(String::as_str).collect();
+        line.extend(["-o", "json"]);
+        let output = holm(here.path(), &line);
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{line:?}: {error}: {output:?}"));
+        is_failure(&value, &format!("{line:?}"));
+        assert_eq!((&value["error"]["code"], output.status.code()), (&"HOLM-7003".into(), Some(1)), "{line:?}: {value}");
+    }
+}
+
+#[test]
+fn every_command_answers_a_wrong_argument_in_the_published_envelope() {
+    let here = tempfile::tempdir().unwrap();
+    for words in leaves() {
+        let mut line: Vec<&str> = words.iter().map(String::as_str).collect();
+        line.extend(["--nonsense", "-o", "json"]);
+        let output = holm(here.path(), &line);
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{line:?}: {error}: {output:?}"));
+        is_failure(&value, &format!("{line:?}"));
+        assert_eq!((output.status.code(), &value["error"]["changed"]), (Some(64), &"nothing".into()), "{line:?}");
     }
 }
 

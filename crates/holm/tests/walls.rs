@@ -13,7 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("holm-link", &["holm-core"]),
     ("holm-proxy", &["holm-core", "holm-link", "holm-pgwire"]),
     ("holm-store", &["holm-core"]),
-    ("holm-engine", &["holm-core", "holm-link", "holm-migrate", "holm-store"]),
+    ("holm-engine", &["holm-core", "holm-link", "holm-migrate", "holm-pgwire", "holm-store"]),
     ("holm-api", &["holm-core", "holm-engine", "holm-store"]),
     ("holm-postgres", &["holm-core"]),
     ("holm-testkit", &["holm-core", "holm-postgres"]),

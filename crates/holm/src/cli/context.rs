@@ -1,8 +1,11 @@
 //! What every command is given: how to show, whom to ask, which environment is meant.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use holm_core::error::{ErrorCode, Problem};
+use holm_api::view::operation::OperationView;
+use holm_core::error::{Changed, ErrorCode, Problem};
 
 use crate::client::Client;
 use crate::exit::Exit;
@@ -54,11 +57,30 @@ pub(crate) struct Environment {
 #[derive(Debug)]
 pub(crate) struct Context {
     globals: Globals,
+    waiting: Mutex<Option<Operation>>,
+}
+
+/// An operation as whoever stops waiting for it names it.
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    pub(crate) id: String,
+    /// `tenant.delete of tenant ...`
+    pub(crate) what: String,
+}
+
+impl Operation {
+    /// Says that it goes on without us.
+    pub(crate) fn goes_on(&self, how: &str) -> Problem {
+        Problem::new(ErrorCode::OperationGoesOn, format!("{how}; {} goes on", self.what))
+            .changed(Changed::Something)
+            .next(format!("watch it: `holm op watch {}`", self.id))
+            .next(format!("or have it undone: `holm op cancel {}`", self.id))
+    }
 }
 
 impl Context {
     pub(crate) const fn new(globals: Globals) -> Self {
-        Self { globals }
+        Self { globals, waiting: Mutex::new(None) }
     }
 
     fn given(&self) -> Given {
@@ -104,11 +126,30 @@ impl Context {
     pub(crate) fn show(&self, answer: &Answer) -> Result<Exit, Problem> {
         let text = answer.render(self.globals.output, self.globals.columns.as_deref())?;
         output::print(&text).map_err(|error| {
-            Problem::new(ErrorCode::InvalidConfig, "the answer cannot be written to stdout")
-                .because(error)
-                .changed(holm_core::error::Changed::Unknown)
+            Problem::new(ErrorCode::InvalidConfig, "the answer cannot be written to stdout").because(error).changed(Changed::Unknown)
         })?;
+        if let Some(problem) = answer.why() {
+            output::say(&output::render_problem(problem));
+        }
         Ok(answer.exits())
+    }
+
+    /// Whether progress may be drawn: somebody watches, and did not ask for quiet.
+    pub(crate) fn draws(&self) -> bool {
+        !self.globals.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Remembers for which operation the command waits, so that Ctrl-C can say that it goes on.
+    pub(crate) fn waits_for(&self, operation: Option<&Operation>) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = operation.cloned();
+    }
+
+    /// What Ctrl-C means: the command stops waiting, if it waits for an operation; else it is interrupted.
+    pub(crate) fn interrupted(&self) -> Exit {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(operation) = waiting else { return Exit::Interrupted };
+        let answer = Answer::list::<OperationView>(&[]).operation(&operation.id).problem(operation.goes_on("stopped waiting"));
+        self.show(&answer).unwrap_or_else(|problem| self.fail(&problem))
     }
 
     /// Shows a problem: to a person always, to a program in the envelope.

@@ -1,8 +1,13 @@
 //! The command line: `holm <noun> <verb>`, one file for each command, each with `Args` and `run`.
 //!
 //! Promises: every command knows `-o` and the ways to name a server; a change names its environment; nothing is asked where
-//! nobody can answer; Ctrl-C ends with 130. See `output` for what goes where and [`crate::exit`] for how it ends.
+//! nobody can answer; Ctrl-C ends with 130, and with 8 while an operation is waited for, which goes on. See `output` for what
+//! goes where and [`crate::exit`] for how it ends.
 
+mod access;
+mod approval;
+mod audit;
+mod catalog;
 mod cluster;
 mod completion;
 mod confirm;
@@ -11,9 +16,15 @@ mod credential;
 mod dev;
 mod doctor;
 mod env;
+mod init;
+mod key;
+mod op;
 mod raw;
+mod serve;
 mod tenant;
 mod version;
+mod waiting;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -42,13 +53,20 @@ const EXAMPLES: &str = "Examples:
   holm tenant list -o json
 
 Exit codes: 0 done, 1 failed, 3 partly done, 4 refused by a rule, 5 needs --yes, 6 not found,
-7 not signed in, 8 stopped waiting, 64 usage, 130 interrupted";
+7 not signed in or not allowed, 8 stopped waiting, 64 usage, 130 interrupted";
 
 /// One variant for each noun; the launcher and the servers are nouns of their own.
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs everything on this machine, on PostgreSQL servers of its own
     Dev(dev::Args),
+    /// Makes an empty database a catalog, with the first principal and its token
+    Init(init::Args),
+    /// Runs one process of an installation, on a catalog and clusters that are there
+    Serve(Box<serve::Args>),
+    /// The catalog itself: backup and restore
+    #[command(subcommand)]
+    Catalog(catalog::Command),
     /// Customers, each with a database of its own
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -61,6 +79,24 @@ enum Command {
     /// What apps present to the proxy
     #[command(subcommand)]
     Credential(credential::Command),
+    /// Who may do what: people, machines, roles, tokens
+    #[command(subcommand)]
+    Access(access::Command),
+    /// What one asks for and another agrees to
+    #[command(subcommand)]
+    Approval(approval::Command),
+    /// What was done, by whom, and proof that the log still says so
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Master keys, which wrap the keys that seal Holm's secrets
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Work that takes longer than a request
+    #[command(subcommand)]
+    Op(op::Command),
+    /// Receivers that are told what was done
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Looks at everything and says what is wrong and what to do
     Doctor(doctor::Args),
     /// Prints the completion script of a shell
@@ -99,12 +135,15 @@ async fn dispatch(context: &Context, command: Command) -> Exit {
     // The launcher hears signals itself: it has servers to stop.
     let command = match command {
         Command::Dev(args) => return dev::run(context, args).await.unwrap_or_else(|problem| context.fail(&problem)),
+        Command::Serve(args) => return serve::run(*args).await.unwrap_or_else(|problem| context.fail(&problem)),
         other => other,
     };
     let answer = tokio::select! {
-        answer = run(context, command) => answer,
+        // Ctrl-C is listened for before anything is sent, so that it never ends the program without its exit code.
+        biased;
+        _ = tokio::signal::ctrl_c() => return context.interrupted(),
         // Safe to drop: a request that was sent is carried out or not by the server, whether or not we wait.
-        _ = tokio::signal::ctrl_c() => return Exit::Interrupted,
+        answer = run(context, command) => answer,
     };
     match answer.and_then(|answer| context.show(&answer)) {
         Ok(exit) => exit,
@@ -114,11 +153,19 @@ async fn dispatch(context: &Context, command: Command) -> Exit {
 
 async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
     match command {
-        Command::Dev(_) => unreachable!("the launcher was dispatched before"),
+        Command::Init(args) => init::run(context, args).await,
+        Command::Catalog(command) => catalog::run(context, command).await,
+        Command::Dev(_) | Command::Serve(_) => unreachable!("both were dispatched before"),
         Command::Tenant(command) => tenant::run(context, command).await,
         Command::Env(command) => env::run(context, command).await,
         Command::Cluster(command) => cluster::run(context, command).await,
         Command::Credential(command) => credential::run(context, command).await,
+        Command::Access(command) => access::run(context, command).await,
+        Command::Approval(command) => approval::run(context, command).await,
+        Command::Audit(command) => audit::run(context, command).await,
+        Command::Key(command) => key::run(context, command).await,
+        Command::Op(command) => op::run(context, command).await,
+        Command::Webhook(command) => webhook::run(context, command).await,
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Completion(args) => completion::run(args),
         Command::Version(args) => Ok(version::run(&args)),

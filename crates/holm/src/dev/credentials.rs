@@ -9,6 +9,7 @@ use std::io;
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use holm_core::actor::Actor;
 use holm_core::credential::{CredentialName, Level};
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
@@ -18,7 +19,7 @@ use holm_engine::credential::{self, CredentialScope, NewCredential};
 use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
-use super::private_file;
+use crate::private_file;
 
 const FILE: &str = "credentials.json";
 
@@ -32,7 +33,7 @@ struct Stored {
 }
 
 /// 256 random bits, in letters that need no escaping in a URL.
-pub(super) fn random_secret() -> String {
+pub(crate) fn random_secret() -> String {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).expect("the system's random source answers once it has started");
     URL_SAFE_NO_PAD.encode(bytes)
@@ -42,7 +43,7 @@ pub(super) fn random_secret() -> String {
 ///
 /// # Errors
 /// The file cannot be used, or the catalog does not answer.
-pub(super) async fn ensure(control: &Control, directory: &Directory, environments: &[EnvironmentName]) -> Result<(), Problem> {
+pub(super) async fn ensure(control: &Control, by: &Actor, directory: &Directory, environments: &[EnvironmentName]) -> Result<(), Problem> {
     let mut stored = read(directory)?;
     for environment in environments {
         for level in Level::ALL {
@@ -56,7 +57,7 @@ pub(super) async fn ensure(control: &Control, directory: &Directory, environment
     let bytes = serde_json::to_vec_pretty(&stored).expect("names and secrets are JSON");
     private_file::write(&directory.file(FILE), &bytes).map_err(|error| cannot(directory, error))?;
     for entry in &stored {
-        issue(control, entry).await?;
+        issue(control, by, entry).await?;
     }
     Ok(())
 }
@@ -76,7 +77,7 @@ pub(super) fn secret(
     Ok((stored.name, Secret::new(stored.secret)))
 }
 
-async fn issue(control: &Control, entry: &Stored) -> Result<(), Problem> {
+async fn issue(control: &Control, by: &Actor, entry: &Stored) -> Result<(), Problem> {
     let new = NewCredential {
         environment: entry.environment.clone(),
         name: entry.name.clone(),
@@ -84,7 +85,7 @@ async fn issue(control: &Control, entry: &Stored) -> Result<(), Problem> {
         level: entry.level,
         secret: Some(Secret::new(entry.secret.clone())),
     };
-    match credential::issue(control, new).await {
+    match credential::issue(control, by, new).await {
         Ok(_) => Ok(()),
         // It is there from an earlier start; its secret is the file's, since the file is written first.
         Err(problem) if problem.code == ErrorCode::CredentialTaken => Ok(()),

@@ -8,6 +8,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use holm_core::actor::Actor;
 use holm_core::credential::Level;
 use holm_core::environment::{EnvironmentKind, EnvironmentName};
 use holm_core::error::{Changed, ErrorCode, Problem};
@@ -96,7 +97,7 @@ pub(super) fn write_files(directory: &Directory) -> Result<(), Problem> {
 ///
 /// # Errors
 /// A tenant cannot be created, or its data not be loaded; the next start tries again.
-pub(super) async fn ensure_tenants(control: &Control, directory: &Directory, proxy: SocketAddr) -> Result<(), Problem> {
+pub(super) async fn ensure_tenants(control: &Control, by: &Actor, directory: &Directory, proxy: SocketAddr) -> Result<(), Problem> {
     for (environment, slug, data) in TENANTS {
         let environment: EnvironmentName = environment.parse().expect("a constant that is a name");
         let slug: TenantSlug = slug.parse().expect("a constant that is a slug");
@@ -104,7 +105,7 @@ pub(super) async fn ensure_tenants(control: &Control, directory: &Directory, pro
         if mark.exists() {
             continue;
         }
-        create(control, &environment, &slug).await?;
+        create(control, by, &environment, &slug).await?;
         load(directory, proxy, &environment, &slug, data).await?;
         fs::write(&mark, b"")
             .map_err(|error| Problem::new(ErrorCode::InvalidConfig, format!("`{}` cannot be written", mark.display())).because(error))?;
@@ -112,9 +113,9 @@ pub(super) async fn ensure_tenants(control: &Control, directory: &Directory, pro
     Ok(())
 }
 
-async fn create(control: &Control, environment: &EnvironmentName, slug: &TenantSlug) -> Result<(), Problem> {
-    let new = NewTenant { environment: environment.clone(), slug: slug.clone(), cluster: None, parameters: Vec::new() };
-    match tenant::create(control, new, CREATE_PATIENCE).await {
+async fn create(control: &Control, by: &Actor, environment: &EnvironmentName, slug: &TenantSlug) -> Result<(), Problem> {
+    let new = NewTenant { environment: environment.clone(), slug: slug.clone(), cluster: None, parameters: Vec::new(), ttl: None };
+    match tenant::create(control, by, new, CREATE_PATIENCE).await {
         Ok(_) => Ok(()),
         // From a start that was killed between creating and loading.
         Err(problem) if problem.code == ErrorCode::SlugTaken => Ok(()),

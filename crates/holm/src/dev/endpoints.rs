@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::directory::Directory;
 use super::installation::Installation;
-use super::private_file;
+use crate::private_file;
 
 const FILE: &str = "endpoints.json";
 

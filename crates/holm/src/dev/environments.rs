@@ -12,7 +12,8 @@ use holm_migrate::MigrationSet;
 use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
-use super::{Args, demo, private_file};
+use super::{Args, demo};
+use crate::private_file;
 
 const FILE: &str = "environments.json";
 

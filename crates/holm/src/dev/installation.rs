@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holm_api::ApiConfig;
+use holm_core::actor::Actor;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::secret::Secret;
+use holm_engine::access::bootstrap;
 use holm_engine::cluster::{self, NewCluster};
 use holm_engine::control::{Control, ControlConfig};
 use holm_engine::environment::{self, NewEnvironment};
-use holm_engine::secret::master_key::MasterKey;
-use holm_engine::token;
+use holm_engine::node::{NodeConfig, NodeRole};
+use holm_engine::programs::Programs;
 use holm_link::Publisher;
 use holm_postgres::account::private_root;
 use holm_postgres::finder::Finder;
@@ -28,10 +30,15 @@ use tokio_util::sync::CancellationToken;
 use super::directory::Directory;
 use super::environments::{self, DevEnvironment};
 use super::servers::{SUPERUSER, Servers};
-use super::{Args, credentials, demo, metrics, private_file};
+use super::{Args, credentials, demo, mail};
+use crate::master_keys::{self, Settings};
+use crate::{metrics, private_file};
 
 /// The catalog's server; those of the environments are called `env-<name>`.
 const CATALOG: &str = "catalog";
+
+/// Who everything that this command does is done by.
+const PRINCIPAL: &str = "holm dev";
 
 /// Sessions that are in a transaction get this long to end it.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -40,7 +47,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 const POOL_SIZE: u32 = 3;
 
 /// More would only queue behind the catalog's one disk.
-const CATALOG_CONNECTIONS: usize = 8;
+const CATALOG_CONNECTIONS: usize = 16;
 
 /// A running installation.
 pub(super) struct Installation {
@@ -75,17 +82,17 @@ impl Installation {
 
         let names: Vec<String> = std::iter::once(CATALOG.to_owned()).chain(known.environments.iter().map(server_name)).collect();
         let servers = Servers::start(directory, &postgres, &names).await?;
-        let control = control(directory, &servers, publisher).await?;
+        let control = control(directory, &postgres, &servers, publisher).await?;
         control.start();
+        let by = ensure_token(&control, directory).await?;
         for environment in &known.environments {
-            adopt(&control, environment, &servers).await?;
+            adopt(&control, &by, environment, &servers).await?;
         }
         let names: Vec<EnvironmentName> = known.environments.iter().map(|environment| environment.name.clone()).collect();
-        credentials::ensure(&control, directory, &names).await?;
-        ensure_token(&control, directory).await?;
+        credentials::ensure(&control, &by, directory, &names).await?;
         let api = Api::start(api_listener, &control, &proxy, &gateway);
         if known.demo {
-            demo::ensure_tenants(&control, directory, proxy.local_addr()).await?;
+            demo::ensure_tenants(&control, &by, directory, proxy.local_addr()).await?;
         }
         Ok(Self { postgres, environments: known.environments, servers, control, proxy, gateway, api })
     }
@@ -139,12 +146,22 @@ async fn find(args: &Args, directory: &Directory) -> Result<holm_postgres::insta
     tokio::task::spawn_blocking(move || finder.find_for(&data)).await.expect("the search does not panic")
 }
 
-async fn control(directory: &Directory, servers: &Servers, publisher: Publisher) -> Result<Control, Problem> {
-    let master_key = MasterKey::open(&directory.file("master.key"))?;
+async fn control(
+    directory: &Directory,
+    postgres: &holm_postgres::installation::Installation,
+    servers: &Servers,
+    publisher: Publisher,
+) -> Result<Control, Problem> {
+    let master_key = master_keys::of(&Settings::from_environment(), directory.file("master.key"))?;
+    let mail = mail::of(&mail::Settings::from_environment())?;
     let url = catalog_url(servers.named(CATALOG), &servers.password(CATALOG));
     let catalog = Catalog::open(url.expose(), CATALOG_CONNECTIONS)?;
     catalog.migrate().await?;
-    Control::open(ControlConfig { catalog, master_key, publisher }).await
+    let programs = Programs { directory: postgres.bin.clone(), library_path: postgres.library_path.clone() };
+    let checkpoints = Some(directory.file("audit.checkpoints"));
+    let node = Some(NodeConfig { name: "holm dev".to_owned(), role: NodeRole::All, holm_version: env!("CARGO_PKG_VERSION").to_owned() });
+    let parts = ControlConfig::new(catalog, master_key, publisher);
+    Control::open(ControlConfig { checkpoints, mail, programs: Some(programs), node, ..parts }).await
 }
 
 /// The catalog lives in the server's `postgres` database: the server has no other purpose.
@@ -153,7 +170,7 @@ fn catalog_url(server: &Server, password: &Secret<String>) -> Secret<String> {
     Secret::new(format!("postgresql://{SUPERUSER}:{}@{}:{}/postgres", password.expose(), address.host, address.port))
 }
 
-async fn adopt(control: &Control, environment: &DevEnvironment, servers: &Servers) -> Result<(), Problem> {
+async fn adopt(control: &Control, by: &Actor, environment: &DevEnvironment, servers: &Servers) -> Result<(), Problem> {
     let name = server_name(environment);
     let new = NewEnvironment {
         name: environment.name.clone(),
@@ -163,7 +180,7 @@ async fn adopt(control: &Control, environment: &DevEnvironment, servers: &Server
         migrations: environment.migrations.clone(),
         seed: environment.seed.clone().map(Seed::SqlFile),
     };
-    environment::ensure(control, new).await?;
+    environment::ensure(control, by, new).await?;
     let cluster = NewCluster {
         name: format!("{}-1", environment.name).parse().expect("an environment's name, a hyphen and a digit"),
         environment: environment.name.clone(),
@@ -172,22 +189,32 @@ async fn adopt(control: &Control, environment: &DevEnvironment, servers: &Server
         admin_password: servers.password(&name),
         connections_max: None,
     };
-    cluster::register(control, cluster).await.map(|_| ())
+    cluster::register(control, by, cluster).await.map(|_| ())
 }
 
-/// The API's token: made once, stored hashed in the catalog and plain in a file of the directory.
-async fn ensure_token(control: &Control, directory: &Directory) -> Result<(), Problem> {
+/// The principal that this command acts as, and its token: made once, stored hashed in the catalog and plain in a file of the
+/// directory.
+async fn ensure_token(control: &Control, directory: &Directory) -> Result<Actor, Problem> {
     let path = directory.file("token");
+    let keep = |text: &str| {
+        private_file::write(&path, text.as_bytes())
+            .map_err(|error| Problem::new(ErrorCode::InvalidConfig, format!("`{}` cannot be written", path.display())).because(error))
+    };
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text.trim().to_owned(),
         Err(_) => credentials::random_secret(),
     };
-    private_file::write(&path, text.as_bytes())
-        .map_err(|error| Problem::new(ErrorCode::InvalidConfig, format!("`{}` cannot be written", path.display())).because(error))?;
-    if token::authenticate(control, &text).await?.is_none() {
-        token::issue(control, "holm dev", Some(Secret::new(text))).await?;
+    keep(&text)?;
+    let name = PRINCIPAL.parse().expect("a constant that is a name");
+    match bootstrap::ensure(control, &name, Secret::new(text)).await {
+        // The stored one was revoked, or somebody cut it off: it is good for nothing, so another one takes its place.
+        Err(problem) if problem.code == ErrorCode::InvalidValue => {
+            let another = credentials::random_secret();
+            keep(&another)?;
+            bootstrap::ensure(control, &name, Secret::new(another)).await
+        }
+        ensured => ensured,
     }
-    Ok(())
 }
 
 fn proxy_config(args: &Args) -> ProxyConfig {
@@ -213,7 +240,7 @@ impl Api {
         let address = listener.local_addr().expect("a bound listener has an address");
         let stop = CancellationToken::new();
         let (proxy, gateway) = (proxy.counters(), gateway.counters());
-        let config = ApiConfig { metrics: Arc::new(move || metrics::render(&proxy, &gateway)) };
+        let config = ApiConfig { metrics: Arc::new(move || metrics::render(&proxy, &gateway)), ..ApiConfig::default() };
         let router = holm_api::router(control.clone(), config);
         let task = tokio::spawn(holm_api::serve::serve(listener, router, stop.clone()));
         Self { address, stop, task }

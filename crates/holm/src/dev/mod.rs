@@ -6,23 +6,24 @@
 
 mod banner;
 mod credentials;
+pub(crate) use credentials::random_secret;
 mod demo;
 mod directory;
 mod endpoints;
 mod environments;
 mod installation;
-mod metrics;
-mod private_file;
+mod mail;
 mod servers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use holm_core::error::{ErrorCode, Problem};
-use tokio::signal::unix::{SignalKind, signal};
+use holm_core::error::Problem;
 
 use directory::Directory;
 use installation::Installation;
+
+use crate::signals::Interrupts;
 
 const EXAMPLES: &str = "Examples:
   holm dev --demo
@@ -74,7 +75,7 @@ pub(crate) struct Args {
 /// Must not be dropped: the servers would be stopped without their clients being told.
 pub(crate) async fn run(args: Args, path: PathBuf) -> Result<(), Problem> {
     // Signals first: one that comes during the start must stop it as cleanly as one that comes later.
-    let mut interrupts = signals()?;
+    let mut interrupts = Interrupts::listen()?;
     let directory = Directory::open(&path)?;
     let started = std::time::Instant::now();
     let mut installation = tokio::select! {
@@ -92,25 +93,4 @@ pub(crate) async fn run(args: Args, path: PathBuf) -> Result<(), Problem> {
     endpoints::remove(&directory);
     installation.stop().await;
     ended
-}
-
-/// The signals that ask the process to stop.
-struct Interrupts {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-fn signals() -> Result<Interrupts, Problem> {
-    let listen = |kind| signal(kind).map_err(|error| Problem::new(ErrorCode::Internal, "cannot listen for signals").because(error));
-    Ok(Interrupts { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-}
-
-impl Interrupts {
-    /// Waits for the next one. Cancel safe: a signal stays pending.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

@@ -15,7 +15,7 @@ use holm_postgres::installation::Installation;
 use holm_postgres::server::{Server, ServerOptions};
 
 use super::directory::Directory;
-use super::private_file;
+use crate::private_file;
 
 const PASSWORDS: &str = "servers.json";
 

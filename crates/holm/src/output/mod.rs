@@ -92,6 +92,8 @@ pub(crate) struct Answer {
     names: Vec<String>,
     look: Look,
     exit: Exit,
+    operation: Option<String>,
+    problem: Option<Problem>,
 }
 
 /// For programs: a list, whose items are lines of JSON Lines, or one thing.
@@ -123,6 +125,8 @@ impl Answer {
             names: items.iter().map(Row::name).collect(),
             look: Look::List,
             exit: Exit::Done,
+            operation: None,
+            problem: None,
         }
     }
 
@@ -148,6 +152,26 @@ impl Answer {
         self
     }
 
+    /// Names the operation that goes on after the command, or that it was about.
+    #[must_use]
+    pub(crate) fn operation(mut self, id: impl ToString) -> Self {
+        self.operation = Some(id.to_string());
+        self
+    }
+
+    /// Ends the command with a problem instead of its data.
+    #[must_use]
+    pub(crate) fn problem(mut self, problem: Problem) -> Self {
+        self.exit = Exit::from(&problem);
+        self.problem = Some(problem);
+        self
+    }
+
+    /// What it ends with instead of data.
+    pub(crate) const fn why(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
+
     /// How the command ends.
     pub(crate) const fn exits(&self) -> Exit {
         self.exit
@@ -159,11 +183,15 @@ impl Answer {
     /// A column was chosen that does not exist.
     pub(crate) fn render(&self, format: Format, chosen: Option<&[String]>) -> Result<String, Problem> {
         let chosen = chosen.map(|names| layout::choose(self.columns, names)).transpose()?;
+        let operation = self.operation.as_deref();
+        if let Some(problem) = &self.problem {
+            return Ok(failure(problem, operation, format));
+        }
         Ok(match (format, &self.data) {
-            (Format::Json, data) => machine::json(&data.whole()),
-            (Format::Yaml, data) => machine::yaml(&data.whole()),
-            (Format::Jsonl, Data::Many(items)) => items.iter().map(machine::line).collect(),
-            (Format::Jsonl, Data::One(item)) => machine::line(item),
+            (Format::Json, data) => machine::json(&data.whole(), operation),
+            (Format::Yaml, data) => machine::yaml(&data.whole(), operation),
+            (Format::Jsonl, Data::Many(items)) => items.iter().map(|item| machine::line(item, operation)).collect(),
+            (Format::Jsonl, Data::One(item)) => machine::line(item, operation),
             (Format::Csv, _) => csv::render(self.columns, &self.rows, &chosen.unwrap_or_else(|| (0..self.columns.len()).collect())),
             (Format::Name, _) => self.names.iter().map(|name| format!("{}\n", visible(name))).collect(),
             (Format::Table, _) => self.for_people(chosen),
@@ -195,10 +223,14 @@ fn json(item: &impl Serialize) -> serde_json::Value {
 
 /// A failure as stdout shows it: the envelope for programs, nothing for people, who read stderr.
 pub(crate) fn render_failure(problem: &Problem, format: Format) -> String {
+    failure(problem, None, format)
+}
+
+fn failure(problem: &Problem, operation: Option<&str>, format: Format) -> String {
     match format {
-        Format::Json => machine::json_failure(problem),
-        Format::Jsonl => machine::line_failure(problem),
-        Format::Yaml => machine::yaml_failure(problem),
+        Format::Json => machine::json_failure(problem, operation),
+        Format::Jsonl => machine::line_failure(problem, operation),
+        Format::Yaml => machine::yaml_failure(problem, operation),
         Format::Table | Format::Csv | Format::Name => String::new(),
     }
 }

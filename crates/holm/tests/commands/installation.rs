@@ -10,20 +10,23 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use holm_core::environment::EnvironmentKind;
 use holm_core::secret::Secret;
+use holm_engine::access::bootstrap;
 use holm_engine::cluster::{self, NewCluster};
 use holm_engine::control::{Control, ControlConfig};
 use holm_engine::environment::{self, NewEnvironment};
 use holm_engine::secret::master_key::MasterKey;
-use holm_engine::token;
 use holm_link::Publisher;
 use holm_store::catalog::Catalog;
 use holm_testkit::TestServer;
 use serde_json::Value;
 
-const TOKEN: &str = "a-token-of-this-test-0123456789";
+pub(crate) const TOKEN: &str = "a-token-of-this-test-0123456789";
 
 /// What somebody could choose as a secret to break a URL, a shell or a dotenv file.
 pub(crate) const SECRET: &str = "p@ss:w/rd?#%&\"'$(id)`";
+
+/// Held by a test that wants everything whole, and by one that makes and breaks servers.
+pub(crate) static WHOLE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 pub(crate) struct Installation {
     /// What `--dir` is given.
@@ -55,23 +58,31 @@ async fn start() -> Installation {
     }
     let catalog = Catalog::open(&server.url("holm_catalog"), 8).unwrap();
     let _ = catalog.migrate().await.unwrap();
-    let config = ControlConfig { catalog, master_key: MasterKey::from_bytes([7; 32]), publisher: Publisher::default() };
+    let config = ControlConfig::new(catalog, MasterKey::from_bytes([7; 32]), Publisher::default());
+    let config = ControlConfig { checkpoints: Some(checkpoints()), ..config };
     let control = Control::open(config).await.unwrap();
     control.start();
+    let by = bootstrap::ensure(&control, &"test".parse().unwrap(), Secret::new(TOKEN.to_owned())).await.unwrap();
     for (name, kind, domain) in
         [("production", EnvironmentKind::Production, "localhost"), ("staging", EnvironmentKind::Staging, "staging.localhost")]
     {
         let domain = domain.parse().unwrap();
         let new = NewEnvironment { name: name.parse().unwrap(), kind, domain, pool_size: 1, migrations: None, seed: None };
-        environment::ensure(&control, new).await.unwrap();
+        environment::ensure(&control, &by, new).await.unwrap();
     }
-    token::issue(&control, "test", Some(Secret::new(TOKEN.to_owned()))).await.unwrap();
-    cluster::register(&control, new_cluster(server)).await.unwrap();
+    cluster::register(&control, &by, new_cluster(server)).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let api = listener.local_addr().unwrap().to_string();
     let router = holm_api::router(control, holm_api::ApiConfig::default());
     tokio::spawn(holm_api::serve::serve(listener, router, tokio_util::sync::CancellationToken::new()));
     Installation { directory: directory(&api), url: format!("http://{api}") }
+}
+
+/// The last run's are of another catalog.
+fn checkpoints() -> PathBuf {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("commands.checkpoints");
+    let _ = fs::remove_file(&file);
+    file
 }
 
 fn new_cluster(server: &TestServer) -> NewCluster {
@@ -109,6 +120,15 @@ fn directory(api: &str) -> PathBuf {
 fn private(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Changes the catalog, past Holm.
+pub(crate) fn in_catalog(statement: &str) {
+    installation();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        holm_testkit::server().await.connect("holm_catalog").await.batch_execute(statement).await.unwrap();
+    });
 }
 
 /// A name that no other test of this process has.

@@ -4,4 +4,7 @@
 
 mod every;
 mod installation;
+mod operations;
+mod parity;
 mod stories;
+mod webhooks;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::installation::{SECRET, fresh, holm, installation, json, ok, program};
+use crate::installation::{SECRET, WHOLE, fresh, holm, installation, json, ok, program};
 
 /// `SECRET`, as a URL carries it.
 const ENCODED: &str = "p%40ss%3Aw%2Frd%3F%23%25%26%22%27%24%28id%29%60";
@@ -218,4 +218,90 @@ fn a_new_credentials_secret_is_printed_once_and_never_listed() {
     assert!(secret.len() >= 32);
     let listed = ok(&["credential", "list", "--env", "production", "-o", "json"]);
     assert!(listed.contains(&name) && !listed.contains(secret));
+}
+
+/// The story: an admin makes a token for a pipeline in staging; the pipeline tries production, and somebody looks who did.
+#[test]
+fn r61_r88_a_pipelines_token_ends_with_7_where_it_may_not_and_the_audit_log_says_who_tried() {
+    let name = fresh("pipeline");
+    ok(&["access", "principal", "create", &name, "--kind", "machine"]);
+    ok(&["access", "role", "grant", &name, "operator"]);
+    let (_, token) = json(&["access", "token", "create", "deploy", "--for", &name, "--env", "staging", "--hours", "1"]);
+    let secret = token["data"]["secret"].as_str().unwrap();
+    let run = |words: &[&str]| {
+        let output = program().args(words).args(["-o", "json"]).env("HOLM_URL", &installation().url).env("HOLM_TOKEN", secret).output();
+        let output = output.unwrap();
+        let envelope: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), envelope)
+    };
+    assert_eq!(run(&["tenant", "list", "--env", "staging"]).0, 0);
+    let (exit, refused) = run(&["tenant", "create", "goteborg", "--env", "production"]);
+    assert_eq!((exit, &refused["error"]["code"], &refused["error"]["changed"]), (7, &"HOLM-1202".into(), &"nothing".into()));
+    assert_eq!(run(&["access", "break-glass", "open", "--env", "staging", "--reason", " "]).0, 64);
+    assert_eq!(run(&["access", "break-glass", "open", "--env", "staging", "--reason", "x", "--minutes", "481"]).0, 64);
+    let (_, found) = json(&["audit", "search", "--actor", &name]);
+    let entry = &found["data"][0];
+    assert_eq!((&entry["action"], &entry["environment"]), (&"access.denied".into(), &"production".into()));
+    assert!(!ok(&["audit", "export"]).contains(secret) && !ok(&["access", "token", "list", "-o", "json"]).contains(secret));
+}
+
+/// Waits until a cluster is shown so.
+fn until(name: &str, shown: impl Fn(&Value) -> bool) -> Value {
+    let begun = std::time::Instant::now();
+    loop {
+        let (_, envelope) = json(&["cluster", "show", name]);
+        if shown(&envelope) {
+            return envelope;
+        }
+        assert!(begun.elapsed().as_secs() < 60, "{envelope}");
+    }
+}
+
+/// The story: somebody adds a server, brings a database of another one, and takes the server away again.
+#[test]
+fn servers_come_and_go_by_command_and_no_password_is_ever_printed() {
+    installation();
+    let _whole = WHOLE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (server, other) = runtime.block_on(async { tokio::join!(holm_testkit::new_server(&[]), holm_testkit::new_server(&[])) });
+    let name = fresh("server");
+    let password = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.password"));
+    fs::write(&password, format!("{}\n", server.password.expose())).unwrap();
+    let url = format!("postgresql://{}@{}", server.superuser, server.address);
+    let add = ["cluster", "add", &name, "--env", "production", "--server", &url, "--password-file", password.to_str().unwrap()];
+    let output = holm(&add);
+    let said = format!("{}{}", String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success() && !said.contains(server.password.expose().as_str()), "{said}");
+    let (_, again) = json(&add);
+    assert!(again["error"]["code"] == "HOLM-2012" || again["error"]["code"] == "HOLM-3002", "known, or just being added: {again}");
+    let open = until(&name, |shown| shown["data"]["state"] == "open");
+    assert_eq!((&open["data"]["capability"]["suits"], &open["data"]["capability"]["facts"]["superuser"]), (&"pool".into(), &true.into()));
+
+    runtime.block_on(async {
+        let admin = other.connect("postgres").await;
+        for sql in
+            ["CREATE ROLE app LOGIN PASSWORD 'brought by app'", "CREATE DATABASE app OWNER app", "REVOKE ALL ON DATABASE app FROM PUBLIC"]
+        {
+            admin.batch_execute(sql).await.unwrap();
+        }
+    });
+    let slug = fresh("brought");
+    let brought = format!("postgresql://app:brought%20by%20app@{}/app", other.address);
+    let superuser = holm(&["tenant", "adopt", &slug, "--env", "production", "--server", &other.url("app")]);
+    assert_eq!(superuser.status.code(), Some(4), "a rule says no");
+    ok(&["tenant", "adopt", &slug, "--env", "production", "--server", &brought]);
+    let adopted = until(&format!("production-{slug}"), |shown| shown["data"]["tenants"] == 1);
+    assert_eq!((&adopted["data"]["adopted"], &adopted["data"]["some_tenants"][0]), (&"app".into(), &slug.as_str().into()));
+
+    let early = holm(&["cluster", "remove", &name, "--env", "production", "--yes"]);
+    assert_eq!(early.status.code(), Some(1));
+    let unnamed = holm(&["cluster", "remove", &name, "--env", "production", "--abandon"]);
+    assert_eq!(unnamed.status.code(), Some(5), "nobody is there to type its name");
+    ok(&["cluster", "drain", &name, "--env", "production"]);
+    until(&name, |shown| shown["data"]["state"] == "drained");
+    ok(&["cluster", "remove", &name, "--env", "production", "--yes"]);
+    until(&name, |shown| shown["error"]["code"] == "HOLM-1106");
+    let adopted = format!("production-{slug}");
+    ok(&["cluster", "remove", &adopted, "--env", "production", "--abandon", "--confirm", &adopted]);
+    until(&adopted, |shown| shown["error"]["code"] == "HOLM-1106");
 }

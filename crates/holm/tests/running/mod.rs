@@ -26,6 +26,8 @@ pub(crate) fn binary() -> &'static str {
 pub(crate) struct Holm {
     directory: PathBuf,
     arguments: Vec<String>,
+    /// Variables of its environment.
+    variables: Vec<(String, String)>,
     child: Child,
     endpoints: Value,
     http: reqwest::Client,
@@ -39,14 +41,20 @@ impl Holm {
 
     /// Starts in a fresh directory and waits until it is ready.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
-        let directory = tempfile::Builder::new().prefix("holm-e2e-").tempdir().unwrap().keep();
-        Self::start_in(directory, arguments.iter().map(|argument| (*argument).to_owned()).collect()).await
+        Self::start_with(arguments, &[]).await
     }
 
-    async fn start_in(directory: PathBuf, arguments: Vec<String>) -> Self {
+    /// As [`Self::start`], with variables in its environment.
+    pub(crate) async fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let directory = tempfile::Builder::new().prefix("holm-e2e-").tempdir().unwrap().keep();
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self::start_in(directory, arguments.iter().map(|argument| (*argument).to_owned()).collect(), variables).await
+    }
+
+    async fn start_in(directory: PathBuf, arguments: Vec<String>, variables: Vec<(String, String)>) -> Self {
         let _ = fs::remove_file(directory.join("endpoints.json"));
-        let child = spawn(&directory, &arguments);
-        let mut holm = Self { directory, arguments, child, endpoints: Value::Null, http: reqwest::Client::new() };
+        let child = spawn(&directory, &arguments, &variables);
+        let mut holm = Self { directory, arguments, variables, child, endpoints: Value::Null, http: reqwest::Client::new() };
         holm.endpoints = holm.ready().await;
         holm
     }
@@ -91,10 +99,18 @@ impl Holm {
 
     /// Starts again on the same data.
     pub(crate) async fn restart(&mut self) {
-        let again = Self::start_in(self.directory.clone(), self.arguments.clone()).await;
+        let again = Self::start_in(self.directory.clone(), self.arguments.clone(), self.variables.clone()).await;
         let old = std::mem::replace(self, again);
         // The old child has ended; only its handle is left, and the directory is the new one's.
         std::mem::forget(old);
+    }
+
+    /// Starts again on the same data, and expects that it ends by itself: its exit status and what it said meanwhile.
+    pub(crate) async fn fails_to_restart(&mut self) -> (ExitStatus, String) {
+        let before = self.log().len();
+        self.child = spawn(&self.directory, &self.arguments, &self.variables);
+        let status = self.ended().await;
+        (status, self.log()[before..].to_owned())
     }
 
     /// SIGTERM, and the exit status within its deadline.
@@ -115,7 +131,7 @@ impl Holm {
         }
     }
 
-    fn pid(&self) -> rustix::process::Pid {
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
         rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
     }
 
@@ -229,9 +245,10 @@ pub(crate) fn command() -> Command {
     command
 }
 
-fn spawn(directory: &Path, arguments: &[String]) -> Child {
+fn spawn(directory: &Path, arguments: &[String], variables: &[(String, String)]) -> Child {
     let log = File::options().create(true).append(true).open(directory.join("log")).unwrap();
     command()
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .arg("dev")
         .args(arguments)
         .args(["--proxy-listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0", "--dir"])

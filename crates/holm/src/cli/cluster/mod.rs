@@ -1,11 +1,18 @@
 //! `holm cluster`: the PostgreSQL servers that tenants are placed on.
 
+mod add;
+mod drain;
 mod list;
+mod remove;
+mod rotate_roles;
+pub(super) mod server;
+mod show;
 
 use holm_api::view::ClusterView;
+use holm_api::view::cluster::ClusterDetailView;
 use holm_core::error::Problem;
 
-use super::context::Context;
+use super::context::{Context, Environment};
 use crate::output::{Answer, Cell, Row};
 
 /// One variant for each verb.
@@ -13,11 +20,42 @@ use crate::output::{Answer, Cell, Row};
 pub(super) enum Command {
     /// Lists them, with what is wrong with each
     List(list::Args),
+    /// Shows all that is known of one: what it can be used for, and who is on it
+    Show(show::Args),
+    /// Adds a PostgreSQL server, whole, to an environment
+    Add(add::Args),
+    /// Empties one: nothing new is placed on it, and its tenants are waited for
+    Drain(drain::Args),
+    /// Forgets one that is drained, or one whose server is gone for good
+    Remove(remove::Args),
+    /// Gives the roles of all of its tenants new passwords while they are in use
+    RotateRoles(rotate_roles::Args),
+}
+
+/// One cluster, as changes want it named.
+#[derive(Debug, clap::Args)]
+struct Named {
+    /// The cluster's name
+    #[arg(value_name = "CLUSTER")]
+    name: String,
+    #[command(flatten)]
+    environment: Environment,
+}
+
+impl Named {
+    fn path<'a>(&'a self, verb: &'a str) -> [&'a str; 5] {
+        ["environments", &self.environment.name, "clusters", &self.name, verb]
+    }
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
     match command {
         Command::List(args) => list::run(context, args).await,
+        Command::Show(args) => show::run(context, args).await,
+        Command::Add(args) => add::run(context, args).await,
+        Command::Drain(args) => drain::run(context, args).await,
+        Command::Remove(args) => remove::run(context, args).await,
+        Command::RotateRoles(args) => rotate_roles::run(context, args).await,
     }
 }
 
@@ -41,5 +79,45 @@ impl Row for ClusterView {
 
     fn name(&self) -> String {
         self.name.to_string()
+    }
+}
+
+impl Row for ClusterDetailView {
+    const COLUMNS: &'static [&'static str] = &[
+        "CLUSTER",
+        "ENVIRONMENT",
+        "ADDRESS",
+        "POSTGRESQL",
+        "STATE",
+        "GOOD-FOR",
+        "TENANTS",
+        "CONNECTIONS",
+        "ADOPTED",
+        "TROUBLE",
+        "SEEN",
+        "ID",
+    ];
+    const BRIEF: usize = 12;
+
+    fn cells(&self) -> Vec<Cell> {
+        let seen = self.capability.as_ref();
+        vec![
+            Cell::of(&self.cluster.name),
+            Cell::of(&self.cluster.environment),
+            Cell::of(&self.cluster.address),
+            Cell::of(&self.cluster.server_version),
+            Cell::of(self.state),
+            seen.map(|seen| seen.suits.as_str().to_owned()).into(),
+            Cell::of(self.tenants),
+            Cell::Number(self.cluster.connections_max.into()),
+            self.adopted.clone().into(),
+            self.cluster.trouble.as_ref().map(ToString::to_string).into(),
+            seen.map(|seen| seen.observed_at.to_string()).into(),
+            Cell::of(self.cluster.id),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.cluster.name.to_string()
     }
 }

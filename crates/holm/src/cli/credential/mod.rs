@@ -3,6 +3,7 @@
 mod create;
 mod list;
 mod revoke;
+mod rotate;
 
 use holm_api::view::CredentialView;
 use holm_core::error::Problem;
@@ -19,6 +20,8 @@ pub(super) enum Command {
     List(list::Args),
     /// Ends one for good; sessions opened with it are closed
     Revoke(revoke::Args),
+    /// Gives one a new secret while the old one stays good for a while
+    Rotate(rotate::Args),
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
@@ -26,6 +29,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
         Command::Create(args) => create::run(context, args).await,
         Command::List(args) => list::run(context, args).await,
         Command::Revoke(args) => revoke::run(context, args).await,
+        Command::Rotate(args) => rotate::run(context, args).await,
     }
 }
 

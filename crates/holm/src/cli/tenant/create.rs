@@ -15,7 +15,8 @@ use crate::output::Answer;
 #[command(after_help = "Examples:
   holm tenant create uppsala --env production
   holm tenant create uppsala --env staging --cluster staging-1
-  holm tenant create uppsala --env production --set work_mem=16MB --set statement_timeout=30s")]
+  holm tenant create uppsala --env production --set work_mem=16MB --set statement_timeout=30s
+  holm tenant create run-4711 --env ci --ttl 30m")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     tenant: Named,
@@ -25,6 +26,9 @@ pub(in crate::cli) struct Args {
     /// A PostgreSQL parameter of its own; may be given again
     #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
     set: Vec<(String, String)>,
+    /// Have it deleted by itself after this time: 1h, 2d; not in production [default where pipelines run: 1h]
+    #[arg(long, value_name = "TIME")]
+    ttl: Option<String>,
     /// How long to wait for it, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
     timeout: u64,
@@ -39,7 +43,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem
     let began = Instant::now();
     let (slug, environment) = (&args.tenant.slug, &args.tenant.environment.name);
     let parameters: BTreeMap<String, String> = args.set.into_iter().collect();
-    let wanted = CreateTenant { slug: slug.clone(), cluster: args.cluster, parameters };
+    let wanted = CreateTenant { slug: slug.clone(), cluster: args.cluster, parameters, ttl: args.ttl };
     let wait = args.timeout.to_string();
     let tenant: TenantView = context.client()?.post(&["environments", environment, "tenants"], &[("wait", &wait)], &wanted).await?;
     let place = tenant.cluster.as_ref().map(|cluster| format!(" on {cluster}")).unwrap_or_default();

@@ -1,12 +1,19 @@
 //! `holm tenant`: customers, each with a database of its own in each environment.
 
+mod adopt;
 pub(super) mod connection;
+mod copy;
 mod create;
+mod delete;
+mod extend;
 mod list;
 mod psql;
+mod rename;
 mod resume;
+mod rotate_roles;
 mod show;
 mod suspend;
+mod undelete;
 mod url;
 
 use holm_api::view::TenantView;
@@ -20,6 +27,8 @@ use crate::output::{Answer, Cell, Row};
 pub(super) enum Command {
     /// Makes one, with its database, and waits until it can be used
     Create(create::Args),
+    /// Makes a database that exists a tenant's, without a change to it
+    Adopt(adopt::Args),
     /// Lists them
     List(list::Args),
     /// Shows all that is known of one
@@ -32,6 +41,18 @@ pub(super) enum Command {
     Suspend(suspend::Args),
     /// Lets sessions in again
     Resume(resume::Args),
+    /// Gives the roles of its database new passwords while they are in use
+    RotateRoles(rotate_roles::Args),
+    /// Gives it another name; the old one leads there for a while
+    Rename(rename::Args),
+    /// Makes another one with the same content, while it is in use
+    Copy(copy::Args),
+    /// Puts off the end of one that ends by itself
+    Extend(extend::Args),
+    /// Closes one at once, and drops it when its grace period is over
+    Delete(delete::Args),
+    /// Brings a deleted one back, as long as its grace period is not over
+    Undelete(undelete::Args),
 }
 
 /// One tenant, as most commands want it named.
@@ -54,18 +75,25 @@ impl Named {
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
     match command {
         Command::Create(args) => create::run(context, args).await,
+        Command::Adopt(args) => adopt::run(context, args).await,
         Command::List(args) => list::run(context, args).await,
         Command::Show(args) => show::run(context, args).await,
         Command::Url(args) => url::run(context, args).await,
         Command::Psql(args) => psql::run(context, args).await,
         Command::Suspend(args) => suspend::run(context, args).await,
         Command::Resume(args) => resume::run(context, args).await,
+        Command::RotateRoles(args) => rotate_roles::run(context, args).await,
+        Command::Rename(args) => rename::run(context, args).await,
+        Command::Copy(args) => copy::run(context, args).await,
+        Command::Extend(args) => extend::run(context, args).await,
+        Command::Delete(args) => delete::run(context, args).await,
+        Command::Undelete(args) => undelete::run(context, args).await,
     }
 }
 
 impl Row for TenantView {
     const COLUMNS: &'static [&'static str] =
-        &["TENANT", "ENVIRONMENT", "STATE", "CLUSTER", "CREATED", "DATABASE", "PARAMETERS", "FAILURE", "UPDATED", "ID"];
+        &["TENANT", "ENVIRONMENT", "STATE", "CLUSTER", "CREATED", "DATABASE", "PARAMETERS", "FAILURE", "UPDATED", "EXPIRES", "ID"];
     const BRIEF: usize = 5;
 
     fn cells(&self) -> Vec<Cell> {
@@ -80,6 +108,7 @@ impl Row for TenantView {
             Some(parameters.join(" ")).filter(|text| !text.is_empty()).into(),
             self.failure.as_ref().map(ToString::to_string).into(),
             Cell::time(self.updated_at),
+            self.expires_at.map_or_else(|| None::<String>.into(), Cell::time),
             Cell::of(self.id),
         ]
     }

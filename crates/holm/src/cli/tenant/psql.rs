@@ -49,6 +49,10 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem
     for name in CONFUSING {
         command.env_remove(name);
     }
+    // Nothing that psql runs needs them.
+    for name in ["HOLM_MASTER_KEY", "HOLM_MASTER_KEY_PREVIOUS", "HOLM_TOKEN", "VAULT_TOKEN"] {
+        command.env_remove(name);
+    }
     for (name, value) in connection.variables(tenant.slug.as_str()) {
         command.env(name, value.expose());
     }

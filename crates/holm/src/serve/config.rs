@@ -1,0 +1,129 @@
+//! What `holm serve` is told, by flags and by the environment, and what that means.
+//!
+//! Promises: everything that is wrong is said before anything listens or connects.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use holm_core::error::{ErrorCode, Problem};
+use holm_engine::node::NodeRole;
+use holm_proxy::gateway::GatewayConfig;
+use holm_proxy::postgres::{ProxyConfig, TlsFiles};
+
+use crate::catalog::open::CatalogArgs;
+
+const EXAMPLES: &str = "Examples:
+  HOLM_CATALOG_URL_FILE=/etc/holm/catalog.url holm serve --app http://127.0.0.1:3000
+  holm serve --role control --api-listen 10.0.0.5:8400
+  holm serve --node-name stockholm-1 --proxy-listen 0.0.0.0:6432 --tls-cert cert.pem --tls-key key.pem --tls-required
+
+The catalog must be ready: `holm init`, once. SIGTERM stops in order; see docs/how-to/upgrade.md for restarts under load.";
+
+/// What the process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Role {
+    /// Everything: API, operations, proxy and gateway
+    All,
+    /// API and operations
+    Control,
+    /// Proxy and gateway; not there yet
+    Data,
+}
+
+/// Where the process listens, and on which catalog it works.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    catalog: CatalogArgs,
+    /// What this process does
+    #[arg(long, value_enum, default_value = "all", env = "HOLM_ROLE")]
+    role: Role,
+    /// What the other processes and `holm doctor` call this one [default: the machine's name and the proxy's port]
+    #[arg(long, value_name = "NAME", env = "HOLM_NODE_NAME")]
+    node_name: Option<String>,
+    /// Where apps connect with PostgreSQL's protocol
+    #[arg(long, value_name = "ADDRESS", env = "HOLM_PROXY_LISTEN", default_value = "127.0.0.1:6432")]
+    proxy_listen: SocketAddr,
+    /// Where browsers find tenants by subdomain
+    #[arg(long, value_name = "ADDRESS", env = "HOLM_GATEWAY_LISTEN", default_value = "127.0.0.1:8080")]
+    gateway_listen: SocketAddr,
+    /// Where the API listens, without TLS: put something before it that has it
+    #[arg(long, value_name = "ADDRESS", env = "HOLM_API_LISTEN", default_value = "127.0.0.1:8400")]
+    api_listen: SocketAddr,
+    /// The app that the gateway passes requests on to
+    #[arg(long, value_name = "URL", env = "HOLM_APP")]
+    app: Option<String>,
+    /// A certificate chain in PEM; the proxy then speaks TLS
+    #[arg(long, value_name = "FILE", env = "HOLM_TLS_CERT", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", env = "HOLM_TLS_KEY", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The proxy refuses clients without TLS
+    #[arg(long, requires = "tls_cert")]
+    tls_required: bool,
+    /// The directory of PostgreSQL's programs; tenants are copied with them
+    #[arg(long, value_name = "DIR", env = "HOLM_PG_BIN")]
+    pg_bin: Option<PathBuf>,
+    /// Where checkpoints of the audit log are kept, best on another disk; each process has a file of its own
+    #[arg(long, value_name = "FILE", env = "HOLM_AUDIT_CHECKPOINTS")]
+    audit_checkpoints: Option<PathBuf>,
+    /// For so many seconds after SIGTERM sessions go on until their clients leave; a transaction gets 5 s more
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, env = "HOLM_DRAIN_SECONDS")]
+    drain_seconds: u32,
+}
+
+/// What a process is made of.
+pub(super) struct Config {
+    pub(super) catalog: CatalogArgs,
+    pub(super) role: NodeRole,
+    pub(super) node_name: Option<String>,
+    pub(super) proxy: ProxyConfig,
+    pub(super) gateway: GatewayConfig,
+    pub(super) api_listen: SocketAddr,
+    pub(super) pg_bin: Option<PathBuf>,
+    pub(super) audit_checkpoints: Option<PathBuf>,
+    pub(super) linger: Duration,
+}
+
+impl Args {
+    /// Reads what was said.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidConfig`] with what is wrong.
+    pub(super) fn config(self) -> Result<Config, Problem> {
+        let role = match self.role {
+            Role::All => NodeRole::All,
+            Role::Control => NodeRole::Control,
+            Role::Data => {
+                return Err(invalid("a data plane in a process of its own is not there yet")
+                    .next("run `holm serve --role all` where sessions are to be carried"));
+            }
+        };
+        self.catalog.url()?;
+        let node_name = self.node_name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        if node_name.as_ref().is_some_and(|name| name.len() > 100 || name.chars().any(char::is_control)) {
+            return Err(invalid("`--node-name` is longer than 100 bytes or cannot be printed"));
+        }
+        let app = self.app.as_deref().map(str::parse).transpose();
+        let app = app.map_err(|error| invalid("`--app` is not a URL").because(error).next("write it as `--app http://127.0.0.1:3000`"))?;
+        let tls = self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
+        Ok(Config {
+            catalog: self.catalog,
+            role,
+            node_name,
+            proxy: ProxyConfig { tls, tls_required: self.tls_required, ..ProxyConfig::new(self.proxy_listen) },
+            gateway: GatewayConfig { app, ..GatewayConfig::new(self.gateway_listen) },
+            api_listen: self.api_listen,
+            pg_bin: self.pg_bin,
+            audit_checkpoints: self.audit_checkpoints,
+            linger: Duration::from_secs(self.drain_seconds.into()),
+        })
+    }
+}
+
+fn invalid(what: &str) -> Problem {
+    Problem::new(ErrorCode::InvalidConfig, what)
+}

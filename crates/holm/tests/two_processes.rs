@@ -1,0 +1,223 @@
+//! Two `holm serve` on one catalog and one cluster: either may die, stand still, be replaced by another version, or leave.
+
+#![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
+
+mod serving;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use holm_engine::node::{NodeConfig, NodeRole};
+use holm_engine::tenant::delete;
+use rustix::process::Signal;
+use serving::{BY, ENVIRONMENT, Installation, Serving, connect, until};
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+
+/// What the issue asks for.
+const FAILOVER_MAX: Duration = Duration::from_secs(10);
+
+/// Short sessions, one after the other, until told to stop.
+struct Traffic {
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicUsize>,
+    failed: Arc<AtomicUsize>,
+    task: JoinHandle<Vec<String>>,
+}
+
+impl Traffic {
+    fn start(ports: Vec<u16>, slug: &'static str) -> Self {
+        let (stop, done, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (stopped, finished, wrong) = (Arc::clone(&stop), Arc::clone(&done), Arc::clone(&failed));
+        let task = tokio::spawn(async move {
+            let mut why = Vec::new();
+            while !stopped.load(Ordering::Relaxed) {
+                match one_session(&ports, slug).await {
+                    Ok(()) => drop(finished.fetch_add(1, Ordering::Relaxed)),
+                    Err(error) => {
+                        wrong.fetch_add(1, Ordering::Relaxed);
+                        why.push(error);
+                    }
+                }
+            }
+            why
+        });
+        Self { stop, done, failed, task }
+    }
+
+    async fn stop(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        let why = self.task.await.unwrap();
+        assert_eq!(self.failed.load(Ordering::Relaxed), 0, "{why:?}");
+        self.done.load(Ordering::Relaxed)
+    }
+}
+
+/// Connecting may be tried on each host, twice; what comes after it may not fail.
+async fn one_session(ports: &[u16], slug: &str) -> Result<(), String> {
+    let client = match connect(ports, slug).await {
+        Ok(client) => client,
+        Err(_) => connect(ports, slug).await.map_err(|error| format!("connect: {error:?}"))?,
+    };
+    client.batch_execute("BEGIN").await.map_err(|error| format!("begin: {error:?}"))?;
+    for _ in 0..3 {
+        client.query_one("SELECT count(*) FROM pg_catalog.pg_class", &[]).await.map_err(|error| format!("query: {error:?}"))?;
+    }
+    client.batch_execute("COMMIT").await.map_err(|error| format!("commit: {error:?}"))
+}
+
+/// Asks for the deletion of tenants, and waits until a process has one in hand.
+async fn delete_until_in_hand(installation: &Installation, catalog: &Client, slugs: &[String], by: &Serving) {
+    let control = installation.control(None).await;
+    for slug in slugs {
+        delete::delete(&control, &BY, &ENVIRONMENT.parse().unwrap(), &slug.parse().unwrap(), Duration::ZERO, None).await.unwrap();
+    }
+    until(catalog, &format!("EXISTS (SELECT FROM operation WHERE lease_owner LIKE '{}-%')", by.pid())).await;
+}
+
+const ALL_OVER: &str = "NOT EXISTS (SELECT FROM operation WHERE finished_at IS NULL)";
+const ALL_SUCCEEDED: &str = "NOT EXISTS (SELECT FROM operation WHERE state <> 'succeeded')";
+
+/// What a stale runner could have changed: every journal, every tenant.
+async fn everything(catalog: &Client) -> String {
+    let sql = "SELECT (SELECT string_agg(format('%s %s %s', operation_id, seq, encode(digest, 'hex')), e'\\n' ORDER BY operation_id, seq) FROM operation_event)
+        || (SELECT string_agg(format('%s %s %s', id, state, epoch), e'\\n' ORDER BY id) FROM tenant)";
+    catalog.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+/// Two processes delete tenants and carry a customer's queries. One is killed with an operation in hand: the other finishes
+/// everything within ten seconds, and no query through it fails. Then one stands still with an operation in hand: the other
+/// finishes, a suspension says that one node has not confirmed it, and when the sleeper wakes it changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_of_a_process_that_dies_or_stands_still_are_finished_by_the_other_within_ten_seconds() {
+    let slugs: Vec<String> = (0..16).map(|n| format!("leaving-{n}")).collect();
+    let mut names: Vec<&str> = slugs.iter().map(String::as_str).collect();
+    names.push("goteborg");
+    names.push("malmo");
+    let installation = Installation::new(6, &names).await;
+    let catalog = installation.catalog().await;
+    let (mut one, two) = (installation.serve("one").await, installation.serve("two").await);
+    let traffic = Traffic::start(vec![two.proxy_port], "goteborg");
+
+    delete_until_in_hand(&installation, &catalog, &slugs[..8], &one).await;
+    one.kill();
+    let took = until(&catalog, ALL_OVER).await;
+    println!("after SIGKILL the other finished everything in {took:?}");
+    assert!(took < FAILOVER_MAX, "{took:?}");
+    until(&catalog, ALL_SUCCEEDED).await;
+
+    // The same name again: whoever died under it is forgotten, and nobody is warned of it any more.
+    let one = installation.serve("one").await;
+    delete_until_in_hand(&installation, &catalog, &slugs[8..], &one).await;
+    one.signal(Signal::STOP);
+    let took = until(&catalog, ALL_OVER).await;
+    println!("after SIGSTOP the other finished everything in {took:?}");
+    assert!(took < FAILOVER_MAX, "{took:?}");
+    until(&catalog, ALL_SUCCEEDED).await;
+
+    let (status, answer) = two.tell("malmo", "suspend").await;
+    assert_eq!(status, 504, "{answer}");
+    assert!(answer.to_string().contains("HOLM-7004") && answer.to_string().contains("not confirmed by one "), "{answer}");
+
+    let before = everything(&catalog).await;
+    one.signal(Signal::CONT);
+    until(
+        &catalog,
+        "(SELECT route_version FROM node WHERE name = 'one' ORDER BY started_at DESC LIMIT 1) >= (SELECT version FROM route_clock)",
+    )
+    .await;
+    assert_eq!(everything(&catalog).await, before, "the one that slept changed something");
+    let (status, answer) = two.tell("malmo", "suspend").await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(one.connect("malmo").await.is_err());
+    println!("{} sessions without a failed query", traffic.stop().await);
+}
+
+/// Whatever one process confirms is in force in the other's data plane, at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_process_confirms_is_in_force_in_the_data_plane_of_the_other() {
+    let installation = Installation::new(1, &["goteborg"]).await;
+    let (one, two) = (installation.serve("one").await, installation.serve("two").await);
+    let mut slowest = Duration::ZERO;
+    for _ in 0..10 {
+        let begun = Instant::now();
+        assert_eq!(one.tell("goteborg", "suspend").await.0, 200);
+        slowest = slowest.max(begun.elapsed());
+        assert!(two.connect("goteborg").await.is_err(), "suspended by the other");
+        assert_eq!(two.tell("goteborg", "resume").await.0, 200);
+        one.connect("goteborg").await.unwrap();
+    }
+    println!("a suspension over two nodes took {slowest:?} at the most");
+}
+
+/// Each of two processes is replaced in turn, as an upgrade does it, while a client that knows both hosts works.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_fails_no_query_of_a_client_that_retries_only_to_connect() {
+    let installation = Installation::new(1, &["goteborg"]).await;
+    let (mut one, mut two) = (installation.serve("one").await, installation.serve("two").await);
+    let (first, second) = (one.proxy_port, two.proxy_port);
+    let traffic = [Traffic::start(vec![first, second], "goteborg"), Traffic::start(vec![second, first], "goteborg")];
+    for _ in 0..2 {
+        for (serving, port, name) in [(&mut one, first, "one"), (&mut two, second, "two")] {
+            let begun = Instant::now();
+            serving.signal(Signal::TERM);
+            assert!(serving.ended().await.success(), "{}", serving.log());
+            println!("{name} left in {:?}", begun.elapsed());
+            *serving = Serving::start(&installation, name, port).await;
+        }
+    }
+    for traffic in traffic {
+        println!("{} sessions without a failed query", traffic.stop().await);
+    }
+    let left: i64 = installation.catalog().await.query_one("SELECT count(*) FROM node", &[]).await.unwrap().get(0);
+    assert_eq!(left, 2, "who left in order is forgotten at once");
+}
+
+/// The next version has migrated the catalog and runs beside this one. It said that this one may go on, so this one starts,
+/// works, and is shown beside the other; when a version says that it may not, it refuses and changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_of_the_version_before_runs_beside_the_next_one_if_that_allows_it_and_refuses_otherwise() {
+    let installation = Installation::new(2, &["goteborg"]).await;
+    let catalog = installation.catalog().await;
+    let known: i32 = catalog.query_one("SELECT max(version) FROM holm_migration", &[]).await.unwrap().get(0);
+    catalog.batch_execute("ALTER TABLE tenant ADD COLUMN future text").await.unwrap();
+    let record = "INSERT INTO holm_migration (version, name, checksum, runs_with) VALUES (9999, '9999_future', 'x', $1)";
+    catalog.execute(record, &[&known]).await.unwrap();
+    let next = NodeConfig { name: "next".to_owned(), role: NodeRole::Control, holm_version: "99.0.0".to_owned() };
+    let next = installation.control(Some(next)).await;
+    next.start();
+
+    let mut this = installation.serve("this").await;
+    let new = serde_json::json!({ "slug": "uppsala" });
+    let (status, answer) = this.api("POST", &format!("/v1/environments/{ENVIRONMENT}/tenants"), Some(new)).await;
+    assert_eq!(status, 201, "{answer}");
+    this.connect("uppsala").await.unwrap();
+    let (_, doctor) = this.api("GET", "/v1/doctor", None).await;
+    let doctor = doctor.to_string();
+    assert!(doctor.contains("different versions of Holm run") && doctor.contains("99.0.0"), "{doctor}");
+
+    this.signal(Signal::TERM);
+    assert!(this.ended().await.success());
+    catalog.execute("UPDATE holm_migration SET runs_with = 9999 WHERE version = 9999", &[]).await.unwrap();
+    let mut refused = Serving::spawn(&installation, "this", 0);
+    assert!(!refused.ended().await.success());
+    assert!(refused.log().contains("HOLM-7002"), "{}", refused.log());
+    next.shutdown().await;
+}
+
+/// Nothing is made silently.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalog_is_made_ready_once_and_by_name() {
+    let installation = Installation::new(0, &[]).await;
+    let again = installation.run(&["init"]);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("HOLM-6009"), "{again:?}");
+    let empty = holm_testkit::database(holm_testkit::server().await).await;
+    let serve = installation.command().env("HOLM_CATALOG_URL", empty.url()).arg("serve").output().unwrap();
+    assert!(String::from_utf8_lossy(&serve.stderr).contains("HOLM-6010"), "{serve:?}");
+    let tables: i64 =
+        empty.connect().await.query_one("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", &[]).await.unwrap().get(0);
+    assert_eq!(tables, 0);
+    let data = installation.run(&["serve", "--role", "data"]);
+    assert!(String::from_utf8_lossy(&data.stderr).contains("not there yet"), "{data:?}");
+}
