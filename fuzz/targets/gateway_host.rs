@@ -4,6 +4,7 @@
 
 #![no_main]
 
+#[allow(dead_code)]
 #[path = "../../crates/holm-proxy/src/gateway/host.rs"]
 mod host;
 

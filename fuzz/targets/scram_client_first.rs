@@ -28,6 +28,6 @@ fuzz_target!(|message: &[u8]| {
     let finished = challenge.finish(client_final.as_bytes());
     assert_eq!(finished.is_ok(), message == client_first.as_bytes());
     if let Ok(server_final) = finished {
-        awaiting.verify(server_final.as_bytes()).expect("the server knows the keys");
+        awaiting.verify(server_final.server_final.as_bytes()).expect("the server knows the keys");
     }
 });

@@ -113,11 +113,12 @@ impl Installation {
         Version::parse(&said).ok_or_else(|| Unusable::Broken(format!("`postgres --version` says `{}`", said.trim())))
     }
 
-    /// One of its programs, ready for arguments, untouched by `PG…` variables of the caller's environment.
+    /// One of its programs, ready for arguments, untouched by `PG…` variables of the caller's environment and without the
+    /// secrets that are in it.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
         for (name, _) in std::env::vars_os() {
-            if name.as_encoded_bytes().starts_with(b"PG") {
+            if [&b"PG"[..], b"HOLM_MASTER_KEY", b"HOLM_TOKEN", b"VAULT_"].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix)) {
                 command.env_remove(name);
             }
         }
