@@ -16,11 +16,13 @@ const REMOVE: i64 = 0x486f_6c6d_0000_0002;
 const GUARD: i64 = 0x486f_6c6d_0000_0003;
 
 /// Its key as `pg_locks` shows it: the upper half in `classid`, the lower in `objid`, and 1 in `objsubid` for a `bigint`.
+/// Only in this database, where no tenant can connect: the same number in a tenant's own is another lock, and its own affair.
 const STANDING_STILL: &str = "\
 SELECT pg_terminate_backend(a.pid, 5000)
 FROM pg_locks l
 JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND (l.classid::bigint << 32) | l.objid::bigint = $1
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND a.pid <> pg_backend_pid() AND a.state = 'idle' AND a.state_change < clock_timestamp() - interval '3 seconds'";
 
 /// Takes the cluster's lock for one part of the pool's work, if nobody has it.
