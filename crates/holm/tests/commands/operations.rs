@@ -126,10 +126,11 @@ fn ctrl_c_stops_watching_and_not_the_work() {
 fn on_a_terminal_there_are_bars_and_the_key_ctrl_c_ends_with_8_and_leaves_no_bar() {
     let slug = created("drawn");
     let id = deleted(&slug);
-    let line = format!("{} --dir '{}' op watch {id}", env!("CARGO_BIN_EXE_holm"), installation().directory.display());
+    // `exec`: a shell that stayed would end with 130 whatever its command says.
+    let line = format!("exec {} --dir '{}' op watch {id}", env!("CARGO_BIN_EXE_holm"), installation().directory.display());
     // `script`, of Debian's essential package bsdutils, gives its command a terminal and passes on what is typed.
     let mut script = Command::new("script");
-    script.args(["-qefc", &line, "/dev/null"]).env("TERM", "xterm").env_remove("HOLM_ENV");
+    script.args(["-qefc", &line, "/dev/null"]).env("TERM", "xterm").env("SHELL", "/bin/sh").env_remove("HOLM_ENV");
     let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut typed, mut shown) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let mut seen = String::new();
