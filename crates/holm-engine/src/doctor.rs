@@ -8,6 +8,7 @@ mod inventory;
 mod keys;
 mod nodes;
 mod notify;
+mod operations;
 
 use std::time::Duration;
 
@@ -90,6 +91,7 @@ pub async fn examine(control: &Control) -> Vec<Finding> {
     }
     findings.push(keys::examine(control).await);
     findings.extend(notify::examine(control).await);
+    findings.extend(operations::examine(control).await);
     match examine_tenants(control).await {
         Ok(finding) => findings.push(finding),
         Err(problem) => findings.push(Finding::of("tenants", &problem)),

@@ -76,6 +76,8 @@ async fn a_journal_row_edited_by_hand_stops_the_operation_and_it_can_only_be_giv
     catalog.batch_execute("UPDATE operation_event SET event = replace(event::text, 'step', 'stop')::json, at = at WHERE seq = 1; UPDATE operation_event SET event = replace(event::text, '\"step\":0', '\"step\":1')::json WHERE seq = 3").await.unwrap();
     catalog.batch_execute("UPDATE operation SET next_run_at = now()").await.unwrap();
     world.until_count("operation WHERE state = 'broken'", 1).await;
+    let told = world.complaints().await;
+    assert!(told.iter().any(|finding| finding.check == "operations" && finding.text.contains(&id.to_string())), "{told:?}");
     let cancel = people::tell(&world.control, &DEV, id, Word::Cancel { reason: None }).await.unwrap_err();
     assert_eq!(cancel.code, ErrorCode::OperationCannot);
     let given_up = people::tell(&world.control, &DEV, id, Word::Abandon { reason: "edited by hand".parse().unwrap() }).await.unwrap();
@@ -83,17 +85,39 @@ async fn a_journal_row_edited_by_hand_stops_the_operation_and_it_can_only_be_giv
     assert_eq!(world.count("operation_subject WHERE held").await, 0);
 }
 
+/// The story: an upgrade has taken away the code of an operation that was under way; later another the list of its steps.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operation_whose_code_is_gone_waits_and_says_so() {
+async fn an_operation_whose_code_is_gone_waits_untouched_and_says_so_and_holds_up_nobody_else() {
     let world = world().await;
-    world.create("goteborg").await.unwrap();
+    for name in ["goteborg", "malmo"] {
+        world.create(name).await.unwrap();
+    }
     let id = delete::delete(&world.control, &DEV, &production(), &slug("goteborg"), MONTH, None).await.unwrap();
     world.until_count("operation WHERE step = 2 AND lease_owner IS NULL AND finished_at IS NULL", 1).await;
-    world.catalog().await.batch_execute("UPDATE operation SET kind = 'tenant.teleport', next_run_at = now()").await.unwrap();
+    let catalog = world.catalog().await;
+    let untouched = "SELECT (SELECT format('%s %s %s %s', kind, state, lease_epoch, last_seq) FROM operation WHERE id = $1)
+        || (SELECT string_agg(encode(digest, 'hex'), ' ' ORDER BY seq) FROM operation_event WHERE operation_id = $1)";
+    let row = async || catalog.query_one(untouched, &[&id.as_uuid()]).await.unwrap().get::<_, String>(0);
+    for gone in ["kind = 'tenant.teleport'", "kind = 'tenant.delete', kind_version = 99"] {
+        catalog.batch_execute(&format!("UPDATE operation SET {gone}, next_run_at = now() WHERE finished_at IS NULL")).await.unwrap();
+        let before = row().await;
+        // Due before any other, and yet another one is taken up and finished by the very runner that leaves it alone.
+        let other = delete::delete(&world.control, &DEV, &production(), &slug("malmo"), Duration::ZERO, None).await.unwrap();
+        show::succeeded(&world.control, other, PATIENCE).await.unwrap();
+        world.create("malmo").await.unwrap();
+        assert_eq!(row().await, before, "{gone}");
+        let operation = show::show(&world.control, id).await.unwrap();
+        assert!(!show::is_known(&operation) && operation.state == OperationState::Active);
+        let told = world.complaints().await;
+        let told = told.iter().find(|finding| finding.check == "operations").unwrap();
+        assert!(told.text.contains(operation.kind.as_str()) && told.next.as_ref().unwrap().contains(&id.to_string()), "{told:?}");
+    }
+    catalog.batch_execute("UPDATE operation SET kind = 'tenant.teleport' WHERE finished_at IS NULL").await.unwrap();
     let other = delete::undelete(&world.control, &DEV, &production(), &slug("goteborg")).await.unwrap_err();
     assert_eq!(other.code, ErrorCode::TenantState);
-    let operation = show::show(&world.control, id).await.unwrap();
-    assert!(!show::is_known(&operation) && operation.state == OperationState::Active);
+    let busy = delete::delete(&world.control, &DEV, &production(), &slug("goteborg"), MONTH, None).await.unwrap_err();
+    assert_eq!(busy.code, ErrorCode::TenantState);
     let given_up = people::tell(&world.control, &DEV, id, Word::Abandon { reason: "no longer there".parse().unwrap() }).await.unwrap();
     assert_eq!(given_up.state, OperationState::Abandoned);
+    assert!(world.complaints().await.iter().all(|finding| finding.check != "operations"));
 }

@@ -30,6 +30,8 @@ mod expiring;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod holding;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod isolation;
@@ -39,6 +41,7 @@ mod keys;
 mod logs;
 #[cfg(test)]
 mod mails;
+#[cfg(test)]
 mod renaming;
 #[cfg(test)]
 mod rotating;
