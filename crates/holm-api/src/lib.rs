@@ -128,6 +128,7 @@ fn signed_in_routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(resource::whoami::show))
         .routes(routes!(resource::environments::list))
+        .routes(routes!(resource::environments::require_approval))
         .routes(routes!(resource::clusters::list))
         .routes(routes!(resource::clusters::show))
         .routes(routes!(resource::clusters::add))

@@ -29,6 +29,7 @@ impl From<Environment> for EnvironmentView {
             domain: environment.domain,
             pool_size: environment.pool_size,
             migrations: environment.migrations.map(|path| path.display().to_string()),
+            needs_approval: environment.needs_approval,
             created_at: environment.created_at,
         }
     }

@@ -10,6 +10,7 @@ pub mod webhook;
 
 use std::collections::BTreeMap;
 
+use holm_core::approval::ApprovalKind;
 use holm_core::cluster::ClusterName;
 use holm_core::credential::{CredentialName, Level};
 use holm_core::environment::{Domain, EnvironmentKind, EnvironmentName};
@@ -54,6 +55,10 @@ pub struct EnvironmentView {
     pub pool_size: u32,
     /// The directory of migrations that a new tenant starts with; null when it starts empty.
     pub migrations: Option<String>,
+    /// Operations that are done there only when somebody else has agreed.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, example = json!(["tenant.delete"]))]
+    pub needs_approval: Vec<ApprovalKind>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -1,7 +1,9 @@
 //! Approvals: somebody agrees to exactly what somebody else asked for (R23).
 //!
 //! Promises: an approval is of content, by its hash: what is done must be what was read. Nobody agrees to what they asked
-//! for themselves, and an agreement ends. One function says whether an approval stands, with its reason.
+//! for themselves, and an agreement ends and is used once. One function says whether an approval stands, with its reason.
+
+pub mod guarded;
 
 use std::fmt;
 use std::str::FromStr;
@@ -201,6 +203,8 @@ pub enum NotStanding {
     OtherContent,
     /// Its time is over.
     Expired,
+    /// It was for one time, and that was done.
+    Used,
     /// Who asked agreed with themselves: the catalog refuses such a row, and so does this.
     Own,
 }
@@ -216,6 +220,8 @@ pub struct Standing<'a> {
     pub decided: Option<Decided>,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// Whether it was used.
+    pub used: bool,
 }
 
 impl Standing<'_> {
@@ -233,6 +239,7 @@ impl Standing<'_> {
         }
         match decided.verdict {
             Verdict::Rejected => Err(NotStanding::Rejected),
+            Verdict::Approved if self.used => Err(NotStanding::Used),
             Verdict::Approved if self.expires_at <= now => Err(NotStanding::Expired),
             Verdict::Approved => Ok(decided),
         }
@@ -255,16 +262,19 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let (past, future) = (Timestamp::from_second(-1).unwrap(), Timestamp::from_second(1).unwrap());
         let decided = |by, verdict| Some(Decided { by: principal(by), verdict });
-        let standing =
-            |decided, expires_at| Standing { hash: &hash, requested_by: principal(1), decided, expires_at }.lets(&hash, now).map(|d| d.by);
+        let standing = |decided, expires_at| {
+            Standing { hash: &hash, requested_by: principal(1), decided, expires_at, used: false }.lets(&hash, now).map(|d| d.by)
+        };
         assert_eq!(standing(decided(2, Verdict::Approved), future), Ok(principal(2)));
         assert_eq!(standing(None, future), Err(NotStanding::Undecided));
         assert_eq!(standing(decided(2, Verdict::Rejected), future), Err(NotStanding::Rejected));
         assert_eq!(standing(decided(2, Verdict::Approved), past), Err(NotStanding::Expired));
         assert_eq!(standing(decided(2, Verdict::Approved), now), Err(NotStanding::Expired));
         assert_eq!(standing(decided(1, Verdict::Approved), future), Err(NotStanding::Own));
-        let approved = Standing { hash: &hash, requested_by: principal(1), decided: decided(2, Verdict::Approved), expires_at: future };
+        let approved =
+            Standing { hash: &hash, requested_by: principal(1), decided: decided(2, Verdict::Approved), expires_at: future, used: false };
         assert_eq!(approved.lets(&other, now), Err(NotStanding::OtherContent));
+        assert_eq!(Standing { used: true, ..approved }.lets(&hash, now), Err(NotStanding::Used));
     }
 
     #[test]

@@ -130,6 +130,12 @@ actions! {
     ApprovalApprove = "approval.approve",
     /// Somebody else refused.
     ApprovalReject = "approval.reject",
+    /// What somebody had agreed to was done.
+    ApprovalUse = "approval.use",
+    /// From then on something is done in an environment only with an approval.
+    ApprovalDemand = "approval.demand",
+    /// And from then on without.
+    ApprovalWaive = "approval.waive",
     /// Somebody took more than they have, for a time.
     BreakGlassOpen = "break_glass.open",
     /// It was given back before its time.
@@ -269,6 +275,11 @@ pub enum Detail {
         approval: ApprovalKind,
         /// To exactly what.
         hash: ContentHash,
+    },
+    /// Of a demand for approvals.
+    Demand {
+        /// The operation that needs one.
+        operation: ApprovalKind,
     },
     /// Of a request that was denied.
     Denied {

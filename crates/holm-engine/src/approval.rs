@@ -1,16 +1,19 @@
 //! Approvals: asked for by one, decided by another, required by what may not be done by one alone (R23).
 //!
-//! Promises: what needs an approval asks [`require`] in its own transaction, so that nothing happens between the look and
-//! the act; a request is decided once; nobody decides their own. Every step is told in the audit log.
+//! Promises: what needs an approval uses it up ([`spend`]) in its own transaction, so that one agreement lets one thing be
+//! done; a request is decided once; nobody decides their own. Every step is told in the audit log.
+
+pub mod rule;
 
 use std::time::Duration;
 
 use holm_core::actor::Actor;
+use holm_core::approval::guarded::ApprovalContent;
 use holm_core::approval::{ApprovalKind, ContentHash, NotStanding, Verdict};
 use holm_core::audit::{AuditAction, Detail, NewEntry, Reason, Subject};
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
-use holm_core::id::{ApprovalId, PrincipalId};
+use holm_core::id::{ApprovalId, OperationId, PrincipalId};
 use holm_store::approval::{self, Approval, NewApproval};
 use holm_store::audit::record;
 use holm_store::page::Page;
@@ -30,6 +33,8 @@ pub struct Request {
     pub kind: ApprovalKind,
     /// To exactly what.
     pub hash: ContentHash,
+    /// The words that it is the hash of, for whoever decides to read.
+    pub content: Option<ApprovalContent>,
     /// Where, if in one environment.
     pub environment: Option<EnvironmentName>,
     /// Why.
@@ -41,8 +46,8 @@ pub struct Request {
 /// Asks for an approval.
 ///
 /// # Errors
-/// [`ErrorCode::InvalidValue`] for a time outside of an hour to 30 days, or for Holm itself, which asks nobody; no such
-/// environment; the catalog does not answer.
+/// [`ErrorCode::InvalidValue`] for a time outside of an hour to 30 days, for words that the hash is not of, or for Holm itself,
+/// which asks nobody; no such environment; the catalog does not answer.
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
@@ -51,9 +56,13 @@ pub async fn request(control: &Control, by: &Actor, request: Request) -> Result<
         let what = format!("an approval cannot be asked for {} hours", request.lifetime.as_secs() / 3600);
         return Err(Problem::new(ErrorCode::InvalidValue, what).next("give it 1 hour to 30 days (720 hours)"));
     }
-    let Request { kind, hash, environment, reason, lifetime } = request;
+    let Request { kind, hash, content, environment, reason, lifetime } = request;
+    if content.as_ref().is_some_and(|content| content.hash() != hash) {
+        return Err(Problem::new(ErrorCode::InvalidValue, "the hash is not of what is to be approved")
+            .next("take both from the refusal (HOLM-1301), as they stand there"));
+    }
     let requested_by = principal(by)?;
-    let new = NewApproval { id: ApprovalId::from_uuid(Uuid::now_v7()), kind, hash, environment, requested_by, reason, lifetime };
+    let new = NewApproval { id: ApprovalId::from_uuid(Uuid::now_v7()), kind, hash, content, environment, requested_by, reason, lifetime };
     control.tasks().finish("ask for an approval", insert(control.clone(), by.clone(), new)).await
 }
 
@@ -116,39 +125,73 @@ async fn decide(control: &Control, by: &Actor, id: ApprovalId, verdict: Verdict)
         .await
 }
 
-/// Goes on if somebody else has agreed to exactly this. To be asked in the transaction of the act itself: the approval stays
-/// as it is until that commits. The content should name what makes it this one act, such as an id, since an agreement lets
-/// the same be done again until it ends.
+/// What is to be done with an approval.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// What is to be done.
+    pub kind: &'a ApprovalKind,
+    /// Where, if in one environment.
+    pub environment: Option<&'a EnvironmentName>,
+    /// To exactly what. It should name what makes it this one act, such as an id.
+    pub content: &'a ApprovalContent,
+    /// The operation that does it.
+    pub operation: Option<OperationId>,
+}
+
+/// Uses up what somebody else has agreed to, if it is exactly this. To be asked in the transaction of the act itself: it is
+/// used when that commits.
 ///
 /// # Errors
-/// [`ErrorCode::ApprovalMissing`] when nobody has agreed, or not in time; [`ErrorCode::ApprovalMismatch`] when something else
-/// was agreed to; [`ErrorCode::OwnApproval`] for a row that the catalog should have refused; the catalog does not answer.
+/// [`ErrorCode::ApprovalMissing`] when nobody has agreed, not in time, or it was used; [`ErrorCode::ApprovalMismatch`] when
+/// something else was agreed to; [`ErrorCode::OwnApproval`] for a row that the catalog should have refused; the catalog does
+/// not answer.
 ///
 /// # Cancel safety
-/// Safe: it only reads.
-pub async fn require(
-    tx: &mut Tx,
-    kind: &ApprovalKind,
-    environment: Option<&EnvironmentName>,
-    hash: &ContentHash,
-) -> Result<ApprovalId, Problem> {
-    let place = environment.map(|name| format!(" --env {name}")).unwrap_or_default();
-    let ask = format!("ask for one: `holm approval request {kind} --hash {hash}{place} --reason \"…\"`");
-    let missing = |why: &str| Problem::new(ErrorCode::ApprovalMissing, format!("`{kind}` needs an approval")).because(why).next(&ask);
-    let Some(found) = approval::find(tx, kind, environment, hash).await? else { return Err(missing("nobody was asked")) };
-    let why = match found.standing().lets(hash, found.read_at) {
-        Ok(_) => return Ok(found.id),
-        Err(why) => why,
-    };
-    Err(match why {
-        NotStanding::Undecided => missing("nobody has decided").next(format!("let somebody decide: `holm approval approve {}`", found.id)),
-        NotStanding::Rejected => missing("it was rejected"),
-        NotStanding::Expired => missing("the agreement has ended"),
+/// Safe: the transaction is rolled back.
+pub async fn spend(tx: &mut Tx, by: &Actor, wanted: &Wanted<'_>) -> Result<ApprovalId, Problem> {
+    let hash = wanted.content.hash();
+    let found = approval::find(tx, wanted.kind, wanted.environment, &hash).await?;
+    let found = found.ok_or_else(|| missing(wanted, "nobody was asked"))?;
+    found.standing().lets(&hash, found.read_at).map_err(|why| refused(wanted, &found, why))?;
+    // The row is locked since it was found; this is for the case that it was not.
+    if !approval::spend(tx, found.id, by.principal(), wanted.operation).await? {
+        return Err(refused(wanted, &found, NotStanding::Used));
+    }
+    record(tx, entry(by, AuditAction::ApprovalUse, &found));
+    Ok(found.id)
+}
+
+fn refused(wanted: &Wanted<'_>, found: &Approval, why: NotStanding) -> Problem {
+    let kind = wanted.kind;
+    match why {
+        NotStanding::Undecided => Problem::new(ErrorCode::ApprovalMissing, format!("`{kind}` needs an approval"))
+            .because("nobody has decided")
+            .next(format!("let somebody else decide: `holm approval approve {}`", found.id)),
+        NotStanding::Rejected => missing(wanted, "it was rejected"),
+        NotStanding::Expired => missing(wanted, "the agreement has ended"),
+        NotStanding::Used => missing(wanted, "the agreement was for one time, and was used"),
         NotStanding::OtherContent => Problem::new(ErrorCode::ApprovalMismatch, format!("the approval of `{kind}` is for something else"))
-            .because("it is for content with another hash")
-            .next(ask),
-        NotStanding::Own => Problem::new(ErrorCode::OwnApproval, format!("the approval of `{kind}` was decided by who asked")).next(ask),
-    })
+            .because(format_args!("what is to be done now is: {}", wanted.content.as_str()))
+            .next(ask(wanted)),
+        NotStanding::Own => {
+            Problem::new(ErrorCode::OwnApproval, format!("the approval of `{kind}` was decided by who asked")).next(ask(wanted))
+        }
+    }
+}
+
+fn missing(wanted: &Wanted<'_>, why: &str) -> Problem {
+    Problem::new(ErrorCode::ApprovalMissing, format!("`{}` needs an approval", wanted.kind))
+        .because(why)
+        .next(ask(wanted))
+        .next("when somebody else has agreed, say the same once more")
+}
+
+/// The command as it can be given to a shell; only the reason is left to say.
+fn ask(wanted: &Wanted<'_>) -> String {
+    let Wanted { kind, environment, content, .. } = wanted;
+    let place = environment.map(|name| format!(" --env {name}")).unwrap_or_default();
+    let (hash, words) = (content.hash(), content.as_str());
+    format!("ask for one: `holm approval request {kind} --hash {hash} --content '{words}'{place} --reason \"…\"`")
 }
 
 /// A page of them, newest first.

@@ -1,14 +1,18 @@
 //! Approvals: who asked for what by its hash, and who else agreed or refused (R23).
 //!
-//! Promises: the catalog itself refuses a decision by who asked, and of two decisions one is first.
+//! Promises: the catalog itself refuses a decision by who asked, and words that are not what the hash is of; of two decisions
+//! one is first, and of two uses.
+
+pub mod rule;
 
 use std::time::Duration;
 
 use holm_core::actor::PrincipalName;
+use holm_core::approval::guarded::ApprovalContent;
 use holm_core::approval::{ApprovalKind, ContentHash, Decided, Standing, Verdict};
 use holm_core::audit::Reason;
 use holm_core::environment::EnvironmentName;
-use holm_core::id::{ApprovalId, PrincipalId};
+use holm_core::id::{ApprovalId, OperationId, PrincipalId};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -28,6 +32,8 @@ pub struct NewApproval {
     pub kind: ApprovalKind,
     /// To exactly what.
     pub hash: ContentHash,
+    /// The words that it is the hash of, if they are known.
+    pub content: Option<ApprovalContent>,
     /// Where, if in one environment.
     pub environment: Option<EnvironmentName>,
     /// Who asks.
@@ -47,6 +53,8 @@ pub struct Approval {
     pub kind: ApprovalKind,
     /// To exactly what.
     pub hash: ContentHash,
+    /// The words that it is the hash of, if they are known.
+    pub content: Option<String>,
     /// Where, if in one environment.
     pub environment: Option<EnvironmentName>,
     /// Who asked.
@@ -59,6 +67,8 @@ pub struct Approval {
     pub expires_at: Timestamp,
     /// Who decided, when and how.
     pub decided: Option<Decision>,
+    /// When it was used.
+    pub used_at: Option<Timestamp>,
     /// The catalog's time when it was read.
     pub read_at: Timestamp,
 }
@@ -78,7 +88,7 @@ impl Approval {
     /// As far as it matters whether it stands.
     pub fn standing(&self) -> Standing<'_> {
         let decided = self.decided.as_ref().map(|decision| Decided { by: decision.by.0, verdict: decision.verdict });
-        Standing { hash: &self.hash, requested_by: self.requested_by.0, decided, expires_at: self.expires_at }
+        Standing { hash: &self.hash, requested_by: self.requested_by.0, decided, expires_at: self.expires_at, used: self.used_at.is_some() }
     }
 }
 
@@ -86,7 +96,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT a.id, a.kind, a.hash, e.name AS environment, a.requested_by, r.name AS requester, a.requested_at, a.reason,\n",
-            "    a.expires_at, a.decided_by, d.name AS decider, a.decided_at, a.verdict, now() AS read_at\n",
+            "    a.expires_at, a.decided_by, d.name AS decider, a.decided_at, a.verdict, a.content, a.used_at, now() AS read_at\n",
             "FROM approval a\n",
             "JOIN principal r ON r.id = a.requested_by\n",
             "LEFT JOIN principal d ON d.id = a.decided_by\n",
@@ -99,17 +109,17 @@ macro_rules! select {
 const BY_ID: &str = select!("WHERE a.id = $1");
 /// Ids are of version 7: the newest is the last.
 const LIST: &str = select!("WHERE $1::uuid IS NULL OR a.id < $1\nORDER BY a.id DESC\nLIMIT $2");
-/// Those of exactly this content first, of these the approved, of these the one that lasts longest. Locked, so that what was
-/// found to stand stands until the commit.
+/// Those of exactly this content first, of these the approved, of these one that was not used, of these the one that lasts
+/// longest. Locked, so that of two who find it one uses it.
 const FIND: &str = select!(
     "WHERE a.kind = $1 AND e.name IS NOT DISTINCT FROM $2\n\
-     ORDER BY a.hash = $3 DESC, a.verdict IS NOT DISTINCT FROM 'approved' DESC, a.expires_at DESC\n\
+     ORDER BY a.hash = $3 DESC, a.verdict IS NOT DISTINCT FROM 'approved' DESC, a.used_at IS NULL DESC, a.expires_at DESC\n\
      LIMIT 1\n\
-     FOR SHARE OF a"
+     FOR UPDATE OF a"
 );
 const INSERT: &str = "\
-INSERT INTO approval (id, kind, hash, environment_id, requested_by, reason, expires_at)
-SELECT $1, $2, $3, e.id, $5, $6, now() + make_interval(secs => $7)
+INSERT INTO approval (id, kind, hash, environment_id, requested_by, reason, expires_at, content)
+SELECT $1, $2, $3, e.id, $5, $6, now() + make_interval(secs => $7), $8
 FROM (VALUES ($4::text)) AS asked (environment)
 LEFT JOIN environment e ON e.name = asked.environment
 WHERE asked.environment IS NULL OR e.id IS NOT NULL";
@@ -117,9 +127,10 @@ const DECIDE: &str = "\
 UPDATE approval
 SET decided_by = $2, decided_at = now(), verdict = $3
 WHERE id = $1 AND decided_by IS NULL AND requested_by <> $2 AND expires_at > now()";
+const SPEND: &str = "UPDATE approval SET used_at = now(), used_by = $2, used_for = $3 WHERE id = $1 AND used_at IS NULL";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[BY_ID, LIST, FIND, INSERT, DECIDE];
+pub const STATEMENTS: &[&str] = &[BY_ID, LIST, FIND, INSERT, DECIDE, SPEND];
 
 /// Keeps a request. Returns `None` if there is no such environment.
 ///
@@ -141,6 +152,7 @@ pub async fn insert(tx: &mut Tx, new: &NewApproval) -> Result<Option<Approval>, 
                 &new.requested_by.as_uuid(),
                 &new.reason.as_str(),
                 &new.lifetime.as_secs_f64(),
+                &new.content.as_ref().map(ApprovalContent::as_str),
             ],
         )
         .await?;
@@ -182,6 +194,18 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
+/// Uses an approval that was [found](find) to stand. Returns whether nobody had.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn spend(tx: &mut Tx, id: ApprovalId, by: Option<PrincipalId>, operation: Option<OperationId>) -> Result<bool, StoreError> {
+    let (by, operation) = (by.map(|id| id.as_uuid()), operation.map(|id| id.as_uuid()));
+    Ok(tx.execute(SPEND, &[&id.as_uuid(), &by, &operation]).await? > 0)
+}
+
 /// The one of an id.
 ///
 /// # Errors
@@ -219,12 +243,14 @@ fn read(row: &Row) -> Result<Approval, StoreError> {
         id: ApprovalId::from_uuid(column::uuid(row, "id")?),
         kind: column::parsed(row, "kind")?,
         hash: ContentHash::from_bytes(hash.try_into().corrupt("hash")?),
+        content: column::get(row, "content")?,
         environment: column::parsed_opt(row, "environment")?,
         requested_by: (PrincipalId::from_uuid(column::uuid(row, "requested_by")?), column::parsed(row, "requester")?),
         requested_at: column::get(row, "requested_at")?,
         reason: column::get(row, "reason")?,
         expires_at: column::get(row, "expires_at")?,
         decided,
+        used_at: column::get(row, "used_at")?,
         read_at: column::get(row, "read_at")?,
     })
 }

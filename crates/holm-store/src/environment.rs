@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use holm_core::approval::ApprovalKind;
 use holm_core::environment::{Domain, EnvironmentKind, EnvironmentName};
 use holm_core::id::EnvironmentId;
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use tokio_postgres::types::Json;
 
 use crate::catalog::Catalog;
 use crate::error::StoreError;
-use crate::row::column;
+use crate::row::{Corrupt, column};
 use crate::sealed::Sealed;
 use crate::tx::Tx;
 
@@ -65,6 +66,8 @@ pub struct Environment {
     pub migrations: Option<PathBuf>,
     /// What fills a new tenant's database.
     pub seed: Option<Seed>,
+    /// What is done there only with an approval.
+    pub needs_approval: Vec<ApprovalKind>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -85,9 +88,16 @@ pub enum Upserted {
     OtherKind(EnvironmentKind),
 }
 
+macro_rules! columns {
+    () => {
+        "id, name, kind, domain, sealed_header_key, pool_size, migrations_dir, seed, created_at,\n\
+         \x20   ARRAY(SELECT r.operation FROM approval_rule r WHERE r.environment_id = environment.id ORDER BY r.operation) AS needs_approval"
+    };
+}
+
 macro_rules! select {
     ($rest:literal) => {
-        concat!("SELECT id, name, kind, domain, sealed_header_key, pool_size, migrations_dir, seed, created_at\nFROM environment\n", $rest)
+        concat!("SELECT ", columns!(), "\nFROM environment\n", $rest)
     };
 }
 
@@ -96,15 +106,19 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(x'48656e76'::integer)";
 const LIST: &str = select!("ORDER BY name");
 const BY_NAME: &str = select!("WHERE name = $1");
 const BY_DOMAIN: &str = "SELECT name FROM environment WHERE domain = $1 AND name <> $2";
-const INSERT: &str = "\
-INSERT INTO environment (id, name, kind, domain, sealed_header_key, pool_size, migrations_dir, seed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-RETURNING id, name, kind, domain, sealed_header_key, pool_size, migrations_dir, seed, created_at";
-const UPDATE: &str = "\
-UPDATE environment
-SET domain = $2, pool_size = $3, migrations_dir = $4, seed = $5
-WHERE id = $1
-RETURNING id, name, kind, domain, sealed_header_key, pool_size, migrations_dir, seed, created_at";
+const INSERT: &str = concat!(
+    "INSERT INTO environment (id, name, kind, domain, sealed_header_key, pool_size, migrations_dir, seed)\n",
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)\n",
+    "RETURNING ",
+    columns!()
+);
+const UPDATE: &str = concat!(
+    "UPDATE environment\n",
+    "SET domain = $2, pool_size = $3, migrations_dir = $4, seed = $5\n",
+    "WHERE id = $1\n",
+    "RETURNING ",
+    columns!()
+);
 
 /// Every statement of this module.
 pub const STATEMENTS: &[&str] = &[LOCK, LIST, BY_NAME, BY_DOMAIN, INSERT, UPDATE];
@@ -205,6 +219,10 @@ fn read(row: &Row) -> Result<Environment, StoreError> {
         pool_size: column::count(row, "pool_size")?,
         migrations: column::get::<Option<String>>(row, "migrations_dir")?.map(PathBuf::from),
         seed: column::get::<Option<Json<Seed>>>(row, "seed")?.map(|Json(seed)| seed),
+        needs_approval: column::get::<Vec<String>>(row, "needs_approval")?
+            .into_iter()
+            .map(|word| word.parse().corrupt("needs_approval"))
+            .collect::<Result<_, _>>()?,
         created_at: column::get(row, "created_at")?,
     })
 }

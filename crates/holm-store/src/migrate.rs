@@ -47,6 +47,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     8 "0008_cluster";
     9 "0009_notify";
     10 "0010_node";
+    11 "0011_approval_rule";
 };
 
 /// "Holm" as bytes; any number that no other program is likely to lock.

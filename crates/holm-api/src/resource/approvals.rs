@@ -74,6 +74,7 @@ pub(crate) async fn request(
     let request = Request {
         kind: refusal::value("kind of approval", &wanted.kind)?,
         hash: refusal::value("hash", &wanted.hash)?,
+        content: wanted.content.as_deref().map(|words| refusal::value("content", words)).transpose()?,
         environment,
         reason: refusal::value("reason", &wanted.reason)?,
         lifetime: hours(wanted.hours)?.unwrap_or(LIFETIME_DEFAULT),

@@ -84,6 +84,7 @@ impl From<Approval> for ApprovalView {
             id: approval.id,
             kind: approval.kind,
             hash: approval.hash,
+            content: approval.content,
             environment: approval.environment,
             requested_by: approval.requested_by.1,
             requested_at: approval.requested_at,
@@ -92,6 +93,7 @@ impl From<Approval> for ApprovalView {
             verdict,
             decided_by,
             decided_at,
+            used_at: approval.used_at,
         }
     }
 }

@@ -264,6 +264,8 @@ pub struct ApprovalView {
     /// To exactly what: SHA-256 of its canonical form, in hex.
     #[schema(value_type = String)]
     pub hash: ContentHash,
+    /// The words that it is the hash of; null when whoever asked did not say them.
+    pub content: Option<String>,
     /// Where; null when it is of no single environment.
     #[schema(value_type = Option<String>, example = "production")]
     pub environment: Option<EnvironmentName>,
@@ -287,6 +289,9 @@ pub struct ApprovalView {
     /// When.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub decided_at: Option<Timestamp>,
+    /// When it was done; an approval is for one time.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub used_at: Option<Timestamp>,
 }
 
 /// A wish.
@@ -298,6 +303,9 @@ pub struct RequestApproval {
     pub kind: String,
     /// To exactly what: SHA-256 of its canonical form, 64 hex digits.
     pub hash: String,
+    /// The words that it is the hash of, for whoever decides to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
     /// Where; absent when it is of no single environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
@@ -306,4 +314,15 @@ pub struct RequestApproval {
     /// For how many hours it may be decided and used: 1 to 720, 24 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<u32>,
+}
+
+/// Whether an operation is done only when somebody else has agreed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequireApproval {
+    /// `tenant.delete` or `cluster.remove`.
+    #[schema(example = "tenant.delete")]
+    pub operation: String,
+    /// Whether from now on; not any more wants an approval itself.
+    pub required: bool,
 }

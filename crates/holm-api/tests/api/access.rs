@@ -185,6 +185,48 @@ async fn r23_an_approval_goes_from_one_to_another_over_the_wire() {
     }
 }
 
+/// The story: production demands four eyes; the refusal says how to ask, and a second person lets the very request through once.
+#[tokio::test(flavor = "multi_thread")]
+async fn r23_a_demanded_approval_is_asked_for_decided_by_another_and_used_once_over_the_wire() {
+    let holm = Installation::start().await;
+    holm.create("goteborg").await;
+    let anna = holm.somebody("anna", &[("admin", None)], json!({})).await;
+    let ben = holm.somebody("ben", &[("operator", Some("production"))], json!({})).await;
+    let rule = "/v1/environments/production/require-approval";
+    let on = json!({ "operation": "tenant.delete", "required": true });
+    assert_eq!(ben.post(rule, on.clone()).await.0, 403, "an operator does not change what production is");
+    let (status, set) = anna.post(rule, on).await;
+    assert_eq!((status, &set["data"]["needs_approval"]), (200, &json!(["tenant.delete"])), "{set}");
+    for (body, expected) in [
+        (json!({ "operation": "tenant.create", "required": true }), 400),
+        (json!({ "operation": "tenant.delete" }), 400),
+        (json!({ "operation": "tenant.delete", "required": true, "for": "anna" }), 400),
+    ] {
+        assert_eq!(anna.post(rule, body.clone()).await.0, expected, "{body}");
+    }
+    let path = "/v1/environments/production/tenants/goteborg?grace=12h";
+    let (status, refused) = anna.send(Method::DELETE, path, None).await;
+    assert_eq!((status, code(&refused), &refused["error"]["changed"]), (403, "HOLM-1301", &"nothing".into()));
+    let command = refused["error"]["next"][0].as_str().unwrap();
+    let hash = command.split_once("--hash ").unwrap().1.split_once(' ').unwrap().0;
+    let content = command.split_once("--content '").unwrap().1.split_once('\'').unwrap().0;
+    let wish =
+        |content: &str| json!({ "kind": "tenant.delete", "hash": hash, "content": content, "environment": "production", "reason": "4711" });
+    assert_eq!(anna.post("/v1/approvals", wish("something harmless")).await.0, 400, "words of another hash");
+    let (_, asked) = anna.post("/v1/approvals", wish(content)).await;
+    let approval = format!("/v1/approvals/{}", asked["data"]["id"].as_str().unwrap());
+    assert_eq!(code(&anna.post(&format!("{approval}/approve"), json!(null)).await.1), "HOLM-1303");
+    let (_, read) = ben.get(&approval).await;
+    assert!(read["data"]["content"].as_str().unwrap().contains("delete tenant goteborg"), "{read}");
+    assert_eq!(ben.post(&format!("{approval}/approve"), json!(null)).await.0, 200);
+    assert_eq!(code(&anna.send(Method::DELETE, "/v1/environments/production/tenants/goteborg", None).await.1), "HOLM-1302");
+    let (status, begun) = anna.send(Method::DELETE, path, None).await;
+    assert_eq!((status, begun["operation"].is_string()), (202, true), "{begun}");
+    assert!(ben.get(&approval).await.1["data"]["used_at"].is_string());
+    let (status, off) = anna.post(rule, json!({ "operation": "tenant.delete", "required": false })).await;
+    assert_eq!((status, code(&off)), (403, "HOLM-1301"), "not by one alone");
+}
+
 /// The story: at night, support needs more than it has; the privacy officer reads about it in the morning.
 #[tokio::test(flavor = "multi_thread")]
 async fn r88_the_glass_is_broken_with_a_reason_for_a_time_and_the_log_tells_of_it() {

@@ -5,6 +5,7 @@
 //! up, which nothing brings back.
 
 use holm_core::actor::Actor;
+use holm_core::approval::guarded::Guarded;
 use holm_core::audit::{AuditAction, Reason, Subject};
 use holm_core::cluster::ClusterName;
 use holm_core::cluster::state::{ClusterEvent, ClusterState};
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::drain::{not_now, refuse_adopted};
 use super::{add, guard, named};
+use crate::approval::rule::{self, Act as Guard};
 use crate::control::{CONFIRM_PATIENCE, Control};
 use crate::operation::acting::Acting;
 use crate::operation::definition::{Act, Flow, Operation, RETRY_FOR, Step, StepError, Stepped, Undo};
@@ -130,7 +132,7 @@ pub enum Manner {
 ///
 /// # Errors
 /// No such cluster; in order, [`ErrorCode::ClusterInUse`] with its tenants and [`ErrorCode::ClusterClosed`] if it is not
-/// drained; one that another operation is changing; trouble with the catalog.
+/// drained; one that another operation is changing; an approval that is demanded and not there; trouble with the catalog.
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
@@ -151,7 +153,7 @@ async fn begin(control: Control, by: Actor, name: ClusterName, manner: Manner, r
     }
     let state = State { cluster: cluster.id, name: name.clone(), abandon: manner == Manner::Abandoned };
     let wanted = Request {
-        by,
+        by: by.clone(),
         environment: Some((cluster.environment_id, cluster.environment.clone())),
         // Nothing is done on a server that is abandoned, and nothing there may keep it.
         cluster: Some(cluster.id).filter(|_| manner == Manner::InOrder),
@@ -165,9 +167,25 @@ async fn begin(control: Control, by: Actor, name: ClusterName, manner: Manner, r
     };
     let mut tx = control.catalog().transaction().await?;
     let operation = request::<Remove>(&mut tx, wanted).await?;
+    let (content, is) = words(&mut tx, &cluster, manner).await?;
+    rule::heed(&mut tx, Guard { by: &by, environment: &cluster.environment, is, content, operation }).await?;
     tx.commit().await?;
     control.nudge();
     Ok(operation)
+}
+
+/// What somebody agrees to, where an approval is demanded. Abandoning ends tenants, which is not to be had for less than
+/// deleting them.
+async fn words(tx: &mut Tx, cluster: &Cluster, manner: Manner) -> Result<(String, &'static [Guarded]), Problem> {
+    let Cluster { name, id, environment, .. } = cluster;
+    Ok(match manner {
+        Manner::InOrder => (format!("remove cluster {name} ({id}) of {environment}"), &[Guarded::ClusterRemove]),
+        Manner::Abandoned => {
+            let tenants = life::residents_within(tx, *id).await?.len();
+            let words = format!("abandon cluster {name} ({id}) of {environment} and give up {tenants} tenants for good");
+            (words, &[Guarded::ClusterRemove, Guarded::TenantDelete])
+        }
+    })
 }
 
 async fn refuse(control: &Control, cluster: &Cluster) -> Result<(), Problem> {

@@ -4,6 +4,7 @@
 //! meaning where the operation stands is refused with how it stands.
 
 use holm_core::actor::Actor;
+use holm_core::approval::guarded::Guarded;
 use holm_core::audit::{AuditAction, NewEntry, Reason, Subject};
 use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_core::id::OperationId;
@@ -13,10 +14,14 @@ use holm_core::operation::journal::replay;
 use holm_store::audit::record;
 use holm_store::operation::journal::{self, Appended, Writer};
 use holm_store::operation::{self, Operation};
+use holm_store::tx::Tx;
 use serde_json::Value;
 
+use super::definition::Operation as _;
 use super::{digest, registry, runner};
+use crate::approval::rule::{self, Act as Guard};
 use crate::control::Control;
+use crate::tenant::delete::Delete;
 
 /// What is said.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -87,8 +92,8 @@ impl Word {
 /// Says it.
 ///
 /// # Errors
-/// [`ErrorCode::OperationNotFound`], [`ErrorCode::OperationCannot`] with how it stands, [`ErrorCode::OperationBroken`],
-/// trouble with the catalog.
+/// [`ErrorCode::OperationNotFound`], [`ErrorCode::OperationCannot`] with how it stands, [`ErrorCode::OperationBroken`], an
+/// approval that is demanded and not there, trouble with the catalog.
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
@@ -113,7 +118,7 @@ async fn act(control: Control, by: Actor, id: OperationId, word: Word, seen: Opt
     if let Some(seen) = seen.filter(|seen| *seen != operation.last_seq) {
         return Err(moved_on(&operation, seen));
     }
-    let done = word.done();
+    let (done, proceed) = (word.done(), word == Word::Proceed);
     let abandon = matches!(word, Word::Abandon { .. });
     if operation.state == OperationState::Broken && !abandon {
         return Err(cannot(&operation, done, &operation.problem.as_ref().map_or_else(String::new, |problem| problem.what.clone())));
@@ -145,9 +150,20 @@ async fn act(control: Control, by: Actor, id: OperationId, word: Word, seen: Opt
         Appended::Refused => return Err(cannot(&operation, done, operation.state.as_str())),
     }
     record(&mut tx, entry);
+    if proceed {
+        heed(&mut tx, &by, &operation).await?;
+    }
     tx.commit().await?;
     control.nudge();
     operation::by_id(control.catalog(), id).await?.ok_or_else(|| not_found(id))
+}
+
+/// Who agreed to a grace period has not agreed to its end now.
+async fn heed(tx: &mut Tx, by: &Actor, operation: &Operation) -> Result<(), Problem> {
+    let Some(name) = operation.environment.as_ref().filter(|_| operation.kind.as_str() == Delete::KIND) else { return Ok(()) };
+    let content = format!("end the grace period of {} now ({})", operation.subject, operation.id);
+    let act = Guard { by, environment: name, is: &[Guarded::TenantDelete], content, operation: operation.id };
+    rule::heed(tx, act).await
 }
 
 fn cannot(operation: &Operation, done: &str, standing: &str) -> Problem {

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use holm_core::actor::Actor;
+use holm_core::approval::guarded::Guarded;
 use holm_core::audit::{AuditAction, Reason, Subject};
 use holm_core::cluster::state::ClusterEvent;
 use holm_core::environment::EnvironmentName;
@@ -23,6 +24,7 @@ use holm_store::{data_key, database, state::Update};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::approval::rule::{self, Act as Guard};
 use crate::cluster::{condemn, lock};
 use crate::control::{CONFIRM_PATIENCE, Control};
 use crate::environment;
@@ -171,8 +173,8 @@ async fn forget(tx: &mut Tx, state: &mut State) -> Stepped {
 /// Deletes a tenant, and returns the operation that does. When it is past its second step no session is open any more.
 ///
 /// # Errors
-/// No such tenant, one that is being created or changed by another operation, a grace period beyond a year, trouble with
-/// the catalog.
+/// No such tenant, one that is being created or changed by another operation, a grace period beyond a year, an approval that
+/// is demanded and not there, trouble with the catalog.
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
@@ -257,8 +259,9 @@ async fn enqueue(control: &Control, by: Actor, tenant: &Tenant, wish: Wish) -> R
     let until = now.saturating_add(grace).expect("a year from now");
     let adopted = database.is_adopted();
     let state = State { tenant: tenant.id, database: id, name: database.name, cluster: database.cluster, adopted, until, was: None };
+    let content = words(tenant, adopted, grace);
     let wanted = Request {
-        by,
+        by: by.clone(),
         environment: Some((tenant.environment_id, environment.clone())),
         cluster: Some(database.cluster),
         subject: format!("tenant `{slug}` in `{environment}`"),
@@ -270,9 +273,22 @@ async fn enqueue(control: &Control, by: Actor, tenant: &Tenant, wish: Wish) -> R
         state,
     };
     let operation = request::<Delete>(&mut tx, wanted).await?;
+    // Last, so that nobody is asked to agree to what is refused anyway.
+    rule::heed(&mut tx, Guard { by: &by, environment, is: &[Guarded::TenantDelete], content, operation }).await?;
     tx.commit().await?;
     control.nudge();
     Ok(operation)
+}
+
+/// What somebody agrees to, where an approval is demanded.
+fn words(tenant: &Tenant, adopted: bool, grace: SignedDuration) -> String {
+    let Tenant { slug, id, environment, .. } = tenant;
+    let end = if adopted { "forgotten with its database left as it is" } else { "dropped with all its data" };
+    match grace.as_secs() {
+        0 => format!("delete tenant {slug} ({id}) of {environment}: {end} at once"),
+        seconds if seconds % 86_400 == 0 => format!("delete tenant {slug} ({id}) of {environment}: {end} after {} d", seconds / 86_400),
+        seconds => format!("delete tenant {slug} ({id}) of {environment}: {end} after {seconds} s"),
+    }
 }
 
 fn refused(tenant: &Tenant) -> Problem {

@@ -141,6 +141,7 @@ async fn the_catalog_itself_refuses_a_glass_broken_for_a_day_and_a_decision_by_w
         id: ApprovalId::from_uuid(Uuid::now_v7()),
         kind: "tenant.delete".parse().unwrap(),
         hash,
+        content: None,
         environment: Some(environment_name("production")),
         requested_by: anna.id,
         reason: "contract ended".parse().unwrap(),

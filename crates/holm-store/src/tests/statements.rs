@@ -13,6 +13,7 @@ use crate::{
 /// One line for each file that has statements; the second test counts them.
 const MODULES: &[(&str, &[&str])] = &[
     ("approval", approval::STATEMENTS),
+    ("approval::rule", approval::rule::STATEMENTS),
     ("audit", audit::STATEMENTS),
     ("backup", backup::STATEMENTS),
     ("break_glass", break_glass::STATEMENTS),

@@ -43,6 +43,7 @@ const USES: &[(&str, &[&str])] = &[
     ("doctor", &["examine"]),
     ("env list", &["list_environments"]),
     ("env print", &["list_environments", "list_tenants"]),
+    ("env require-approval", &["require_approval"]),
     ("init", &[]),
     ("key list", &["list_keys"]),
     ("key rewrap", &["rewrap_keys"]),

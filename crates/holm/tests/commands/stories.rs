@@ -245,6 +245,35 @@ fn r61_r88_a_pipelines_token_ends_with_7_where_it_may_not_and_the_audit_log_says
     assert!(!ok(&["audit", "export"]).contains(secret) && !ok(&["access", "token", "list", "-o", "json"]).contains(secret));
 }
 
+/// The story: four eyes are demanded in staging; who switches it off again is refused with a line, which works as it is printed.
+#[test]
+fn r23_the_line_that_a_refusal_prints_asks_for_the_approval_that_it_wants() {
+    let name = fresh("second");
+    ok(&["access", "principal", "create", &name]);
+    ok(&["access", "role", "grant", &name, "operator"]);
+    let (_, token) = json(&["access", "token", "create", "second", "--for", &name, "--hours", "1"]);
+    let secret = token["data"]["secret"].as_str().unwrap();
+    let demand = ["env", "require-approval", "tenant.delete", "--env", "staging"];
+    assert!(ok(&demand).contains("tenant.delete"));
+    let off = [&demand[..], &["--off"]].concat();
+    let (exit, refused) = json(&off);
+    assert_eq!((exit, &refused["error"]["code"]), (4, &"HOLM-1301".into()), "{refused}");
+    let line = refused["error"]["next"][0].as_str().unwrap();
+    let line = line.split_once('`').unwrap().1.strip_suffix('`').unwrap().replace('…', "ticket 4711");
+    let line = line.replacen("holm", env!("CARGO_BIN_EXE_holm"), 1);
+    let mut shell = std::process::Command::new("sh");
+    shell.arg("-c").arg(format!("{line} -o name")).env("HOLM_URL", &installation().url).env("HOLM_TOKEN", crate::installation::TOKEN);
+    let asked = shell.output().unwrap();
+    assert!(asked.status.success(), "{asked:?}");
+    let id = String::from_utf8(asked.stdout).unwrap();
+    let listed = ok(&["approval", "list"]);
+    assert!(listed.contains("demand no approvals for tenant.delete of staging any more"), "{listed}");
+    let agreed = program().args(["approval", "approve", id.trim()]).env("HOLM_URL", &installation().url).env("HOLM_TOKEN", secret).output();
+    assert!(agreed.unwrap().status.success());
+    ok(&off);
+    assert!(!ok(&["env", "list"]).contains("tenant.delete"));
+}
+
 /// Waits until a cluster is shown so.
 fn until(name: &str, shown: impl Fn(&Value) -> bool) -> Value {
     let begun = std::time::Instant::now();

@@ -34,9 +34,22 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
 }
 
 impl Row for ApprovalView {
-    const COLUMNS: &'static [&'static str] =
-        &["ID", "KIND", "ENVIRONMENT", "ASKED BY", "VERDICT", "DECIDED BY", "ENDS", "REASON", "HASH", "ASKED", "DECIDED"];
-    const BRIEF: usize = 8;
+    const COLUMNS: &'static [&'static str] = &[
+        "ID",
+        "KIND",
+        "ENVIRONMENT",
+        "ASKED BY",
+        "VERDICT",
+        "DECIDED BY",
+        "ENDS",
+        "USED",
+        "REASON",
+        "CONTENT",
+        "HASH",
+        "ASKED",
+        "DECIDED",
+    ];
+    const BRIEF: usize = 10;
 
     fn cells(&self) -> Vec<Cell> {
         vec![
@@ -47,7 +60,9 @@ impl Row for ApprovalView {
             self.verdict.map(|verdict| verdict.to_string()).into(),
             self.decided_by.as_ref().map(ToString::to_string).into(),
             Cell::time(self.expires_at),
+            self.used_at.map_or(Cell::Empty, Cell::time),
             Cell::of(&self.reason),
+            self.content.clone().into(),
             Cell::of(self.hash),
             Cell::time(self.requested_at),
             self.decided_at.map_or(Cell::Empty, Cell::time),

@@ -2,6 +2,7 @@
 
 mod list;
 mod print;
+mod require_approval;
 
 use holm_api::view::EnvironmentView;
 use holm_core::error::{ErrorCode, Problem};
@@ -17,12 +18,15 @@ pub(super) enum Command {
     List(list::Args),
     /// Prints the variables of an app that reads one URL for each tenant
     Print(print::Args),
+    /// Has an operation done only when somebody else has agreed
+    RequireApproval(require_approval::Args),
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
     match command {
         Command::List(args) => list::run(context, args).await,
         Command::Print(args) => print::run(context, args).await,
+        Command::RequireApproval(args) => require_approval::run(context, args).await,
     }
 }
 
@@ -43,8 +47,8 @@ pub(super) async fn known(client: &Client, name: &str) -> Result<(), Problem> {
 }
 
 impl Row for EnvironmentView {
-    const COLUMNS: &'static [&'static str] = &["ENVIRONMENT", "KIND", "DOMAIN", "POOL", "MIGRATIONS", "CREATED", "ID"];
-    const BRIEF: usize = 5;
+    const COLUMNS: &'static [&'static str] = &["ENVIRONMENT", "KIND", "DOMAIN", "POOL", "MIGRATIONS", "NEEDS APPROVAL", "CREATED", "ID"];
+    const BRIEF: usize = 6;
 
     fn cells(&self) -> Vec<Cell> {
         vec![
@@ -53,6 +57,7 @@ impl Row for EnvironmentView {
             Cell::of(&self.domain),
             Cell::Number(self.pool_size.into()),
             self.migrations.clone().into(),
+            Some(self.needs_approval.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")).filter(|all| !all.is_empty()).into(),
             Cell::time(self.created_at),
             Cell::of(self.id),
         ]
