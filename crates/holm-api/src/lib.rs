@@ -30,12 +30,14 @@ pub mod view;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use holm_core::id::TokenId;
 use holm_engine::control::Control;
+use holm_engine::idempotency;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
@@ -57,6 +59,8 @@ pub struct ApiConfig {
     pub token_rate: Rate,
     /// How many wrong tokens may come from an address before it is held up.
     pub guess_rate: Rate,
+    /// How long a request waits for the answer of the same one that is under way.
+    pub same_request_patience: Duration,
     /// Cancelled when the process is about to stop: from then on it says that it is not ready.
     pub draining: CancellationToken,
 }
@@ -65,6 +69,7 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             metrics: Arc::new(String::new),
+            same_request_patience: idempotency::PATIENCE,
             draining: CancellationToken::new(),
             // A person never gets there; a script that does is served on as fast as it may.
             token_rate: Rate { per_second: 50, burst: 200 },

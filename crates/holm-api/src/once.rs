@@ -54,7 +54,7 @@ async fn carry_out(api: &Api, request: Request, next: Next) -> Result<Answered, 
     let asked =
         idempotency::Request { token, key, line: format!("{} {}", parts.method, parts.uri.path()), content: content(&parts, &whole) };
     let act = async move { heard(next.run(Request::from_parts(parts, Body::from(whole))).await).await };
-    Ok(idempotency::once(&api.control, asked, act).await?)
+    Ok(idempotency::once(&api.control, asked, api.config.same_request_patience, act).await?)
 }
 
 fn key(request: &Request) -> Result<Secret<String>, Problem> {

@@ -29,8 +29,8 @@ const CLAIM_FOR: Duration = Duration::from_secs(75);
 /// Scripts that run once a day find the answer of yesterday's attempt.
 const KEEP_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// How long the second waits for the answer of the first.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the second waits for the answer of the first, where nothing else is said.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -70,7 +70,7 @@ pub enum Answered {
     Before(Answer),
 }
 
-/// Carries a request out, or gives the answer that it had.
+/// Carries a request out, or gives the answer that it had; for that of one that is under way it waits as long as `patience`.
 ///
 /// # Errors
 /// [`ErrorCode::IdempotencyConflict`], [`ErrorCode::IdempotencyInProgress`], [`ErrorCode::AnswerGone`]; the catalog does
@@ -78,12 +78,17 @@ pub enum Answered {
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished, and its answer kept.
-pub async fn once(control: &Control, request: Request, act: impl Future<Output = Answer> + Send + 'static) -> Result<Answered, Problem> {
+pub async fn once(
+    control: &Control,
+    request: Request,
+    patience: Duration,
+    act: impl Future<Output = Answer> + Send + 'static,
+) -> Result<Answered, Problem> {
     let name = Name { token: request.token, key: hash(request.key.expose().as_bytes()) };
     let fingerprint = fingerprint(&request);
     let claim = Uuid::now_v7();
     let begin = Begin { name, fingerprint, request: &request.line, claim, claim_for: CLAIM_FOR, keep_for: KEEP_FOR };
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     loop {
         match idempotency::begin(control.catalog(), &begin).await? {
             Begun::Mine => break,

@@ -38,10 +38,15 @@ pub(crate) struct Installation {
 impl Installation {
     /// Two environments and one cluster in `production`, on a server of its own that has the catalog too.
     pub(crate) async fn start() -> Self {
+        Self::start_with(config()).await
+    }
+
+    /// The same, with limits of the test's choice.
+    pub(crate) async fn start_with(config: ApiConfig) -> Self {
         let server = new_server(&[]).await;
         let control = control(&server, "holm_catalog").await;
         cluster::register(&control, &Actor::system(SystemActor::Dev), new_cluster(&server)).await.unwrap();
-        Self::listening(Some(server), control, "holm_catalog".to_owned(), config()).await
+        Self::listening(Some(server), control, "holm_catalog".to_owned(), config).await
     }
 
     /// Two environments and no cluster: for what is refused before one is asked.

@@ -1,14 +1,15 @@
 //! A change that is sent twice is made once, and answered twice with the same answer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use holm_api::ApiConfig;
 use holm_testkit::eventually;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::installation::{Installation, TOKEN, read};
+use crate::installation::{Installation, TOKEN, config, read};
 
 const TENANTS: &str = "/v1/environments/production/tenants";
 
@@ -70,6 +71,39 @@ async fn two_at_the_same_moment_are_one_and_the_second_waits_for_the_answer_of_t
     assert_eq!((one.0, &one), (201, &other));
 }
 
+/// The story: a suspension hangs, since somebody holds the tenant's row; whoever sends it again meanwhile hears that it is under
+/// way, as soon as patience ends, and may come again for the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_one_waits_for_the_first_as_long_as_it_has_patience_and_then_hears_that_it_is_under_way() {
+    let holm = Installation::start_with(ApiConfig { same_request_patience: Duration::from_millis(300), ..config() }).await;
+    holm.create("goteborg").await;
+    let mut catalog = holm.catalog().await;
+    let held = catalog.transaction().await.unwrap();
+    held.execute("SELECT 1 FROM tenant FOR UPDATE", &[]).await.unwrap();
+    let path = format!("{TENANTS}/goteborg/suspend");
+    let first = holm.request(Method::POST, &path).header("idempotency-key", "k").json(&Value::Null).send();
+    let first = tokio::spawn(first);
+    let looking = holm.catalog().await;
+    eventually(Duration::from_secs(20), "the first is begun", async || (rows(&looking).await == 1).then_some(())).await;
+    let begun = Instant::now();
+    let (status, refused) = read(send(&holm, &path, "k", &Value::Null).await).await;
+    assert_eq!(
+        (status, &refused["error"]["code"], &refused["error"]["changed"]),
+        (409, &"HOLM-1011".into(), &"nothing".into()),
+        "{refused}"
+    );
+    assert!(begun.elapsed() >= Duration::from_millis(300), "it did not wait");
+    assert!(!first.is_finished());
+    held.commit().await.unwrap();
+    let first = first.await.unwrap().unwrap();
+    assert!(!replayed(&first));
+    let (status, answer) = read(first).await;
+    assert_eq!(status, 200, "{answer}");
+    let again = send(&holm, &path, "k", &Value::Null).await;
+    assert!(replayed(&again));
+    assert_eq!(read(again).await, (200, answer));
+}
+
 /// The story: a new credential's answer is lost on the way; the second attempt brings the very secret, and whoever reads
 /// the catalog finds it nowhere.
 #[tokio::test(flavor = "multi_thread")]
@@ -94,6 +128,46 @@ async fn a_secret_is_in_the_second_answer_too_and_not_readable_in_the_catalog() 
         .unwrap();
     let (status, gone) = read(send(&holm, path, "k", &body).await).await;
     assert_eq!((status, &gone["error"]["code"], &gone["error"]["changed"]), (409, &"HOLM-1014".into(), &"something".into()));
+}
+
+/// Every answer that has a secret: it comes again under its key, and is nowhere in the store of answers, in no form.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_of_any_answer_is_readable_in_the_store_of_answers() {
+    let holm = Installation::without_cluster().await;
+    let hook = json!({ "name": "ci", "url": "http://127.0.0.1:1/", "actions": ["key.rotate"], "allow_private": true });
+    let credential = json!({ "name": "booking", "level": "rw" });
+    let credentials = "/v1/environments/production/credentials";
+    let mut secrets = Vec::new();
+    for (path, body) in [
+        ("/v1/webhooks", hook),
+        ("/v1/webhooks/ci/rotate", Value::Null),
+        (credentials, credential),
+        (&format!("{credentials}/booking/rotate"), json!({})),
+        ("/v1/tokens", json!({ "name": "deploy", "principal": "test" })),
+    ] {
+        let (status, made) = read(send(&holm, path, path, &body).await).await;
+        assert!((200..300).contains(&status), "{path}: {made}");
+        let again = send(&holm, path, path, &body).await;
+        assert!(replayed(&again), "{path}");
+        assert_eq!(read(again).await, (status, made.clone()), "{path}");
+        secrets.push((path.to_owned(), secret_of(&made["data"]).unwrap_or_else(|| panic!("{path} has none: {made}")).to_owned()));
+    }
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let stored: Vec<String> =
+        holm.catalog().await.query("SELECT i::text FROM idempotency i", &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(stored.len(), secrets.len());
+    for (path, secret) in secrets {
+        assert!(secret.len() >= 32, "{path}: {secret}");
+        for row in &stored {
+            assert!(!row.contains(&secret) && !row.contains(&hex(&secret)), "the secret of {path}");
+        }
+    }
+}
+
+/// Wherever an answer has it.
+fn secret_of(data: &Value) -> Option<&str> {
+    let members = data.as_object()?;
+    members.get("secret").and_then(Value::as_str).or_else(|| members.values().find_map(secret_of))
 }
 
 /// The story: the line is cut while a customer is being created; the second attempt gets the answer of the first.
