@@ -3,12 +3,13 @@
 //! Promises: a tag is strong (RFC 9110, section 8.8.1): it is made of the version that a change is compared with and of a
 //! digest of the answer, so that it differs whenever the answer does. `If-Match` compares the version, under the lock of the
 //! row that is changed; what moves without anybody's decision, such as the progress of a step, is no reason to refuse.
+//! A condition that a route cannot heed is refused, since it would be a wish that is not heard.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -20,6 +21,7 @@ use holm_store::tenant::version::TenantVersion;
 use serde::Serialize;
 
 use crate::envelope::{Data, Refusal};
+use crate::permissions;
 use crate::view::TenantView;
 use crate::view::operation::OperationView;
 
@@ -80,6 +82,22 @@ fn version<V: FromStr>(tag: &str) -> Option<V> {
     let (version, digest) = tag.strip_prefix('"')?.strip_suffix('"')?.split_once('-')?;
     let whole = digest.len() == 16 && digest.bytes().all(|b| b.is_ascii_hexdigit());
     whole.then(|| version.parse().ok())?
+}
+
+/// Passes a change on that has no condition, or one that is heeded: which routes do is in one table.
+pub(crate) async fn refuse_unheeded(request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let conditional = request.headers().contains_key(header::IF_MATCH) && !request.method().is_safe();
+    if !conditional || permissions::heeds_if_match(request.method(), path) {
+        return next.run(request).await;
+    }
+    Refusal(unheeded(request.method(), path)).into_response()
+}
+
+fn unheeded(method: &Method, path: &str) -> Problem {
+    Problem::new(ErrorCode::NoVersion, format!("`{method} {path}` cannot heed `If-Match`"))
+        .because("what it changes has no version that could be compared")
+        .next("leave `If-Match` out")
 }
 
 fn several() -> Problem {

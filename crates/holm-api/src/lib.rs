@@ -108,6 +108,7 @@ pub fn router(control: Control, config: ApiConfig) -> Router {
     // From the inside out.
     let signed_in = signed_in
         .route_layer(middleware::from_fn(bodiless::refuse))
+        .route_layer(middleware::from_fn(etag::refuse_unheeded))
         .route_layer(middleware::from_fn_with_state(api.clone(), once::once))
         .route_layer(middleware::from_fn(etag::not_modified))
         .route_layer(middleware::from_fn_with_state(api.clone(), auth::require))

@@ -1,4 +1,5 @@
-//! What every route of `/v1` needs: the one table from method and path to permission and place.
+//! What every route of `/v1` needs: the one table from method and path to permission and place, and the one of those that
+//! heed `If-Match`.
 //!
 //! Promises: a route that is not in the table answers nobody; a test walks the description and this table both ways.
 //! Lists that span environments are let through for whoever may see any of it, and leave out the rest.
@@ -93,6 +94,29 @@ pub(crate) const TABLE: &[(Method, &str, Needs)] = &[
     (Method::GET, "/v1/doctor", Everywhere(P::ReadDoctor)),
 ];
 
+/// The routes that change something which has a version, and so heed `If-Match`; every other change refuses it.
+const VERSIONED: &[(Method, &str)] = &[
+    (Method::DELETE, "/v1/environments/{environment}/tenants/{slug}"),
+    (Method::POST, "/v1/environments/{environment}/tenants/{slug}/suspend"),
+    (Method::POST, "/v1/environments/{environment}/tenants/{slug}/resume"),
+    (Method::POST, "/v1/environments/{environment}/tenants/{slug}/rename"),
+    (Method::POST, "/v1/environments/{environment}/tenants/{slug}/rotate-roles"),
+    (Method::POST, "/v1/environments/{environment}/tenants/{slug}/copy"),
+    (Method::POST, "/v1/environments/{environment}/tenants/{slug}/extend"),
+    (Method::POST, "/v1/environments/{environment}/tenants/{slug}/undelete"),
+    (Method::POST, "/v1/operations/{id}/pause"),
+    (Method::POST, "/v1/operations/{id}/resume"),
+    (Method::POST, "/v1/operations/{id}/cancel"),
+    (Method::POST, "/v1/operations/{id}/retry"),
+    (Method::POST, "/v1/operations/{id}/proceed"),
+    (Method::POST, "/v1/operations/{id}/abandon"),
+];
+
+/// Whether a change heeds `If-Match`.
+pub(crate) fn heeds_if_match(method: &Method, path: &str) -> bool {
+    VERSIONED.iter().any(|(known, at)| known == method && *at == path)
+}
+
 /// What a route needs, if it is in the table. `HEAD` is answered as `GET` is.
 pub(crate) fn needs(method: &Method, path: &str) -> Option<Needs> {
     let method = if *method == Method::HEAD { &Method::GET } else { method };
@@ -117,6 +141,17 @@ mod tests {
         let table: BTreeSet<(String, String)> = TABLE.iter().map(|(method, path, _)| (method.to_string(), (*path).to_owned())).collect();
         assert_eq!(routes, table);
         assert_eq!(table.len(), TABLE.len(), "a route twice");
+    }
+
+    #[test]
+    fn what_heeds_a_condition_is_a_change_and_says_in_the_description_how_it_refuses() {
+        let description = serde_json::to_value(crate::openapi()).unwrap();
+        for (method, path, _) in TABLE {
+            let operation = &description["paths"][path][method.as_str().to_lowercase()];
+            let described = operation["responses"].get("412").is_some();
+            assert_eq!(heeds_if_match(method, path), described && *method != Method::GET, "{method} {path}");
+        }
+        assert!(VERSIONED.iter().all(|(method, path)| needs(method, path).is_some()));
     }
 
     #[test]

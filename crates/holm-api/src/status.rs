@@ -14,6 +14,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         E::InvalidValue
         | E::UnknownParameter
         | E::MalformedRequest
+        | E::NoVersion
         | E::InvalidSlug
         | E::BadGatewayRequest
         | E::TenantNamesDisagree

@@ -89,6 +89,8 @@ codes! {
     RateLimited = 1013, Quota;
     /// A request was carried out before, and its answer cannot be given again.
     AnswerGone = 1014, Client;
+    /// A condition was given for what has no version.
+    NoVersion = 1015, Client;
     /// A tenant slug is not acceptable.
     InvalidSlug = 1101, Client;
     /// A tenant slug is in use in that environment.

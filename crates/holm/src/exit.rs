@@ -37,7 +37,7 @@ impl Exit {
     pub const fn of(code: ErrorCode) -> Self {
         use ErrorCode as E;
         match code {
-            E::InvalidValue | E::UnknownParameter | E::MalformedRequest | E::InvalidSlug => Self::Usage,
+            E::InvalidValue | E::UnknownParameter | E::MalformedRequest | E::NoVersion | E::InvalidSlug => Self::Usage,
             E::TenantNotFound
             | E::EnvironmentNotFound
             | E::ClusterNotFound

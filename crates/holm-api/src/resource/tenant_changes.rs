@@ -8,10 +8,12 @@ use holm_engine::tenant::copy::{self, NewTenantCopy};
 use holm_engine::tenant::extend;
 use holm_engine::tenant::rename::{self, NewName};
 use holm_engine::tenant::rotate_roles;
+use holm_store::tenant::version::TenantVersion;
 
 use crate::auth::Signed;
 use crate::description::{Begun, Refusals};
 use crate::envelope::{Accepted, Answer, Data, Envelope, Failure, Refusal};
+use crate::etag::IfMatch;
 use crate::extract::{Body, NoParams, Params, TenantPath};
 use crate::view::{CopyTenant, ExtendTenant, RenameTenant, TenantView};
 use crate::{Api, refusal, suggest};
@@ -28,6 +30,7 @@ use crate::{Api, refusal, suggest};
         Begun,
         (status = 404, description = "No such environment or tenant", body = Failure, content_type = "application/problem+json"),
         (status = 409, description = "The name is in use or kept for another tenant, or the tenant cannot be renamed now", body = Failure, content_type = "application/problem+json"),
+        (status = 412, description = "The tenant was changed since the answer whose tag is in `If-Match`", body = Failure, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Failure, content_type = "application/problem+json"),
         (status = 415, description = "The body is not declared as JSON", body = Failure, content_type = "application/problem+json"),
         Refusals,
@@ -39,13 +42,14 @@ pub(crate) async fn rename(
     Signed(caller): Signed,
     path: TenantPath,
     Params(NoParams {}): Params<NoParams>,
+    IfMatch(seen): IfMatch<TenantVersion>,
     Body(wanted): Body<RenameTenant>,
 ) -> Result<Accepted, Refusal> {
     let TenantPath { environment, slug } = path;
     let grace = wanted.grace.as_deref().map_or(Ok(rename::GRACE), |text| refusal::span("grace period", text))?;
     let reason = wanted.reason.as_deref().map(refusal::reason).transpose()?;
     let new = NewName { to: refusal::slug(&wanted.to)?, grace, reason };
-    let begun = rename::rename(&api.control, &caller.actor, &environment, &slug, new).await;
+    let begun = rename::rename_at(&api.control, &caller.actor, &environment, &slug, new, seen).await;
     let id = begun.map_err(|problem| meant(&api, problem, &environment, &slug))?;
     Accepted::of(&api.control, id).await
 }
@@ -61,6 +65,7 @@ pub(crate) async fn rename(
         Begun,
         (status = 404, description = "No such environment or tenant", body = Failure, content_type = "application/problem+json"),
         (status = 409, description = "It is not in use, its roles are not Holm's, or another operation is at work on it", body = Failure, content_type = "application/problem+json"),
+        (status = 412, description = "The tenant was changed since the answer whose tag is in `If-Match`", body = Failure, content_type = "application/problem+json"),
         Refusals,
     ),
     security(("token" = [])),
@@ -70,9 +75,10 @@ pub(crate) async fn rotate(
     Signed(caller): Signed,
     path: TenantPath,
     Params(NoParams {}): Params<NoParams>,
+    IfMatch(seen): IfMatch<TenantVersion>,
 ) -> Result<Accepted, Refusal> {
     let TenantPath { environment, slug } = path;
-    let begun = rotate_roles::rotate_roles(&api.control, &caller.actor, &environment, &slug).await;
+    let begun = rotate_roles::rotate_roles_at(&api.control, &caller.actor, &environment, &slug, seen).await;
     let id = begun.map_err(|problem| meant(&api, problem, &environment, &slug))?;
     Accepted::of(&api.control, id).await
 }
@@ -89,6 +95,7 @@ pub(crate) async fn rotate(
         Begun,
         (status = 404, description = "No such environment, tenant or cluster", body = Failure, content_type = "application/problem+json"),
         (status = 409, description = "The name is in use or kept for another tenant, the cluster is another environment's, or the tenant cannot be copied now", body = Failure, content_type = "application/problem+json"),
+        (status = 412, description = "The tenant was changed since the answer whose tag is in `If-Match`", body = Failure, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Failure, content_type = "application/problem+json"),
         (status = 415, description = "The body is not declared as JSON", body = Failure, content_type = "application/problem+json"),
         (status = 422, description = "The cluster cannot take the content", body = Failure, content_type = "application/problem+json"),
@@ -101,6 +108,7 @@ pub(crate) async fn copy(
     Signed(caller): Signed,
     path: TenantPath,
     Params(NoParams {}): Params<NoParams>,
+    IfMatch(seen): IfMatch<TenantVersion>,
     Body(wanted): Body<CopyTenant>,
 ) -> Result<Accepted, Refusal> {
     let TenantPath { environment, slug } = path;
@@ -110,7 +118,7 @@ pub(crate) async fn copy(
         ttl: wanted.ttl.as_deref().map(|text| refusal::span("time to live", text)).transpose()?,
         reason: wanted.reason.as_deref().map(refusal::reason).transpose()?,
     };
-    let begun = copy::copy(&api.control, &caller.actor, &environment, &slug, new).await;
+    let begun = copy::copy_at(&api.control, &caller.actor, &environment, &slug, new, seen).await;
     let id = begun.map_err(|problem| meant(&api, problem, &environment, &slug))?;
     Accepted::of(&api.control, id).await
 }
@@ -127,6 +135,7 @@ pub(crate) async fn copy(
         (status = 200, description = "It ends then", body = Envelope<TenantView>),
         (status = 404, description = "No such environment or tenant", body = Failure, content_type = "application/problem+json"),
         (status = 409, description = "It has no end", body = Failure, content_type = "application/problem+json"),
+        (status = 412, description = "The tenant was changed since the answer whose tag is in `If-Match`", body = Failure, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Failure, content_type = "application/problem+json"),
         (status = 415, description = "The body is not declared as JSON", body = Failure, content_type = "application/problem+json"),
         Refusals,
@@ -138,11 +147,12 @@ pub(crate) async fn extend(
     Signed(caller): Signed,
     path: TenantPath,
     Params(NoParams {}): Params<NoParams>,
+    IfMatch(seen): IfMatch<TenantVersion>,
     Body(wanted): Body<ExtendTenant>,
 ) -> Answer<TenantView> {
     let TenantPath { environment, slug } = path;
     let ttl = refusal::span("time to live", &wanted.ttl)?;
-    let extended = extend::extend(&api.control, &caller.actor, &environment, &slug, ttl).await;
+    let extended = extend::extend_at(&api.control, &caller.actor, &environment, &slug, ttl, seen).await;
     Ok(Data(extended.map_err(|problem| meant(&api, problem, &environment, &slug))?.into()))
 }
 

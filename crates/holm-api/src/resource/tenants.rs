@@ -235,6 +235,7 @@ pub(crate) async fn delete(
         (status = 200, description = "It is back, on every node of the data plane", body = Envelope<TenantView>),
         (status = 404, description = "No such environment or tenant", body = Failure, content_type = "application/problem+json"),
         (status = 409, description = "It is not deleted, or it is too late", body = Failure, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed since the answer whose tag is in `If-Match`", body = Failure, content_type = "application/problem+json"),
         Refusals,
     ),
     security(("token" = [])),
@@ -244,9 +245,10 @@ pub(crate) async fn undelete(
     Signed(caller): Signed,
     path: TenantPath,
     Params(NoParams {}): Params<NoParams>,
+    IfMatch(seen): IfMatch<TenantVersion>,
 ) -> Result<Tagged<TenantView>, Refusal> {
     let TenantPath { environment, slug } = path;
-    let back = delete::undelete(&api.control, &caller.actor, &environment, &slug).await;
+    let back = delete::undelete_at(&api.control, &caller.actor, &environment, &slug, seen).await;
     Ok(etag::tenant(back.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?))
 }
 

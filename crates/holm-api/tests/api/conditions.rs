@@ -1,9 +1,9 @@
 //! `ETag`, `If-Match`, `If-None-Match`: nobody changes what they have not seen, nobody reads twice what they have.
 
 use reqwest::{Method, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::installation::{Installation, read};
+use crate::installation::{Installation, description, read};
 
 const PATH: &str = "/v1/environments/production/tenants/goteborg";
 
@@ -65,4 +65,64 @@ async fn of_two_words_to_one_operation_on_the_same_sight_of_it_one_is_heard() {
     let mut statuses = [one.status().as_u16(), other.status().as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [202, 412]);
+}
+
+/// Every change that there is, with a condition that nothing ever was: heeded, or refused by name; never made all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_makes_a_change_under_a_condition_that_it_does_not_heed() {
+    let holm = Installation::without_cluster().await;
+    let before = holm.get("/v1/audit?limit=1000").await.1["data"]["items"].as_array().unwrap().len();
+    let id = |kind: &str| format!("{kind}_{}", "0".repeat(32));
+    let (mut heeded, mut refused) = (0, 0);
+    for (path, item) in description()["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with("/v1")) {
+        for (method, operation) in item.as_object().unwrap().iter().filter(|(method, _)| *method != "get") {
+            let at = path.replace("{environment}", "production").replace("{slug}", "goteborg").replace("{name}", "anna");
+            let kind = ["operations", "tokens", "break-glass", "approvals", "deliveries"].into_iter().find(|noun| path.contains(noun));
+            let kind = kind.map_or("", |noun| match noun {
+                "operations" => "op",
+                "tokens" => "tok",
+                "break-glass" => "brk",
+                "approvals" => "apr",
+                _ => "msg",
+            });
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let (status, answer) = read(with(&holm, method.clone(), &at.replace("{id}", &id(kind)), "if-match", "\"never\"").await).await;
+            let code = answer["error"]["code"].as_str().unwrap();
+            let names_it = operation["parameters"].as_array().unwrap().iter().any(|parameter| parameter["name"] == "If-Match");
+            match (status, code) {
+                (412, "HOLM-1012") if names_it => heeded += 1,
+                (400, "HOLM-1015") if !names_it => refused += 1,
+                other => panic!("{method} {path}: {other:?} {answer}"),
+            }
+        }
+    }
+    assert!(heeded >= 14 && refused >= 25, "{heeded} heeded, {refused} refused");
+    assert_eq!(holm.get("/v1/audit?limit=1000").await.1["data"]["items"].as_array().unwrap().len(), before, "something was done");
+}
+
+/// Whatever is done with a tenant heeds what was seen of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_of_a_tenant_is_refused_if_it_was_changed_since_it_was_seen() {
+    let holm = Installation::start().await;
+    holm.create("goteborg").await;
+    let seen = tag(&holm.request(Method::GET, PATH).send().await.unwrap());
+    holm.post(&format!("{PATH}/suspend"), Value::Null).await;
+    let send = async |verb: &str, tag: &str| {
+        let body = match verb {
+            "rename" => json!({ "to": "vast" }),
+            "copy" => json!({ "slug": "a-copy" }),
+            "extend" => json!({ "ttl": "1h" }),
+            _ => Value::Null,
+        };
+        let request = holm.request(Method::POST, &format!("{PATH}/{verb}")).header("if-match", tag);
+        read(request.json(&body).send().await.unwrap()).await
+    };
+    for verb in ["rename", "copy", "extend", "rotate-roles", "resume", "undelete"] {
+        let (status, answer) = send(verb, &seen).await;
+        assert_eq!((status, &answer["error"]["code"]), (412, &"HOLM-1012".into()), "{verb}: {answer}");
+    }
+    assert_eq!(holm.get("/v1/operations").await.1["data"]["items"], json!([]));
+    let now = tag(&holm.request(Method::GET, PATH).send().await.unwrap());
+    let (status, answer) = send("rename", &now).await;
+    assert_eq!(status, 202, "{answer}");
 }

@@ -30,6 +30,7 @@ use holm_store::sealed::Sealed;
 use holm_store::state::Update;
 use holm_store::template::{self, TemplateId, TemplateState};
 use holm_store::tenant::copying::{self, NewCopy, Planned};
+use holm_store::tenant::version::TenantVersion;
 use holm_store::tenant::{self, Tenant, name};
 use holm_store::tx::Tx;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,7 @@ use crate::operation::definition::{Act, Flow, Operation, RETRY_FOR, Step, StepEr
 use crate::operation::request::{Request, busy, request};
 use crate::secret::logins::Logins;
 use crate::secret::random;
+use crate::tenant::unchanged::unchanged;
 use crate::{environment, programs};
 
 /// Longer than a server is away for maintenance: hours of copying are not given up for minutes.
@@ -338,7 +340,25 @@ pub async fn copy(
     slug: &TenantSlug,
     new: NewTenantCopy,
 ) -> Result<OperationId, Problem> {
-    let act = begin(control.clone(), by.clone(), environment.clone(), slug.clone(), new);
+    copy_at(control, by, environment, slug, new, None).await
+}
+
+/// As [`copy`], if the tenant is as the caller saw it.
+///
+/// # Errors
+/// As with [`copy`]; [`ErrorCode::PreconditionFailed`].
+///
+/// # Cancel safety
+/// Safe: once begun it is finished.
+pub async fn copy_at(
+    control: &Control,
+    by: &Actor,
+    environment: &EnvironmentName,
+    slug: &TenantSlug,
+    new: NewTenantCopy,
+    seen: Option<TenantVersion>,
+) -> Result<OperationId, Problem> {
+    let act = begin(control.clone(), by.clone(), environment.clone(), slug.clone(), new, seen);
     control.tasks().finish("copy a tenant", act).await
 }
 
@@ -348,11 +368,13 @@ async fn begin(
     environment: EnvironmentName,
     slug: TenantSlug,
     new: NewTenantCopy,
+    seen: Option<TenantVersion>,
 ) -> Result<OperationId, Problem> {
     let tenant = environment::tenant(&control, &environment, &slug).await?;
     let ttl = extend::ttl(&control, &environment, new.ttl).await?;
     let subject = format!("tenant `{}` in `{environment}`, a copy of `{slug}`", new.slug);
     let mut tx = control.catalog().transaction().await?;
+    unchanged(&mut tx, &environment, &slug, seen).await?;
     if let Some(other) = holm_store::operation::holder(&mut tx, &[tenant.id.as_uuid()]).await? {
         return Err(busy(&format!("tenant `{slug}` in `{environment}`"), &other));
     }
@@ -360,6 +382,7 @@ async fn begin(
     let (source, cluster, template) = places(&control, &tenant, new.cluster.as_ref()).await?;
     programs::found(control.programs())?;
     let mut tx = control.catalog().transaction().await?;
+    unchanged(&mut tx, &environment, &slug, seen).await?;
     free(&mut tx, &tenant, &new.slug).await?;
     let copy = TenantId::from_uuid(Uuid::now_v7());
     let wanted = Request {

@@ -33,7 +33,7 @@ use crate::operation::definition::{Act, Flow, Operation, RETRY_FOR, Step, StepEr
 use crate::operation::people::{self, Word};
 use crate::operation::request::{Request, request};
 use crate::operation::show;
-use crate::tenant::unchanged;
+use crate::tenant::unchanged::{changed, unchanged};
 
 /// How long a deleted tenant can be brought back when nothing else was said: a month and what is left of a weekend.
 pub const GRACE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -306,13 +306,35 @@ fn refused(tenant: &Tenant) -> Problem {
 /// # Cancel safety
 /// Safe: once begun it is finished.
 pub async fn undelete(control: &Control, by: &Actor, environment: &EnvironmentName, slug: &TenantSlug) -> Result<Tenant, Problem> {
+    undelete_at(control, by, environment, slug, None).await
+}
+
+/// As [`undelete`], if the tenant is as the caller saw it.
+///
+/// # Errors
+/// As with [`undelete`]; [`ErrorCode::PreconditionFailed`].
+///
+/// # Cancel safety
+/// Safe: once begun it is finished.
+pub async fn undelete_at(
+    control: &Control,
+    by: &Actor,
+    environment: &EnvironmentName,
+    slug: &TenantSlug,
+    seen: Option<TenantVersion>,
+) -> Result<Tenant, Problem> {
     let tenant = environment::tenant(control, environment, slug).await?;
+    if seen.is_some_and(|seen| seen != TenantVersion::of(&tenant)) {
+        return Err(changed(environment, slug));
+    }
     let deleting = holm_store::operation::holding(control.catalog(), tenant.id.as_uuid()).await?;
     let Some(deleting) = deleting.filter(|operation| operation.kind.as_str() == Delete::KIND) else {
         return Err(Problem::new(ErrorCode::TenantState, format!("tenant `{slug}` in `{environment}` is not deleted"))
             .because(format!("it is {}", tenant.state)));
     };
-    people::tell(control, by, deleting.id, Word::Cancel { reason: None }).await?;
+    // Only this operation changes the tenant as long as it has it in hand: its journal is the version to go on from.
+    let journal = seen.map(|_| deleting.last_seq);
+    people::tell_at(control, by, deleting.id, Word::Cancel { reason: None }, journal).await?;
     let over = show::wait(control, deleting.id, None, CONFIRM_PATIENCE).await?;
     if over.state != holm_core::operation::OperationState::Undone {
         return Err(show::goes_on(&over));

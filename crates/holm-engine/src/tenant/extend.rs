@@ -11,10 +11,12 @@ use holm_core::environment::{EnvironmentKind, EnvironmentName};
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::slug::TenantSlug;
 use holm_store::audit::record;
+use holm_store::tenant::version::TenantVersion;
 use holm_store::tenant::{Tenant, expiry};
 
 use crate::control::Control;
 use crate::environment;
+use crate::tenant::unchanged::unchanged;
 
 /// What a tenant in a pipeline's environment lives for when nothing else was said: longer than a pipeline.
 pub const TTL_DEFAULT: Duration = Duration::from_secs(3600);
@@ -72,13 +74,39 @@ pub async fn extend(
     slug: &TenantSlug,
     ttl: Duration,
 ) -> Result<Tenant, Problem> {
-    let act = begin(control.clone(), by.clone(), environment.clone(), slug.clone(), check(ttl)?);
+    extend_at(control, by, environment, slug, ttl, None).await
+}
+
+/// As [`extend`], if the tenant is as the caller saw it.
+///
+/// # Errors
+/// As with [`extend`]; [`ErrorCode::PreconditionFailed`].
+///
+/// # Cancel safety
+/// Safe: once begun it is finished.
+pub async fn extend_at(
+    control: &Control,
+    by: &Actor,
+    environment: &EnvironmentName,
+    slug: &TenantSlug,
+    ttl: Duration,
+    seen: Option<TenantVersion>,
+) -> Result<Tenant, Problem> {
+    let act = begin(control.clone(), by.clone(), environment.clone(), slug.clone(), check(ttl)?, seen);
     control.tasks().finish("extend a tenant's life", act).await
 }
 
-async fn begin(control: Control, by: Actor, environment: EnvironmentName, slug: TenantSlug, ttl: Duration) -> Result<Tenant, Problem> {
+async fn begin(
+    control: Control,
+    by: Actor,
+    environment: EnvironmentName,
+    slug: TenantSlug,
+    ttl: Duration,
+    seen: Option<TenantVersion>,
+) -> Result<Tenant, Problem> {
     let tenant = environment::tenant(&control, &environment, &slug).await?;
     let mut tx = control.catalog().transaction().await?;
+    unchanged(&mut tx, &environment, &slug, seen).await?;
     if !expiry::extend(&mut tx, tenant.id, ttl).await? {
         return Err(Problem::new(ErrorCode::TenantState, format!("tenant `{slug}` in `{environment}` has no end"))
             .because("it was created without `--ttl`, and is not deleted by itself"));

@@ -15,6 +15,7 @@ use holm_core::slug::TenantSlug;
 use holm_core::tenant::TenantState;
 use holm_store::tenant::Tenant;
 use holm_store::tenant::name::{self, Alias, Renamed};
+use holm_store::tenant::version::TenantVersion;
 use holm_store::tx::Tx;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ use crate::environment;
 use crate::operation::acting::Acting;
 use crate::operation::definition::{Act, Flow, Operation, RETRY_FOR, Step, StepError, Stepped, Undo};
 use crate::operation::request::{Request, request};
+use crate::tenant::unchanged::unchanged;
 
 /// How long the old name is kept when nothing else was said: as long as a deleted tenant is.
 pub const GRACE: Duration = super::delete::GRACE;
@@ -126,11 +128,36 @@ pub async fn rename(
     slug: &TenantSlug,
     new: NewName,
 ) -> Result<OperationId, Problem> {
-    let act = begin(control.clone(), by.clone(), environment.clone(), slug.clone(), new);
+    rename_at(control, by, environment, slug, new, None).await
+}
+
+/// As [`rename`], if the tenant is as the caller saw it.
+///
+/// # Errors
+/// As with [`rename`]; [`ErrorCode::PreconditionFailed`].
+///
+/// # Cancel safety
+/// Safe: once begun it is finished.
+pub async fn rename_at(
+    control: &Control,
+    by: &Actor,
+    environment: &EnvironmentName,
+    slug: &TenantSlug,
+    new: NewName,
+    seen: Option<TenantVersion>,
+) -> Result<OperationId, Problem> {
+    let act = begin(control.clone(), by.clone(), environment.clone(), slug.clone(), new, seen);
     control.tasks().finish("rename a tenant", act).await
 }
 
-async fn begin(control: Control, by: Actor, environment: EnvironmentName, slug: TenantSlug, new: NewName) -> Result<OperationId, Problem> {
+async fn begin(
+    control: Control,
+    by: Actor,
+    environment: EnvironmentName,
+    slug: TenantSlug,
+    new: NewName,
+    seen: Option<TenantVersion>,
+) -> Result<OperationId, Problem> {
     if new.grace > GRACE_MAX {
         return Err(Problem::new(ErrorCode::InvalidValue, "an old name is kept for a year at the most"));
     }
@@ -139,6 +166,7 @@ async fn begin(control: Control, by: Actor, environment: EnvironmentName, slug: 
         return Err(Problem::new(ErrorCode::InvalidValue, format!("tenant `{slug}` in `{environment}` is called that already")));
     }
     let mut tx = control.catalog().transaction().await?;
+    unchanged(&mut tx, &environment, &slug, seen).await?;
     if let Some(other) = holm_store::operation::holder(&mut tx, &[tenant.id.as_uuid()]).await? {
         return Err(crate::operation::request::busy(&subject_of(&environment, &slug), &other));
     }

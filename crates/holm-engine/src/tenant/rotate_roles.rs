@@ -20,6 +20,7 @@ use holm_store::data_key::KeyOwner;
 use holm_store::database::{self, rotation};
 use holm_store::sealed::Sealed;
 use holm_store::tenant::Tenant;
+use holm_store::tenant::version::TenantVersion;
 use holm_store::tx::Tx;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,7 @@ use crate::operation::definition::{Act, Flow, Operation, RETRY_FOR, Step, StepEr
 use crate::operation::request::{Request, request};
 use crate::secret::logins::Logins;
 use crate::secret::scram::PostgresVerifier;
+use crate::tenant::unchanged::unchanged;
 
 /// The operation.
 pub(crate) struct RotateRoles;
@@ -151,12 +153,37 @@ async fn promote(tx: &mut Tx, state: &mut State) -> Stepped {
 /// # Cancel safety
 /// Safe: once begun it is finished.
 pub async fn rotate_roles(control: &Control, by: &Actor, environment: &EnvironmentName, slug: &TenantSlug) -> Result<OperationId, Problem> {
-    control.tasks().finish("rotate a tenant's roles", begin(control.clone(), by.clone(), environment.clone(), slug.clone())).await
+    rotate_roles_at(control, by, environment, slug, None).await
 }
 
-async fn begin(control: Control, by: Actor, environment: EnvironmentName, slug: TenantSlug) -> Result<OperationId, Problem> {
+/// As [`rotate_roles`], if the tenant is as the caller saw it.
+///
+/// # Errors
+/// As with [`rotate_roles`]; [`ErrorCode::PreconditionFailed`].
+///
+/// # Cancel safety
+/// Safe: once begun it is finished.
+pub async fn rotate_roles_at(
+    control: &Control,
+    by: &Actor,
+    environment: &EnvironmentName,
+    slug: &TenantSlug,
+    seen: Option<TenantVersion>,
+) -> Result<OperationId, Problem> {
+    let act = begin(control.clone(), by.clone(), environment.clone(), slug.clone(), seen);
+    control.tasks().finish("rotate a tenant's roles", act).await
+}
+
+async fn begin(
+    control: Control,
+    by: Actor,
+    environment: EnvironmentName,
+    slug: TenantSlug,
+    seen: Option<TenantVersion>,
+) -> Result<OperationId, Problem> {
     let tenant = environment::tenant(&control, &environment, &slug).await?;
     let mut tx = control.catalog().transaction().await?;
+    unchanged(&mut tx, &environment, &slug, seen).await?;
     let operation = ask(&control, &mut tx, by, &tenant, None).await?;
     tx.commit().await?;
     control.nudge();

@@ -28,7 +28,7 @@ pub(super) async fn unchanged(
 }
 
 /// What whoever saw another one is told.
-fn changed(environment: &EnvironmentName, slug: &TenantSlug) -> Problem {
+pub(super) fn changed(environment: &EnvironmentName, slug: &TenantSlug) -> Problem {
     Problem::new(ErrorCode::PreconditionFailed, format!("tenant `{slug}` in `{environment}` was changed since you looked"))
         .next(format!("look again: `holm tenant show {slug} --env {environment}`"))
 }
