@@ -1,15 +1,18 @@
 //! `/metrics`: what Prometheus scrapes, in its text form 0.0.4.
 //!
 //! Promises: no tenant is a label, so that their number costs nothing; a scrape works without the catalog, since it reads
-//! the table that the data plane serves from.
+//! the table that the data plane serves from. Only what waits for webhooks and mails is asked of the catalog, every few
+//! seconds at the most, and left out when that does not answer.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use holm_core::route::{RouteState, RouteTable};
+use holm_engine::notices::{self, Counters, Waiting};
 use jiff::Timestamp;
 
 use crate::Api;
@@ -30,6 +33,10 @@ use crate::extract::{NoParams, Params};
 pub(crate) async fn show(State(api): State<Api>, Params(NoParams {}): Params<NoParams>) -> Result<impl IntoResponse, Refusal> {
     let mut text = own(&api.control.publisher().table());
     text.push_str(&master_key(api.control.master_key_rotated_at(), Timestamp::now()));
+    text.push_str(&told(api.control.notices()));
+    if let Some(waiting) = notices::waiting(&api.control).await {
+        text.push_str(&backlog(&waiting));
+    }
     text.push_str(&(api.config.metrics)());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
@@ -47,6 +54,79 @@ fn own(table: &RouteTable) -> String {
         writeln!(text, "holm_tenants{{environment=\"{environment}\",state=\"{state}\"}} {count}").expect("memory can be written");
     }
     text
+}
+
+/// What this process has told since it started.
+fn told(counters: &Counters) -> String {
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let mut text = String::new();
+    family(
+        &mut text,
+        "holm_webhook_attempts_total",
+        "counter",
+        "Attempts to tell webhooks, of this process.",
+        &[("{outcome=\"delivered\"}", read(&counters.webhook_delivered)), ("{outcome=\"failed\"}", read(&counters.webhook_failed))],
+    );
+    family(
+        &mut text,
+        "holm_webhook_died_total",
+        "counter",
+        "Webhooks that began to miss messages for good.",
+        &[("", read(&counters.webhook_died))],
+    );
+    family(
+        &mut text,
+        "holm_mail_attempts_total",
+        "counter",
+        "Attempts to hand mails to their server, of this process.",
+        &[("{outcome=\"delivered\"}", read(&counters.mail_sent)), ("{outcome=\"failed\"}", read(&counters.mail_failed))],
+    );
+    text
+}
+
+/// What waits, the same in every process.
+fn backlog(waiting: &Waiting) -> String {
+    let mut text = String::new();
+    let Waiting { webhooks, mails } = waiting;
+    family(
+        &mut text,
+        "holm_webhook_messages",
+        "gauge",
+        "Messages that webhooks were not told, by state.",
+        &[("{state=\"waiting\"}", webhooks.waiting), ("{state=\"dead\"}", webhooks.dead)],
+    );
+    family(
+        &mut text,
+        "holm_webhook_oldest_waiting_seconds",
+        "gauge",
+        "How long the oldest waiting message has waited.",
+        &[("", webhooks.oldest.as_secs())],
+    );
+    if let Some(mails) = mails {
+        family(
+            &mut text,
+            "holm_mail_waiting_entries",
+            "gauge",
+            "Entries of the audit log that were not looked at for mails.",
+            &[("", mails.waiting)],
+        );
+        family(
+            &mut text,
+            "holm_mail_oldest_waiting_seconds",
+            "gauge",
+            "How long the oldest of them has waited.",
+            &[("", mails.oldest.as_secs())],
+        );
+        family(&mut text, "holm_mail_failures", "gauge", "Failures to send mail in a row.", &[("", mails.failures)]);
+    }
+    text
+}
+
+fn family(text: &mut String, name: &str, kind: &str, help: &str, samples: &[(&str, u64)]) {
+    writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("memory can be written");
+    for (labels, value) in samples {
+        writeln!(text, "{name}{labels} {value}").expect("memory can be written");
+    }
 }
 
 /// How long ago the master key was last rotated (R59), as this process knows it.

@@ -23,6 +23,7 @@ use crate::audit;
 use crate::cluster::connect::Access;
 use crate::mail::{self, MailConfig};
 use crate::node::{self, Heard, Membership, NodeConfig};
+use crate::notices::{Counters, Seen};
 use crate::operation::probe::Probe;
 use crate::operation::{lease, runner};
 use crate::programs::Programs;
@@ -110,6 +111,7 @@ struct Shared {
     checkpoints: Option<PathBuf>,
     mail: Option<MailConfig>,
     poster: Poster,
+    notices: (Counters, Seen),
     /// Who this process is among those that run operations.
     runner: String,
     lease: Duration,
@@ -155,6 +157,7 @@ impl Control {
             lease,
             mail,
             poster,
+            notices: Default::default(),
             tasks,
         };
         let control = Self(Arc::new(shared));
@@ -241,6 +244,15 @@ impl Control {
     /// What sends to webhooks.
     pub(crate) fn poster(&self) -> &Poster {
         &self.0.poster
+    }
+
+    /// How many of those were told who are.
+    pub fn notices(&self) -> &Counters {
+        &self.0.notices.0
+    }
+
+    pub(crate) fn notices_seen(&self) -> &Seen {
+        &self.0.notices.1
     }
 
     /// Who this process is among those that run operations.

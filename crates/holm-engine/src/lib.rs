@@ -17,6 +17,7 @@ pub mod idempotency;
 pub mod key;
 pub mod mail;
 pub mod node;
+pub mod notices;
 pub mod operation;
 pub mod programs;
 pub mod schedule;

@@ -20,6 +20,7 @@ pub use config::{MailConfig, Relay};
 use crate::audit::verify;
 use crate::control::Control;
 use crate::doctor::{Verdict, master_key};
+use crate::notices::Counters;
 use crate::reconcile::backoff::jittered;
 use letter::Letter;
 
@@ -97,7 +98,10 @@ async fn write(control: &Control, config: &MailConfig, leased: &Leased) -> Resul
         // Not looked: what was found is told with the rest.
         return Ok(Turn { seq: leased.seq, wait, failures: 0, looked: false });
     }
-    send::send(config, &letter.subject(), &letter.text()).await?;
+    let sent = send::send(config, &letter.subject(), &letter.text()).await;
+    let counters = control.notices();
+    Counters::count(if sent.is_ok() { &counters.mail_sent } else { &counters.mail_failed });
+    sent?;
     tracing::info!(what = letter.subject(), "a mail was sent");
     Ok(done(seq, config.interval))
 }

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::control::Control;
 use crate::node;
 use crate::reconcile::{answers, backoff};
+use crate::webhook::retention;
 
 /// An idle process looks this often whether something is due.
 const LOOK: Duration = Duration::from_secs(10);
@@ -62,6 +63,12 @@ pub fn usual() -> Vec<Job> {
             every: Duration::from_secs(600),
             at_most: Duration::from_secs(60),
             run: |control| Box::pin(answers::forget(control)),
+        },
+        Job {
+            name: "forget messages",
+            every: Duration::from_secs(3600),
+            at_most: Duration::from_secs(60),
+            run: |control| Box::pin(retention::forget(control)),
         },
     ]
 }

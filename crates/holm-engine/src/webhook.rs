@@ -6,6 +6,7 @@
 mod address;
 pub(crate) mod deliver;
 pub(crate) mod post;
+pub mod retention;
 pub mod signature;
 
 use holm_core::actor::Actor;

@@ -48,6 +48,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     9 "0009_notify";
     10 "0010_node";
     11 "0011_approval_rule";
+    12 "0012_webhook_purge";
 };
 
 /// "Holm" as bytes; any number that no other program is likely to lock.

@@ -4,6 +4,7 @@
 
 pub mod delivery;
 pub mod lease;
+pub mod retention;
 
 use holm_core::environment::EnvironmentName;
 use holm_core::id::WebhookId;

@@ -10,8 +10,11 @@ use std::time::{Duration, Instant};
 
 use holm_engine::node::{NodeConfig, NodeRole};
 use holm_engine::tenant::delete;
+use holm_testkit::eventually;
+use holm_testkit::hooks::{HookReceiver, Reply};
 use rustix::process::Signal;
-use serving::{BY, ENVIRONMENT, Installation, Serving, connect, until};
+use serde_json::json;
+use serving::{BY, ENVIRONMENT, Installation, PATIENCE, Serving, connect, until};
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
@@ -204,6 +207,37 @@ async fn a_process_of_the_version_before_runs_beside_the_next_one_if_that_allows
     assert!(!refused.ended().await.success());
     assert!(refused.log().contains("HOLM-7002"), "{}", refused.log());
     next.shutdown().await;
+}
+
+/// A receiver has a message and the process is killed before it could write that down: the other tells it again under the
+/// same id, then the rest in order. At least once, and nothing is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_process_was_telling_is_told_again_by_the_other_under_the_same_id_and_in_order() {
+    let installation = Installation::new(0, &[]).await;
+    let catalog = installation.catalog().await;
+    let receiver = HookReceiver::start().await.unwrap();
+    receiver.reply([Reply::Silence]);
+    let mut one = installation.serve("one").await;
+    let new = json!({ "name": "ci", "url": receiver.url(), "actions": ["principal.create"], "allow_private": true });
+    let (status, answer) = one.api("POST", "/v1/webhooks", Some(new)).await;
+    assert_eq!(status, 201, "{answer}");
+    for name in ["anna", "ben", "cleo"] {
+        assert_eq!(one.api("POST", "/v1/principals", Some(json!({ "name": name, "kind": "person" }))).await.0, 201);
+    }
+    eventually(PATIENCE, "the first message arrives", async || (receiver.hooks().len() == 1).then_some(())).await;
+    one.kill();
+    until(&catalog, "(SELECT bool_and(state = 'pending' AND attempts = 0) FROM webhook_delivery)").await;
+    let two = installation.serve("two").await;
+    // The dead one's lease is over.
+    catalog.batch_execute("UPDATE webhook SET leased_until = now() - interval '1 second'").await.unwrap();
+    until(&catalog, "(SELECT count(*) FROM webhook_delivery WHERE state = 'delivered' AND attempts = 1) = 3").await;
+    let hooks = receiver.hooks();
+    let ids: Vec<&str> = hooks.iter().map(|hook| hook.header("webhook-id")).collect();
+    let seqs: Vec<i64> = hooks.iter().map(|hook| hook.json()["data"]["seq"].as_i64().unwrap()).collect();
+    assert_eq!(ids.len(), 4, "{ids:?}");
+    assert_eq!((ids[0], hooks[0].body == hooks[1].body), (ids[1], true), "the same message, twice");
+    assert!(ids[1] != ids[2] && ids[2] != ids[3] && seqs.is_sorted(), "{ids:?} {seqs:?}");
+    drop(two);
 }
 
 /// Nothing is made silently.

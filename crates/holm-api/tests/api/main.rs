@@ -12,4 +12,5 @@ mod once;
 mod operations;
 mod refusing;
 mod tenants;
+mod told;
 mod unfriendly;

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::post::post;
 use crate::control::Control;
+use crate::notices::Counters;
 use crate::reconcile::backoff::jittered;
 
 /// An attempt takes 10 s at the most, and to write it down 12 s.
@@ -146,7 +147,10 @@ async fn attempt(control: &Control, leased: &mut Leased, due: &Delivery) -> Resu
         Recorded::Done => {}
     }
     tx.commit().await?;
+    let counters = control.notices();
+    Counters::count(if attempt.taken { &counters.webhook_delivered } else { &counters.webhook_failed });
     if recorded == Recorded::Died {
+        Counters::count(&counters.webhook_died);
         tracing::error!(webhook = %webhook.name, "a webhook has missed something for good: see `holm webhook deliveries {}`", webhook.name);
     }
     if attempt.taken {

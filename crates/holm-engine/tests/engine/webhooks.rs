@@ -206,6 +206,35 @@ async fn during_a_rotation_both_secrets_sign_and_a_removed_webhook_hears_nothing
     world.until_count("webhook_delivery", 1).await;
 }
 
+/// What was told is forgotten by the schedule after a month, what was given up after three; what waits is not, nor is anything of
+/// the last month.
+#[tokio::test]
+async fn what_was_told_is_forgotten_after_its_time_and_nothing_that_is_still_to_be_told() {
+    let world = world().await;
+    let (receiver, silent) = (HookReceiver::start().await.unwrap(), HookReceiver::start().await.unwrap());
+    silent.reply(std::iter::repeat_n(Reply::Silence, 100));
+    listen(&world.control, "ci", &receiver).await;
+    act(&world.control, 0..4).await;
+    world.until_count("webhook_delivery WHERE state = 'delivered'", 4).await;
+    listen(&world.control, "silent", &silent).await;
+    act(&world.control, 4..5).await;
+    world.until_count("webhook_delivery WHERE state = 'delivered'", 5).await;
+    world.until_count("webhook_delivery WHERE state = 'pending'", 1).await;
+    let catalog = world.catalog().await;
+    let aged = "UPDATE webhook_delivery d SET created_at = now() - interval '100 days', ended_at = now() - o.age::interval, state = o.state
+        FROM (SELECT id, row_number() OVER (ORDER BY seq) AS n FROM webhook_delivery WHERE state = 'delivered') r
+        JOIN (VALUES (1, '31 days', 'delivered'), (2, '29 days', 'delivered'), (3, '31 days', 'dead'), (4, '91 days', 'dead')) o (n, age, state)
+            ON o.n = r.n
+        WHERE d.id = r.id";
+    assert_eq!(catalog.execute(aged, &[]).await.unwrap(), 4);
+    catalog.batch_execute("UPDATE webhook_delivery SET created_at = now() - interval '100 days' WHERE state = 'pending'").await.unwrap();
+    catalog.batch_execute("UPDATE schedule SET due_at = now() WHERE name = 'forget messages'").await.unwrap();
+    world.until_count("webhook_delivery", 4).await;
+    let left = "SELECT string_agg(state, ' ' ORDER BY seq, state) FROM webhook_delivery";
+    let left: String = catalog.query_one(left, &[]).await.unwrap().get(0);
+    assert_eq!(left, "delivered dead delivered pending");
+}
+
 #[tokio::test]
 async fn what_cannot_be_done_says_why_and_changes_nothing() {
     let world = world().await;

@@ -52,6 +52,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("webhook", webhook::STATEMENTS),
     ("webhook::delivery", webhook::delivery::STATEMENTS),
     ("webhook::lease", webhook::lease::STATEMENTS),
+    ("webhook::retention", webhook::retention::STATEMENTS),
 ];
 
 #[tokio::test]
