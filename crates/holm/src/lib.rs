@@ -9,6 +9,7 @@ mod client;
 mod dev;
 pub mod exit;
 pub mod logging;
+mod mail_args;
 mod master_keys;
 mod metrics;
 mod output;

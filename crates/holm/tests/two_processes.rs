@@ -240,6 +240,24 @@ async fn what_a_killed_process_was_telling_is_told_again_by_the_other_under_the_
     drop(two);
 }
 
+/// Whom to write to is said as `holm dev` is told it, by the environment or by flags; half of it is refused before anything
+/// listens, and an address is in no log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_serving_process_is_told_whom_to_write_to_and_refuses_half_of_it() {
+    let mut installation = Installation::new(0, &[]).await;
+    installation.variables = vec![("HOLM_SMTP_URL", "smtp://127.0.0.1:1".to_owned()), ("HOLM_MAIL_FROM", "holm@example.com".to_owned())];
+    let half = installation.run(&["serve", "--api-listen", "127.0.0.1:0"]);
+    let said = String::from_utf8_lossy(&half.stderr).into_owned();
+    assert!(!half.status.success() && said.contains("HOLM-6001") && said.contains("HOLM_MAIL_TO"), "{half:?}");
+    installation.variables.push(("HOLM_MAIL_TO", "anna@example.com".to_owned()));
+    let serving = installation.serve("one").await;
+    let (_, doctor) = serving.api("GET", "/v1/doctor", None).await;
+    assert!(doctor.to_string().contains("what needs a person is written to"), "{doctor}");
+    let metrics = reqwest::get(format!("{}/metrics", serving.url())).await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("holm_mail_waiting_entries ") && metrics.contains("holm_mail_failures 0"), "{metrics}");
+    assert!(!serving.log().contains("anna@") && !metrics.contains("anna@") && !doctor.to_string().contains("anna@"));
+}
+
 /// Nothing is made silently.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_catalog_is_made_ready_once_and_by_name() {

@@ -13,6 +13,7 @@ use holm_engine::access::bootstrap;
 use holm_engine::cluster::{self, NewCluster};
 use holm_engine::control::{Control, ControlConfig};
 use holm_engine::environment::{self, NewEnvironment};
+use holm_engine::mail::MailConfig;
 use holm_engine::node::{NodeConfig, NodeRole};
 use holm_engine::programs::Programs;
 use holm_link::Publisher;
@@ -30,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use super::directory::Directory;
 use super::environments::{self, DevEnvironment};
 use super::servers::{SUPERUSER, Servers};
-use super::{Args, credentials, demo, mail};
+use super::{Args, credentials, demo};
 use crate::master_keys::{self, Settings};
 use crate::{metrics, private_file};
 
@@ -72,7 +73,7 @@ impl Installation {
     /// # Errors
     /// The first thing that did not start; servers that did are ended.
     pub(super) async fn start(args: &Args, directory: &Directory) -> Result<Self, Problem> {
-        let known = environments::of(args, directory)?;
+        let (known, mail) = (environments::of(args, directory)?, args.mail.config()?);
         let postgres = find(args, directory).await?;
         // Listeners before servers: an address in use is found out in a millisecond, not after initdb.
         let api_listener = TcpListener::bind(args.api_listen).await.map_err(|error| cannot_listen("API", args.api_listen, &error))?;
@@ -82,7 +83,7 @@ impl Installation {
 
         let names: Vec<String> = std::iter::once(CATALOG.to_owned()).chain(known.environments.iter().map(server_name)).collect();
         let servers = Servers::start(directory, &postgres, &names).await?;
-        let control = control(directory, &postgres, &servers, publisher).await?;
+        let control = control(directory, &postgres, &servers, publisher, mail).await?;
         control.start();
         let by = ensure_token(&control, directory).await?;
         for environment in &known.environments {
@@ -151,9 +152,9 @@ async fn control(
     postgres: &holm_postgres::installation::Installation,
     servers: &Servers,
     publisher: Publisher,
+    mail: Option<MailConfig>,
 ) -> Result<Control, Problem> {
     let master_key = master_keys::of(&Settings::from_environment(), directory.file("master.key"))?;
-    let mail = mail::of(&mail::Settings::from_environment())?;
     let url = catalog_url(servers.named(CATALOG), &servers.password(CATALOG));
     let catalog = Catalog::open(url.expose(), CATALOG_CONNECTIONS)?;
     catalog.migrate().await?;

@@ -12,7 +12,6 @@ mod directory;
 mod endpoints;
 mod environments;
 mod installation;
-mod mail;
 mod servers;
 
 use std::net::SocketAddr;
@@ -23,6 +22,7 @@ use holm_core::error::Problem;
 use directory::Directory;
 use installation::Installation;
 
+use crate::mail_args::MailArgs;
 use crate::signals::Interrupts;
 
 const EXAMPLES: &str = "Examples:
@@ -64,6 +64,8 @@ pub(crate) struct Args {
     /// The key of the certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    mail: MailArgs,
 }
 
 /// Runs until a signal or until one of its servers ends by itself.

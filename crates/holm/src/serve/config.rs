@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use holm_core::error::{ErrorCode, Problem};
+use holm_engine::mail::MailConfig;
 use holm_engine::node::NodeRole;
 use holm_proxy::gateway::GatewayConfig;
 use holm_proxy::postgres::{ProxyConfig, TlsFiles};
 
 use crate::catalog::open::CatalogArgs;
+use crate::mail_args::MailArgs;
 
 const EXAMPLES: &str = "Examples:
   HOLM_CATALOG_URL_FILE=/etc/holm/catalog.url holm serve --app http://127.0.0.1:3000
@@ -73,6 +75,8 @@ pub(crate) struct Args {
     /// For so many seconds after SIGTERM sessions go on until their clients leave; a transaction gets 5 s more
     #[arg(long, value_name = "SECONDS", default_value_t = 10, env = "HOLM_DRAIN_SECONDS")]
     drain_seconds: u32,
+    #[command(flatten)]
+    mail: MailArgs,
 }
 
 /// What a process is made of.
@@ -85,6 +89,7 @@ pub(super) struct Config {
     pub(super) api_listen: SocketAddr,
     pub(super) pg_bin: Option<PathBuf>,
     pub(super) audit_checkpoints: Option<PathBuf>,
+    pub(super) mail: Option<MailConfig>,
     pub(super) linger: Duration,
 }
 
@@ -103,6 +108,7 @@ impl Args {
             }
         };
         self.catalog.url()?;
+        let mail = self.mail.config()?;
         let node_name = self.node_name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
         if node_name.as_ref().is_some_and(|name| name.len() > 100 || name.chars().any(char::is_control)) {
             return Err(invalid("`--node-name` is longer than 100 bytes or cannot be printed"));
@@ -119,6 +125,7 @@ impl Args {
             api_listen: self.api_listen,
             pg_bin: self.pg_bin,
             audit_checkpoints: self.audit_checkpoints,
+            mail,
             linger: Duration::from_secs(self.drain_seconds.into()),
         })
     }

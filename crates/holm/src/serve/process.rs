@@ -63,6 +63,7 @@ impl Process {
         catalog.migrate().await?;
         let parts = ControlConfig {
             checkpoints: config.audit_checkpoints.clone(),
+            mail: config.mail.clone(),
             programs: config.pg_bin.clone().map(|directory| Programs { directory, library_path: None }),
             node: Some(node(&config)),
             ..ControlConfig::new(catalog, keys, Publisher::default())

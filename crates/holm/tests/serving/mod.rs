@@ -40,6 +40,8 @@ pub(crate) struct Installation {
     pub(crate) cluster: TestServer,
     pub(crate) directory: tempfile::TempDir,
     pub(crate) token: String,
+    /// What its processes are told besides.
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 impl Installation {
@@ -48,7 +50,7 @@ impl Installation {
         let (catalog, cluster) = (database(server().await).await, new_server(&[("max_connections", "150")]).await);
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("catalog.url"), catalog.url()).unwrap();
-        let mut installation = Self { catalog, cluster, directory, token: String::new() };
+        let mut installation = Self { catalog, cluster, directory, token: String::new(), variables: Vec::new() };
         let token = installation.path("admin.token");
         let output = installation.run(&["init", "--write-token", token.to_str().unwrap()]);
         assert!(output.status.success(), "{output:?}");
@@ -116,6 +118,7 @@ impl Installation {
             }
         }
         command.env("HOLM_CATALOG_URL_FILE", self.path("catalog.url")).env("HOLM_MASTER_KEY_FILE", self.master_key());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.directory.path()).stdin(Stdio::null());
         command
     }
