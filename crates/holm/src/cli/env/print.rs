@@ -20,7 +20,9 @@ use crate::output::{Answer, Cell, Row};
 #[command(after_help = "Examples:
   holm env print --env production
   holm env print --env production --tenant goteborg >> .env
-  set -a; . <(holm env print --env staging --level ro); set +a")]
+  set -a; . <(holm env print --env staging --level ro); set +a
+
+The secrets are read from the files of `holm dev` on this machine, not from the server: the read is not in the audit log.")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     environment: Environment,

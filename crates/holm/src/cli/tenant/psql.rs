@@ -23,7 +23,8 @@ use crate::output::Answer;
   holm tenant psql goteborg --env production
   holm tenant psql goteborg --env production --level ro -- -c 'SELECT count(*) FROM concerts'
 
-What psql prints and how it ends is psql's; -o is for failures before it.")]
+What psql prints and how it ends is psql's; -o is for failures before it. The secret is read from the files of `holm dev` on
+this machine, not from the server: the read is not in the audit log.")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     tenant: Named,

@@ -17,7 +17,8 @@ use crate::output::{Answer, Cell, Row};
   holm tenant url goteborg --env production --level owner
   DATABASE_URL=$(holm tenant url goteborg --env staging --schema public) npx prisma studio
 
-The URL carries a secret: do not paste it where others read.")]
+The URL carries a secret: do not paste it where others read. It is read from the files of `holm dev` on this machine, not from
+the server: what reads it is not in the audit log. Of a server elsewhere no secret is stored, and the command is refused.")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     tenant: Named,
