@@ -180,6 +180,8 @@ fn signed_in_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::webhooks::deliveries))
         .routes(routes!(resource::webhooks::replay))
         .routes(routes!(resource::doctor::examine))
+        .routes(routes!(resource::nodes::list))
+        .routes(routes!(resource::nodes::forget))
         .routes(routes!(resource::operations::list))
         .routes(routes!(resource::operations::show))
         .routes(routes!(resource::events::list))

@@ -92,6 +92,8 @@ pub(crate) const TABLE: &[(Method, &str, Needs)] = &[
     (Method::GET, "/v1/webhooks/{name}/deliveries", Everywhere(P::ManageWebhooks)),
     (Method::POST, "/v1/webhooks/{name}/deliveries/{id}/replay", Everywhere(P::ManageWebhooks)),
     (Method::GET, "/v1/doctor", Everywhere(P::ReadDoctor)),
+    (Method::GET, "/v1/nodes", Everywhere(P::ReadDoctor)),
+    (Method::DELETE, "/v1/nodes/{name}", Everywhere(P::ManageNodes)),
 ];
 
 /// The routes that change something which has a version, and so heed `If-Match`; every other change refuses it.

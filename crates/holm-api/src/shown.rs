@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod node;
 pub(crate) mod operation;
 mod webhook;
 

@@ -46,6 +46,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::UnknownHost
         | E::HostRenamed
         | E::OperationNotFound
+        | E::NodeNotFound
         | E::UnknownTenant
         | E::TenantRenamed => StatusCode::NOT_FOUND,
         E::HostDeleted | E::TenantDeleted => StatusCode::GONE,
@@ -65,6 +66,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::ClusterTaken
         | E::ClusterClosed
         | E::ClusterInUse
+        | E::NodeLives
         | E::LevelNotThere
         | E::CatalogNotEmpty
         | E::CatalogNotReady

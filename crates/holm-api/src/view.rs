@@ -6,6 +6,7 @@
 pub mod access;
 pub mod audit;
 pub mod cluster;
+pub mod node;
 pub mod webhook;
 
 use std::collections::BTreeMap;

@@ -92,8 +92,10 @@ words! {
         ManageKeys = "manage keys",
         /// Make, see and remove webhooks; a new one's secret is shown.
         ManageWebhooks = "manage webhooks",
-        /// Ask the doctor.
+        /// Ask the doctor, and see which processes run.
         ReadDoctor = "ask the doctor",
+        /// Give up a process that is gone for good.
+        ManageNodes = "manage nodes",
     }
 }
 
@@ -148,7 +150,7 @@ pub const fn allows(role: Role, permission: Permission, care: Care) -> bool {
     match permission {
         P::ReadEnvironments | P::ReadClusters | P::ReadTenants | P::ReadOperations | P::ReadDoctor => true,
         P::SeeCredentials => matches!(role, R::Support | R::Operator | R::Admin),
-        P::ChangeTenants | P::IssueCredentials | P::ManageClusters => matches!(role, R::Operator | R::Admin),
+        P::ChangeTenants | P::IssueCredentials | P::ManageClusters | P::ManageNodes => matches!(role, R::Operator | R::Admin),
         P::OperateOperations => match care {
             Care::Production => matches!(role, R::Operator | R::Admin),
             Care::Other => matches!(role, R::Support | R::Operator | R::Admin),

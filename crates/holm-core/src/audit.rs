@@ -20,7 +20,9 @@ use crate::actor::Actor;
 use crate::approval::{ApprovalKind, ContentHash};
 use crate::credential::Level;
 use crate::environment::EnvironmentName;
-use crate::id::{ApprovalId, BreakGlassId, ClusterId, CredentialId, EnvironmentId, OperationId, PrincipalId, TenantId, TokenId, WebhookId};
+use crate::id::{
+    ApprovalId, BreakGlassId, ClusterId, CredentialId, EnvironmentId, NodeId, OperationId, PrincipalId, TenantId, TokenId, WebhookId,
+};
 
 /// The encoding of [`Content::digest`]. A change of it is a new number; entries of old ones stay verifiable.
 pub const VERSION: i16 = 1;
@@ -136,6 +138,8 @@ actions! {
     ApprovalDemand = "approval.demand",
     /// And from then on without.
     ApprovalWaive = "approval.waive",
+    /// A process that is gone for good was given up.
+    NodeForget = "node.forget",
     /// Somebody took more than they have, for a time.
     BreakGlassOpen = "break_glass.open",
     /// It was given back before its time.
@@ -201,6 +205,8 @@ pub enum Subject {
     Operation(OperationId),
     /// A webhook.
     Webhook(WebhookId),
+    /// A run of a process.
+    Node(NodeId),
 }
 
 impl Subject {
@@ -218,6 +224,7 @@ impl Subject {
             Self::BreakGlass(_) => "break_glass",
             Self::Operation(_) => "operation",
             Self::Webhook(_) => "webhook",
+            Self::Node(_) => "node",
         }
     }
 
@@ -235,6 +242,7 @@ impl Subject {
             Self::BreakGlass(id) => id.to_string(),
             Self::Operation(id) => id.to_string(),
             Self::Webhook(id) => id.to_string(),
+            Self::Node(id) => id.to_string(),
         }
     }
 }

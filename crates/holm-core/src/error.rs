@@ -277,6 +277,10 @@ codes! {
     OlderHolmRuns = 7005, Control;
     /// A node of the data plane could not reach the catalog for as long as it may serve alone.
     AloneTooLong = 7006, Control;
+    /// No such node.
+    NodeNotFound = 7007, Client;
+    /// A node was heard of too lately to be given up.
+    NodeLives = 7008, Client;
     /// A fault in Holm.
     Internal = 9001, Bug;
 }

@@ -407,6 +407,7 @@ fn lost_somewhere(version: RouteVersion, lost: &[String]) -> Problem {
     .because("it is silent, and if it still runs without reaching the catalog, it serves what it knew")
     .changed(Changed::Something)
     .next("stop that node, or let it reach the catalog; it takes the change up as soon as it does: `holm doctor`")
+    .next("if it is gone for good, say so: `holm node forget`")
 }
 
 async fn forward_wakes(control: Control) {

@@ -7,9 +7,12 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use holm_core::actor::Actor;
+use holm_core::audit::{AuditAction, NewEntry, Subject};
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::NodeId;
 use holm_core::route::RouteVersion;
+use holm_store::audit::record;
 use holm_store::error::StoreError;
 use holm_store::node::{self, NewNode, Nodes};
 use tokio::time::{MissedTickBehavior, sleep, timeout, timeout_at};
@@ -29,6 +32,9 @@ pub(crate) const LIVE: Duration = Duration::from_secs(7);
 
 /// For so long the data plane serves what it knows while nobody can tell it anything else; then it is in nobody's memory.
 pub const ALONE_MAX: Duration = Duration::from_secs(72 * 3600);
+
+/// Longer than a machine is away that comes back by itself after a hiccup of its network or its disk.
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 
 /// By how much a node stops before the others forget it; their clocks are not ours.
 const ALONE_MARGIN: Duration = Duration::from_secs(3600);
@@ -253,6 +259,55 @@ pub(crate) async fn forget(control: Control) -> Result<(), Problem> {
         tracing::info!(node = name, "a node that is gone was forgotten");
     }
     Ok(())
+}
+
+/// Gives up a node that is gone for good, so that nothing is waited for and nobody is warned because of it. Should it run all
+/// the same, it serves what it knew, and joins again as soon as it reaches the catalog.
+///
+/// # Errors
+/// [`ErrorCode::NodeNotFound`]; [`ErrorCode::NodeLives`] for one that was heard of within [`GIVE_UP_AFTER`]; the catalog does not
+/// answer.
+///
+/// # Cancel safety
+/// Safe: once begun it is finished.
+pub async fn give_up(control: &Control, by: &Actor, name: &str) -> Result<Node, Problem> {
+    let all = list(control).await?;
+    let of_name = all.iter().filter(|node| node.name == name).max_by_key(|node| node.silent);
+    let node = of_name.ok_or_else(|| not_found(name))?.clone();
+    if node.silent < GIVE_UP_AFTER {
+        return Err(heard_of(&node));
+    }
+    let (catalog, by, lost) = (control.catalog().clone(), by.clone(), node.clone());
+    let act = async move {
+        let mut tx = catalog.transaction().await?;
+        let gone = node::give_up(&mut tx, &lost.name, GIVE_UP_AFTER).await?;
+        if !gone.contains(&lost.id) {
+            // It spoke, or somebody was faster.
+            return Err(heard_of(&lost));
+        }
+        for id in gone {
+            record(&mut tx, NewEntry::new(&by, AuditAction::NodeForget, None, Subject::Node(id)));
+        }
+        tx.commit().await?;
+        Ok(())
+    };
+    control.tasks().finish("give up a node", act).await?;
+    Ok(node)
+}
+
+fn not_found(name: &str) -> Problem {
+    Problem::new(ErrorCode::NodeNotFound, format!("there is no node called `{}`", name.escape_debug()))
+        .next("see which there are: `holm node list`")
+}
+
+fn heard_of(node: &Node) -> Problem {
+    let Node { name, silent, .. } = node;
+    Problem::new(ErrorCode::NodeLives, format!("node `{name}` is not given up: it was heard of {} s ago", silent.as_secs()))
+        .because(format_args!(
+            "one that lives would serve what it knew, and nobody would wait for it; {} s is long enough",
+            GIVE_UP_AFTER.as_secs()
+        ))
+        .next("stop it, which lets it leave by itself; or wait, and look again: `holm node list`")
 }
 
 /// What a node says that must stop.

@@ -16,6 +16,7 @@ use crate::catalog::Catalog;
 use crate::error::StoreError;
 use crate::migrate;
 use crate::row::{Corrupt, column};
+use crate::tx::Tx;
 use crate::wake::NODES;
 
 /// What a process does.
@@ -110,9 +111,11 @@ WHERE n.seen_at < now() - $1::bigint * interval '1 millisecond'
     OR n.seen_at < now() - $2::bigint * interval '1 millisecond'
         AND EXISTS (SELECT FROM node later WHERE later.name = n.name AND later.started_at > n.started_at)
 RETURNING n.name";
+/// Only those that are silent for long enough; whoever lives under the name stays.
+const GIVE_UP: &str = "DELETE FROM node WHERE name = $1 AND seen_at < now() - $2::bigint * interval '1 millisecond' RETURNING id";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[JOIN, SEEN, TELL, LEAVE, LIST, FORGET];
+pub const STATEMENTS: &[&str] = &[JOIN, SEEN, TELL, LEAVE, LIST, FORGET, GIVE_UP];
 
 /// Joins; load the routes only after it.
 ///
@@ -192,6 +195,20 @@ pub async fn forget(catalog: &Catalog, alone: Duration, replaced: Duration) -> R
     let millis = |time: Duration| i64::try_from(time.as_millis()).map_err(|error| StoreError::Fault(error.into()));
     let rows = catalog.session().await?.query(FORGET, &[&millis(alone)?, &millis(replaced)?]).await?;
     rows.iter().map(|row| column::get(row, "name")).collect()
+}
+
+/// Gives up those of a name that were silent for so long, and tells those who wait for them. Returns which.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn give_up(tx: &mut Tx, name: &str, silent: Duration) -> Result<Vec<NodeId>, StoreError> {
+    let millis = i64::try_from(silent.as_millis()).map_err(|error| StoreError::Fault(error.into()))?;
+    let rows = tx.query(GIVE_UP, &[&name, &millis]).await?;
+    tx.execute(TELL, &[&NODES]).await?;
+    rows.iter().map(|row| column::uuid(row, "id").map(NodeId::from_uuid)).collect()
 }
 
 fn read(row: &Row) -> Result<Option<Node>, StoreError> {

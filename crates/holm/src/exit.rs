@@ -51,6 +51,7 @@ impl Exit {
             | E::UnknownHost
             | E::HostRenamed
             | E::OperationNotFound
+            | E::NodeNotFound
             | E::UnknownTenant
             | E::TenantRenamed => Self::NotFound,
             E::NotSignedIn | E::TokenExpired | E::NotAllowed | E::AuthenticationFailed => Self::NotAllowed,

@@ -48,5 +48,9 @@ fn one(node: &Node, version: RouteVersion) -> Finding {
         return Finding::good(check, format!("{what}: uses route version {} of {version}", uses.min(version)));
     }
     let text = format!("{what}: not heard of for {silent} s; if it still runs, it serves the routes of version {uses}");
-    Finding::bad(check, text, "stop it or let it reach the catalog; one that is gone is forgotten when another of its name starts")
+    let next = format!(
+        "stop it or let it reach the catalog; one that is gone is forgotten when another of its name starts, or by `holm node forget {}`",
+        node.name
+    );
+    Finding::bad(check, text, next)
 }

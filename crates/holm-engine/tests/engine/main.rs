@@ -42,6 +42,8 @@ mod logs;
 #[cfg(test)]
 mod mails;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod renaming;
 #[cfg(test)]
 mod rotating;

@@ -18,6 +18,7 @@ mod doctor;
 mod env;
 mod init;
 mod key;
+mod node;
 mod op;
 mod raw;
 mod serve;
@@ -91,6 +92,9 @@ enum Command {
     /// Master keys, which wrap the keys that seal Holm's secrets
     #[command(subcommand)]
     Key(key::Command),
+    /// The processes on the catalog
+    #[command(subcommand)]
+    Node(node::Command),
     /// Work that takes longer than a request
     #[command(subcommand)]
     Op(op::Command),
@@ -164,6 +168,7 @@ async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
         Command::Approval(command) => approval::run(context, command).await,
         Command::Audit(command) => audit::run(context, command).await,
         Command::Key(command) => key::run(context, command).await,
+        Command::Node(command) => node::run(context, command).await,
         Command::Op(command) => op::run(context, command).await,
         Command::Webhook(command) => webhook::run(context, command).await,
         Command::Doctor(args) => doctor::run(context, args).await,

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::installation::{WHOLE, fresh, holm, installation, json, ok, program};
+use crate::installation::{WHOLE, fresh, holm, in_catalog, installation, json, ok, program};
 
 /// Every command that does something, as the words that reach it.
 fn leaves(command: &clap::Command, words: &str, found: &mut Vec<String>) {
@@ -132,6 +132,11 @@ fn line(words: &str) -> Option<String> {
         }
         // They need a receiver that answers: see `stories.rs`.
         "webhook test" | "webhook replay" => return None,
+        "node list" => {
+            lost_node();
+            words.to_owned()
+        }
+        "node forget" => format!("{words} {} --yes", lost_node()),
         "audit search" => format!("{words} --action token.issue --limit 3"),
         "audit export" | "audit verify" | "audit checkpoint" => words.to_owned(),
         // The master key of this installation is given, so that there is no other to rotate to: see `tests/keys.rs`.
@@ -152,6 +157,16 @@ fn line(words: &str) -> Option<String> {
 fn webhook(port: u16) -> String {
     let name = fresh("hook");
     ok(&["webhook", "create", &name, &format!("http://127.0.0.1:{port}/"), "--allow-private", "--action", "key.rotate"]);
+    name
+}
+
+/// A process whose machine is gone; it carried nothing, so that nobody waits for it.
+fn lost_node() -> String {
+    let name = fresh("lost-node");
+    in_catalog(&format!(
+        "INSERT INTO node (id, name, role, holm_version, schema_version, seen_at)
+         VALUES (gen_random_uuid(), '{name}', 'control', '0.0.1', 1, now() - interval '1 hour')"
+    ));
     name
 }
 

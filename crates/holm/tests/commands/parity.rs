@@ -48,6 +48,8 @@ const USES: &[(&str, &[&str])] = &[
     ("key list", &["list_keys"]),
     ("key rewrap", &["rewrap_keys"]),
     ("key rotate", &["rotate_keys"]),
+    ("node forget", &["forget_node"]),
+    ("node list", &["list_nodes"]),
     ("op abandon", &["abandon_operation"]),
     ("op cancel", &["cancel_operation", "show_operation", "list_events"]),
     ("op events", &["list_events"]),

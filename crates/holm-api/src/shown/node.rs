@@ -1,0 +1,14 @@
+//! From nodes of the catalog to what the API shows.
+
+use holm_engine::node::{self, Node};
+
+use crate::view::node::NodeView;
+
+impl From<Node> for NodeView {
+    fn from(known: Node) -> Self {
+        let lives = node::lives(&known);
+        let Node { id, name, role, holm_version, route_version, started_at, silent } = known;
+        let role = role.as_str().to_owned();
+        Self { id, name, role, holm_version, route_version: route_version.0, started_at, silent_seconds: silent.as_secs(), lives }
+    }
+}

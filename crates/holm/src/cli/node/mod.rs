@@ -1,0 +1,53 @@
+//! `holm node`: the processes on the catalog.
+
+mod forget;
+mod list;
+
+use holm_api::view::node::NodeView;
+use holm_core::error::Problem;
+
+use super::context::Context;
+use crate::output::{Answer, Cell, Row};
+
+/// One variant for each verb.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Lists them, silent ones too
+    List(list::Args),
+    /// Gives up one that is gone for good, so that nothing waits for it
+    Forget(forget::Args),
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
+    match command {
+        Command::List(args) => list::run(context, args).await,
+        Command::Forget(args) => forget::run(context, args).await,
+    }
+}
+
+/// Seconds and versions stay far below what a table can show.
+fn number(count: u64) -> Cell {
+    Cell::Number(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+impl Row for NodeView {
+    const COLUMNS: &'static [&'static str] = &["NODE", "ROLE", "LIVES", "SILENT S", "HOLM", "ROUTES", "STARTED", "ID"];
+    const BRIEF: usize = 7;
+
+    fn cells(&self) -> Vec<Cell> {
+        vec![
+            Cell::of(&self.name),
+            Cell::of(&self.role),
+            Cell::of(if self.lives { "yes" } else { "no" }),
+            number(self.silent_seconds),
+            Cell::of(&self.holm_version),
+            number(self.route_version),
+            Cell::time(self.started_at),
+            Cell::of(self.id),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
