@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use holm_pgwire::scram::client::Opening;
 use holm_pgwire::scram::keys::LoginKeys;
-use holm_pgwire::scram::server::start;
+use holm_pgwire::scram::server::{Channel, start};
 use libfuzzer_sys::fuzz_target;
 
 static KEYS: LazyLock<LoginKeys> = LazyLock::new(|| LoginKeys::derive(b"pencil", b"salt", NonZeroU32::MIN));
@@ -16,12 +16,12 @@ static KEYS: LazyLock<LoginKeys> = LazyLock::new(|| LoginKeys::derive(b"pencil",
 static RIGHT: LazyLock<String> = LazyLock::new(|| {
     let (opening, client_first) = Opening::new("client".to_owned());
     let (_, server_first) =
-        start(KEYS.verifier(b"salt", NonZeroU32::MIN), client_first.as_bytes(), "server").expect("our client's words are well-formed");
+        start(KEYS.verifier(b"salt", NonZeroU32::MIN), Channel::Unbound, client_first.as_bytes(), "server").expect("our client's words are well-formed");
     opening.respond(server_first.as_bytes(), &KEYS).expect("our server's words are well-formed").1
 });
 
 fuzz_target!(|message: &[u8]| {
-    let (challenge, _) = start(KEYS.verifier(b"salt", NonZeroU32::MIN), b"n,,n=,r=client", "server").expect("it is well-formed");
+    let (challenge, _) = start(KEYS.verifier(b"salt", NonZeroU32::MIN), Channel::Unbound, b"n,,n=,r=client", "server").expect("it is well-formed");
     let finished = challenge.finish(message);
     assert_eq!(finished.is_ok(), message == RIGHT.as_bytes());
 });

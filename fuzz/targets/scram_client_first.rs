@@ -7,20 +7,34 @@ use std::sync::LazyLock;
 
 use holm_pgwire::scram::NONCE_LENGTH_MAX;
 use holm_pgwire::scram::client::Opening;
+use holm_pgwire::scram::end_point::EndPoint;
 use holm_pgwire::scram::keys::LoginKeys;
-use holm_pgwire::scram::server::start;
+use holm_pgwire::scram::server::{Channel, start};
 use libfuzzer_sys::fuzz_target;
 
 static KEYS: LazyLock<LoginKeys> = LazyLock::new(|| LoginKeys::derive(b"pencil", b"salt", NonZeroU32::MIN));
 
+/// The end of a certificate; any that is signed with a hash will do.
+static END_POINT: LazyLock<EndPoint> =
+    LazyLock::new(|| EndPoint::of_certificate(include_bytes!("../corpus/pg_certificate/names")).expect("a certificate signed with SHA-256"));
+
 fuzz_target!(|message: &[u8]| {
+    for channel in [Channel::Unbound, Channel::Declined, Channel::Bound(&END_POINT)] {
+        exchange(message, channel);
+    }
+});
+
+fn exchange(message: &[u8], channel: Channel<'_>) {
     let verifier = KEYS.verifier(b"salt", NonZeroU32::MIN);
-    let Ok((challenge, server_first)) = start(verifier, message, "server") else { return };
+    let Ok((challenge, server_first)) = start(verifier, channel, message, "server") else { return };
     assert!(server_first.starts_with("r=") && server_first.ends_with(",s=c2FsdA==,i=1"));
     let nonce = server_first.strip_prefix("r=").and_then(|rest| rest.split_once(",s=")).expect("it has a nonce and a salt").0;
     let client_nonce = nonce.strip_suffix("server").expect("our own half ends the nonce");
     // The exchange goes on exactly for the client that said just what ours says.
-    let (opening, client_first) = Opening::new(client_nonce.to_owned());
+    let (opening, client_first) = match channel {
+        Channel::Bound(end_point) => Opening::bound(client_nonce.to_owned(), end_point),
+        Channel::Unbound | Channel::Declined => Opening::new(client_nonce.to_owned()),
+    };
     let Ok((awaiting, client_final)) = opening.respond(server_first.as_bytes(), &KEYS) else {
         assert!(nonce.len() > NONCE_LENGTH_MAX, "our own client reads what our server says");
         return;
@@ -30,4 +44,4 @@ fuzz_target!(|message: &[u8]| {
     if let Ok(server_final) = finished {
         awaiting.verify(server_final.server_final.as_bytes()).expect("the server knows the keys");
     }
-});
+}

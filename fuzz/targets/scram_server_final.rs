@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use holm_pgwire::scram::client::Opening;
 use holm_pgwire::scram::keys::LoginKeys;
-use holm_pgwire::scram::server::start;
+use holm_pgwire::scram::server::{Channel, start};
 use libfuzzer_sys::fuzz_target;
 
 static KEYS: LazyLock<LoginKeys> = LazyLock::new(|| LoginKeys::derive(b"pencil", b"salt", NonZeroU32::MIN));
@@ -15,8 +15,9 @@ static KEYS: LazyLock<LoginKeys> = LazyLock::new(|| LoginKeys::derive(b"pencil",
 /// What a server that knows the keys says.
 static RIGHT: LazyLock<String> = LazyLock::new(|| {
     let (opening, client_first) = Opening::new("client".to_owned());
+    let verifier = KEYS.verifier(b"salt", NonZeroU32::MIN);
     let (challenge, server_first) =
-        start(KEYS.verifier(b"salt", NonZeroU32::MIN), client_first.as_bytes(), "server").expect("our client's words are well-formed");
+        start(verifier, Channel::Unbound, client_first.as_bytes(), "server").expect("our client's words are well-formed");
     let (_, client_final) = opening.respond(server_first.as_bytes(), &KEYS).expect("our server's words are well-formed");
     challenge.finish(client_final.as_bytes()).expect("the client knows the keys").server_final
 });

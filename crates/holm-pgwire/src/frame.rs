@@ -71,6 +71,16 @@ pub(crate) fn body_length(length: [u8; 4], most: usize) -> Result<usize, Malform
     }
 }
 
+/// The type of the first message in `bytes` and the length of its body, whether or not that has come: `None` until the
+/// header has.
+///
+/// # Errors
+/// If the length word is impossible, or the body would be longer than `body_max`.
+pub fn header(bytes: &[u8], body_max: usize) -> Result<Option<(u8, usize)>, Malformed> {
+    let Some((&[tag, a, b, c, d], _)) = bytes.split_first_chunk::<HEADER_LENGTH>() else { return Ok(None) };
+    Ok(Some((tag, body_length([a, b, c, d], body_max)?)))
+}
+
 /// Finds the first message in `bytes`: `None` until it is whole.
 ///
 /// # Errors

@@ -1,15 +1,19 @@
-//! Speaks: PostgreSQL protocol 3.0 and 3.2 and SCRAM-SHA-256, both sides; bytes in, bytes out.
+//! Speaks: PostgreSQL protocol 3.0 and 3.2 and SCRAM-SHA-256 with and without PLUS, both sides; bytes in, bytes out.
 //!
 //! Promises: no input makes a parser panic, allocate by a length word or read past its slice; "need more" (`None`) is
 //! distinct from "malformed" (`Err`). Refuses: I/O, async, a clock, randomness; nonces and keys are arguments.
 //!
 //! The entry points that take bytes of a stranger, each a fuzz target: [`frame::scan`], [`frame::scan_startup`],
 //! [`track::Tracker::advance`], [`startup::parse`], [`options::parse`], [`frontend::parse_sasl_initial`],
-//! [`backend::parse`], [`fields::parse`], [`scram::server::start`], [`scram::server::Challenge::finish`],
-//! [`scram::client::Opening::respond`], [`scram::client::Awaiting::verify`].
+//! [`extended::parse`], [`extended::bind`], [`extended::subject`], [`extended::execute`], [`statement::read`],
+//! [`statement::Reader`], [`backend::parse`], [`fields::parse`], [`certificate::parse`], [`scram::server::start`],
+//! [`scram::server::Challenge::finish`], [`scram::client::Opening::respond`], [`scram::client::Awaiting::verify`].
 
 pub mod backend;
+pub mod certificate;
 mod cursor;
+pub mod exchange;
+pub mod extended;
 pub mod fields;
 pub mod frame;
 pub mod frontend;
@@ -17,4 +21,5 @@ pub mod message;
 pub mod options;
 pub mod scram;
 pub mod startup;
+pub mod statement;
 pub mod track;

@@ -1,15 +1,23 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677) as PostgreSQL speaks it: no channel binding, the user name is the startup packet's.
+//! SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677) as PostgreSQL speaks them: the user name is the startup packet's,
+//! the channel binding is the server's certificate.
 //!
 //! Promises: secrets are compared in constant time and wiped; an unknown user costs what a known one costs. Refuses to
 //! hash a password during a login, on either side: what is stored are keys.
 
 pub mod client;
+pub mod end_point;
 pub mod keys;
 pub mod server;
 mod syntax;
 
 /// The mechanism's name.
 pub const MECHANISM: &str = "SCRAM-SHA-256";
+
+/// The name of the mechanism with channel binding.
+pub const MECHANISM_PLUS: &str = "SCRAM-SHA-256-PLUS";
+
+/// The one channel binding that PostgreSQL knows, as the GS2 header names it.
+const TLS_SERVER_END_POINT: &str = "tls-server-end-point";
 
 /// 18 random bytes in base64, as PostgreSQL makes them (`SCRAM_RAW_NONCE_LEN`).
 pub const NONCE_LENGTH: usize = 18;
@@ -29,9 +37,15 @@ pub enum ScramError {
     /// A message that RFC 5802 does not know.
     #[error("the SCRAM message is malformed: {0}")]
     Malformed(&'static str),
-    /// A channel binding where none was offered, or another one than at first.
+    /// A channel binding where none was offered, another one than at first, or none where it was chosen.
     #[error("the client's channel binding is not what was offered")]
     ChannelBinding,
+    /// The client can bind and believes that the server cannot, which was not what the server said.
+    #[error("channel binding was offered, and the client was told that it was not")]
+    Downgrade,
+    /// The client is bound to another certificate than the server's.
+    #[error("the channel binding is that of another connection")]
+    OtherChannel,
     /// A nonce that does not continue ours.
     #[error("the nonce is not the one of this exchange")]
     Nonce,

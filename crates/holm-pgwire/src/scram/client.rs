@@ -5,14 +5,17 @@
 
 use std::num::NonZeroU32;
 
+use super::end_point::EndPoint;
 use super::keys::{Key, LoginKeys, equal, hmac, sha256, xor};
 use super::syntax::{Attributes, checked_nonce, decode, decode_key, encode, text};
-use super::{ITERATIONS_MAX, SALT_LENGTH_MAX, ScramError};
+use super::{ITERATIONS_MAX, SALT_LENGTH_MAX, ScramError, TLS_SERVER_END_POINT};
 
 /// An exchange that awaits server-first-message.
 pub struct Opening {
     nonce: String,
     bare: String,
+    /// The GS2 header and what the channel is bound to.
+    channel: Vec<u8>,
 }
 
 /// What a server wants keys to be derived with.
@@ -30,16 +33,26 @@ pub struct Awaiting {
 }
 
 impl Opening {
-    /// Begins with a nonce of [`super::nonce`]; gives client-first-message too.
+    /// Begins with a nonce of [`super::nonce`] and no channel binding; gives client-first-message too.
     pub fn new(nonce: String) -> (Self, String) {
         // PostgreSQL takes the user name from the startup packet; libpq leaves it empty here.
         Self::with_name(nonce, "")
     }
 
+    /// As [`new`](Self::new), bound to the certificate that the server showed: for [`super::MECHANISM_PLUS`].
+    pub fn bound(nonce: String, end_point: &EndPoint) -> (Self, String) {
+        Self::with(nonce, "", &format!("p={TLS_SERVER_END_POINT},,"), end_point.as_bytes())
+    }
+
     pub(super) fn with_name(nonce: String, name: &str) -> (Self, String) {
+        Self::with(nonce, name, "n,,", &[])
+    }
+
+    fn with(nonce: String, name: &str, gs2_header: &str, end_point: &[u8]) -> (Self, String) {
         let bare = format!("n={name},r={nonce}");
-        let client_first = format!("n,,{bare}");
-        (Self { nonce, bare }, client_first)
+        let client_first = format!("{gs2_header}{bare}");
+        let channel = [gs2_header.as_bytes(), end_point].concat();
+        (Self { nonce, bare, channel }, client_first)
     }
 
     /// Reads server-first-message; gives client-final-message.
@@ -50,7 +63,7 @@ impl Opening {
         // The keys were derived with one salt and count; with another the server's proof will fail.
         let (nonce, _) = self.read(server_first)?;
         let server_first = text(server_first)?;
-        let unproven = format!("c={},r={nonce}", encode(b"n,,"));
+        let unproven = format!("c={},r={nonce}", encode(&self.channel));
         let said = [self.bare.as_bytes(), b",", server_first.as_bytes(), b",", unproven.as_bytes()];
         let proof = xor(keys.client_key, &hmac(&sha256(&keys.client_key), &said));
         let signature = hmac(&keys.server_key, &said);

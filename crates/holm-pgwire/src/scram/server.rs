@@ -1,19 +1,33 @@
 //! The server's side: a client proves that it knows the password of a verifier.
 //!
 //! Promises: takes the same steps whether or not the user exists; the caller passes a mock verifier and throws the result
-//! away. Refuses channel bindings, since PLUS is not offered: `p=` is a lie, `y,,` an honest client that saw no PLUS.
+//! away. A proof that is bound to another channel takes as long as a wrong one. Refuses `p=` where PLUS was not chosen, and
+//! `y` where it was offered: that client saw no PLUS, so that somebody between took it away.
 
 use zeroize::Zeroize;
 
-use super::ScramError;
+use super::end_point::EndPoint;
 use super::keys::{Key, Verifier, equal, hmac, sha256, xor};
 use super::syntax::{Attributes, checked_nonce, decode, decode_key, encode, text};
+use super::{ScramError, TLS_SERVER_END_POINT};
+
+/// What was offered of channel binding, and what the client made of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Channel<'a> {
+    /// PLUS was not offered: there is nothing to bind to.
+    Unbound,
+    /// PLUS was offered, and the client chose the mechanism without it.
+    Declined,
+    /// The client chose PLUS, and must be on a connection to this end.
+    Bound(&'a EndPoint),
+}
 
 /// An exchange that awaits the client's proof.
 pub struct Challenge {
     verifier: Verifier,
-    /// `n,,` or `y,,`, which the client must repeat under its proof.
-    gs2_header: String,
+    /// The GS2 header and what the channel is bound to, which the client must repeat under its proof.
+    channel: Vec<u8>,
+    is_bound: bool,
     nonce: String,
     /// Client-first-message-bare and server-first-message, joined by a comma.
     said: String,
@@ -23,9 +37,9 @@ pub struct Challenge {
 ///
 /// # Errors
 /// [`ScramError`]; none depends on whether the user exists.
-pub fn start(verifier: Verifier, client_first: &[u8], server_nonce: &str) -> Result<(Challenge, String), ScramError> {
+pub fn start(verifier: Verifier, channel: Channel<'_>, client_first: &[u8], server_nonce: &str) -> Result<(Challenge, String), ScramError> {
     let message = text(client_first)?;
-    let (gs2_header, bare) = gs2(message)?;
+    let (gs2_header, bare) = gs2(message, channel)?;
     let mut attributes = Attributes::new(bare);
     // PostgreSQL ignores the name here and so do we: the startup packet's is the one that counts.
     attributes.value('n', "the user name")?;
@@ -34,14 +48,22 @@ pub fn start(verifier: Verifier, client_first: &[u8], server_nonce: &str) -> Res
     let nonce = format!("{client_nonce}{server_nonce}");
     let server_first = format!("r={nonce},s={},i={}", encode(&verifier.salt), verifier.iterations);
     let said = format!("{bare},{server_first}");
-    Ok((Challenge { verifier, gs2_header: gs2_header.to_owned(), nonce, said }, server_first))
+    let (end_point, is_bound) = match channel {
+        Channel::Bound(end_point) => (end_point.as_bytes(), true),
+        Channel::Unbound | Channel::Declined => (&[][..], false),
+    };
+    let channel = [gs2_header.as_bytes(), end_point].concat();
+    Ok((Challenge { verifier, channel, is_bound, nonce, said }, server_first))
 }
 
 /// Cuts off the GS2 header: flag, comma, no authorization identity, comma.
-fn gs2(message: &str) -> Result<(&str, &str), ScramError> {
+fn gs2<'a>(message: &'a str, channel: Channel<'_>) -> Result<(&'a str, &'a str), ScramError> {
     let (flag, rest) = message.split_once(',').ok_or(ScramError::Malformed("the GS2 header"))?;
-    match flag {
-        "n" | "y" => {}
+    match (flag, channel) {
+        ("n", Channel::Unbound | Channel::Declined) | ("y", Channel::Unbound) => {}
+        ("y", Channel::Declined) => return Err(ScramError::Downgrade),
+        (_, Channel::Bound(_)) if flag.strip_prefix("p=") == Some(TLS_SERVER_END_POINT) => {}
+        ("n" | "y", Channel::Bound(_)) => return Err(ScramError::ChannelBinding),
         _ if flag.starts_with("p=") => return Err(ScramError::ChannelBinding),
         _ => return Err(ScramError::Malformed("the GS2 header")),
     }
@@ -63,14 +85,15 @@ impl Challenge {
     /// Reads client-final-message; gives server-final-message if the proof holds for one of the verifier's passwords.
     ///
     /// # Errors
-    /// [`ScramError::Proof`] if the client does not know the password; others for messages that are not part of this
-    /// exchange.
+    /// [`ScramError::Proof`] if the client does not know the password, [`ScramError::OtherChannel`] if it proves itself to
+    /// somebody else's certificate, whatever it knows; others for messages that are not part of this exchange.
     pub fn finish(self, client_final: &[u8]) -> Result<Proven, ScramError> {
         let message = text(client_final)?;
         let (unproven, proof) = message.rsplit_once(",p=").ok_or(ScramError::Malformed("no proof"))?;
         let mut attributes = Attributes::new(unproven);
         let binding = decode(attributes.value('c', "the channel binding")?, "the channel binding")?;
-        if binding != self.gs2_header.as_bytes() {
+        let is_same = equal(&binding, &self.channel);
+        if !is_same && !self.is_bound {
             return Err(ScramError::ChannelBinding);
         }
         if !equal(attributes.value('r', "the nonce")?.as_bytes(), self.nonce.as_bytes()) {
@@ -85,6 +108,8 @@ impl Challenge {
         let second = self.verifier.second.unwrap_or(first);
         let [first, second] = [first, second].map(|keys| check(proof, keys, &said));
         match (first, second) {
+            // Last, so that whoever stands between cannot measure whether the proof that it passed on was right.
+            _ if !is_same => Err(ScramError::OtherChannel),
             (Some(server_final), _) => Ok(Proven { server_final, by_second: false }),
             (None, Some(server_final)) => Ok(Proven { server_final, by_second: true }),
             (None, None) => Err(ScramError::Proof),

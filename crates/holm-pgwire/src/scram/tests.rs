@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use proptest::prelude::*;
 
 use super::client::Opening;
+use super::end_point::EndPoint;
 use super::keys::{LoginKeys, Verifier, mock_verifier};
-use super::server::{Challenge, start};
+use super::server::{Challenge, Channel, start};
 use super::syntax::decode;
 use super::*;
 
@@ -25,7 +26,7 @@ fn rfc_keys() -> (LoginKeys, Verifier) {
 }
 
 fn challenge(client_first: &str) -> Result<(Challenge, String), ScramError> {
-    start(rfc_keys().1, client_first.as_bytes(), SERVER_NONCE)
+    start(rfc_keys().1, Channel::Unbound, client_first.as_bytes(), SERVER_NONCE)
 }
 
 #[test]
@@ -33,7 +34,7 @@ fn the_example_of_rfc_7677_comes_out_on_both_sides() {
     let (keys, verifier) = rfc_keys();
     let (opening, client_first) = Opening::with_name(CLIENT_NONCE.to_owned(), "user");
     assert_eq!(client_first, "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
-    let (challenge, server_first) = start(verifier, client_first.as_bytes(), SERVER_NONCE).unwrap();
+    let (challenge, server_first) = start(verifier, Channel::Unbound, client_first.as_bytes(), SERVER_NONCE).unwrap();
     assert_eq!(server_first, SERVER_FIRST);
     let (awaiting, client_final) = opening.respond(server_first.as_bytes(), &keys).unwrap();
     assert_eq!(client_final, CLIENT_FINAL);
@@ -46,14 +47,14 @@ fn the_example_of_rfc_7677_comes_out_on_both_sides() {
 #[test]
 fn a_client_that_saw_no_plus_may_say_so_but_must_not_change_its_mind() {
     let (keys, verifier) = rfc_keys();
-    let (challenge, server_first) = start(verifier, b"y,,n=,r=abc", "def").unwrap();
+    let (challenge, server_first) = start(verifier, Channel::Unbound, b"y,,n=,r=abc", "def").unwrap();
     assert_eq!(&server_first[..8], "r=abcdef");
     let unproven = "c=eSws,r=abcdef";
     let said = format!("n=,r=abc,{server_first},{unproven}");
     let proof = keys::xor(keys.client_key, &keys::hmac(&keys::sha256(&keys.client_key), &[said.as_bytes()]));
     let client_final = format!("{unproven},p={}", syntax::encode(&proof));
     assert!(challenge.finish(client_final.as_bytes()).is_ok());
-    let (challenge, _) = start(rfc_keys().1, b"y,,n=,r=abc", "def").unwrap();
+    let (challenge, _) = start(rfc_keys().1, Channel::Unbound, b"y,,n=,r=abc", "def").unwrap();
     let lie = client_final.replace("c=eSws", "c=biws");
     assert_eq!(challenge.finish(lie.as_bytes()), Err(ScramError::ChannelBinding));
 }
@@ -95,10 +96,59 @@ fn an_unknown_user_has_the_same_salt_each_time_and_no_password() {
     assert_eq!(mock(b"a").salt, mock(b"a").salt);
     assert_ne!(mock(b"a").salt, mock(b"b").salt);
     assert_eq!(mock(b"a").salt.len(), 16);
-    let (challenge, server_first) = start(mock(b"a"), b"n,,n=,r=abc", "def").unwrap();
+    let (challenge, server_first) = start(mock(b"a"), Channel::Unbound, b"n,,n=,r=abc", "def").unwrap();
     let (opening, _) = Opening::new("abc".to_owned());
     let (_, client_final) = opening.respond(server_first.as_bytes(), &rfc_keys().0).unwrap();
     assert_eq!(challenge.finish(client_final.as_bytes()), Err(ScramError::Proof));
+}
+
+fn end_point() -> EndPoint {
+    let certified = rcgen::generate_simple_self_signed(vec!["proxy.example".to_owned()]).unwrap();
+    EndPoint::of_certificate(certified.cert.der()).unwrap()
+}
+
+#[test]
+fn a_bound_exchange_holds_on_the_same_channel_and_on_no_other() {
+    let (keys, verifier) = rfc_keys();
+    let (ours, other) = (end_point(), end_point());
+    for (shown, password, expected) in [
+        (&ours, "pencil", Ok(())),
+        (&other, "pencil", Err(ScramError::OtherChannel)),
+        (&ours, "crayon", Err(ScramError::Proof)),
+        // Whoever stands between learns nothing of the password.
+        (&other, "crayon", Err(ScramError::OtherChannel)),
+    ] {
+        let keys = if password == "pencil" { keys.clone() } else { LoginKeys::derive(password.as_bytes(), b"salt", NonZeroU32::MIN) };
+        let (opening, first) = Opening::bound("abc".to_owned(), shown);
+        assert_eq!(first, "p=tls-server-end-point,,n=,r=abc");
+        let (challenge, reply) = start(verifier.clone(), Channel::Bound(&ours), first.as_bytes(), "def").unwrap();
+        let (awaiting, proof) = opening.respond(reply.as_bytes(), &keys).unwrap();
+        let finished = challenge.finish(proof.as_bytes());
+        assert_eq!(finished.as_ref().map(|_| ()).map_err(|error| *error), expected, "{password}");
+        if let Ok(proven) = finished {
+            awaiting.verify(proven.server_final.as_bytes()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_a_client_says_of_channel_binding_must_fit_what_it_was_offered_and_chose() {
+    let ours = end_point();
+    let flag = |flag: &str, channel| start(rfc_keys().1, channel, format!("{flag},,n=,r=abc").as_bytes(), "def").err();
+    let (plus, mismatch) = ("p=tls-server-end-point", Some(ScramError::ChannelBinding));
+    for (channel, n, y, p) in [
+        (Channel::Unbound, None, None, mismatch),
+        (Channel::Declined, None, Some(ScramError::Downgrade), mismatch),
+        (Channel::Bound(&ours), mismatch, mismatch, None),
+    ] {
+        assert_eq!((flag("n", channel), flag("y", channel), flag(plus, channel)), (n, y, p), "{channel:?}");
+        for other in ["p=tls-unique", "p=tls-exporter", "p=", "p=tls-server-end-point2"] {
+            assert_eq!(flag(other, channel), mismatch, "{channel:?} {other}");
+        }
+        for none in ["", "N", "x", "p", "nn"] {
+            assert!(matches!(flag(none, channel), Some(ScramError::Malformed(_))), "{channel:?} {none}");
+        }
+    }
 }
 
 proptest! {
@@ -113,7 +163,7 @@ proptest! {
         for password in [&right, &wrong] {
             let (keys, verifier) = (LoginKeys::derive(password, &salt, rounds), LoginKeys::derive(&right, &salt, rounds).verifier(&salt, rounds));
             let (opening, first) = Opening::new(nonce(a));
-            let (challenge, reply) = start(verifier, first.as_bytes(), &nonce(b)).unwrap();
+            let (challenge, reply) = start(verifier, Channel::Unbound, first.as_bytes(), &nonce(b)).unwrap();
             let (awaiting, proof) = opening.respond(reply.as_bytes(), &keys).unwrap();
             let verdict = challenge.finish(proof.as_bytes());
             prop_assert_eq!(verdict.is_ok(), *password == right);
@@ -134,7 +184,7 @@ proptest! {
         verifier.second = Some((old_verifier.stored_key, old_verifier.server_key));
         for password in [&new, &old, &other] {
             let (opening, first) = Opening::new("abc".to_owned());
-            let (challenge, reply) = start(verifier.clone(), first.as_bytes(), "def").unwrap();
+            let (challenge, reply) = start(verifier.clone(), Channel::Unbound, first.as_bytes(), "def").unwrap();
             let (awaiting, proof) = opening.respond(reply.as_bytes(), &keys(password)).unwrap();
             match challenge.finish(proof.as_bytes()) {
                 Ok(proven) => {
@@ -154,13 +204,17 @@ proptest! {
     fn any_message_is_read_or_refused(text in "\\PC{0,60}", bytes in prop::collection::vec(any::<u8>(), 0..80)) {
         let (keys, verifier) = rfc_keys_fast();
         for message in [text.as_bytes(), &bytes, format!("n,,{text}").as_bytes(), format!("c=biws,r=abcdef,{text},p=x").as_bytes()] {
-            let _ = start(verifier.clone(), message, "n");
-            let _ = start(verifier.clone(), b"n,,n=,r=abc", "def").unwrap().0.finish(message);
+            for channel in [Channel::Unbound, Channel::Declined, Channel::Bound(&END_POINT)] {
+                let _ = start(verifier.clone(), channel, message, "n");
+            }
+            let _ = start(verifier.clone(), Channel::Unbound, b"n,,n=,r=abc", "def").unwrap().0.finish(message);
             let _ = Opening::new("abc".to_owned()).0.respond(message, &keys);
             let _ = Opening::new("abc".to_owned()).0.respond(b"r=abcd,s=AAAA,i=1", &keys).unwrap().0.verify(message);
         }
     }
 }
+
+static END_POINT: std::sync::LazyLock<EndPoint> = std::sync::LazyLock::new(end_point);
 
 fn rfc_keys_fast() -> (LoginKeys, Verifier) {
     let keys = LoginKeys::derive(b"pencil", b"salt", NonZeroU32::MIN);

@@ -1,0 +1,229 @@
+//! Reads of an X.509 certificate (RFC 5280) what a login needs: what it is signed with, and which names it carries.
+//!
+//! Promises: any bytes are read or malformed; lengths are checked before use. Refuses to judge: whether a certificate is
+//! genuine is TLS's to say, before anybody believes a name in it.
+
+use crate::frame::Malformed;
+
+const INTEGER: u8 = 0x02;
+const BOOLEAN: u8 = 0x01;
+const OCTET_STRING: u8 = 0x04;
+const OBJECT_IDENTIFIER: u8 = 0x06;
+const UTF8_STRING: u8 = 0x0c;
+const PRINTABLE_STRING: u8 = 0x13;
+const IA5_STRING: u8 = 0x16;
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+/// `[0] EXPLICIT Version`.
+const VERSION: u8 = 0xa0;
+/// `[1] IMPLICIT UniqueIdentifier`, the issuer's, and `[2]`, the subject's: version 2 had them.
+const UNIQUE_IDENTIFIERS: [u8; 2] = [0x81, 0x82];
+/// `[3] EXPLICIT Extensions`.
+const EXTENSIONS: u8 = 0xa3;
+/// `dNSName [2] IA5String` of a GeneralName.
+const DNS_NAME: u8 = 0x82;
+
+/// `id-at-commonName`, 2.5.4.3.
+const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+/// `id-ce-subjectAltName`, 2.5.29.17.
+const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+
+/// What was read of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Certificate<'a> {
+    /// The object identifier of the algorithm that it is signed with, as DER has it.
+    pub signature_algorithm: &'a [u8],
+    /// The attributes of its subject.
+    subject: &'a [u8],
+    /// Its extensions, one after the other.
+    extensions: &'a [u8],
+}
+
+/// Reads a certificate in DER.
+///
+/// # Errors
+/// [`Malformed`] with the field.
+pub fn parse(der: &[u8]) -> Result<Certificate<'_>, Malformed> {
+    let mut outer = Der(der);
+    let mut certificate = Der(outer.take(SEQUENCE, "the certificate")?);
+    outer.end("the certificate")?;
+    let mut signed = Der(certificate.take(SEQUENCE, "the certificate's signed part")?);
+    let mut algorithm = Der(certificate.take(SEQUENCE, "the certificate's signature algorithm")?);
+    let signature_algorithm = algorithm.take(OBJECT_IDENTIFIER, "the certificate's signature algorithm")?;
+
+    signed.optional(VERSION)?;
+    signed.take(INTEGER, "the certificate's number")?;
+    signed.take(SEQUENCE, "the certificate's signature algorithm")?;
+    signed.take(SEQUENCE, "the certificate's issuer")?;
+    signed.take(SEQUENCE, "the certificate's validity")?;
+    let subject = signed.take(SEQUENCE, "the certificate's subject")?;
+    signed.take(SEQUENCE, "the certificate's key")?;
+    for tag in UNIQUE_IDENTIFIERS {
+        signed.optional(tag)?;
+    }
+    let extensions = match signed.optional(EXTENSIONS)? {
+        Some(explicit) => Der(explicit).take(SEQUENCE, "the certificate's extensions")?,
+        None => &[],
+    };
+    signed.end("the certificate's signed part")?;
+    Ok(Certificate { signature_algorithm, subject, extensions })
+}
+
+impl<'a> Certificate<'a> {
+    /// The names that it gives its subject: the common names, and the DNS names among the alternative ones.
+    ///
+    /// # Errors
+    /// [`Malformed`] with the field.
+    pub fn names(&self) -> Result<Vec<&'a str>, Malformed> {
+        let mut names = self.common_names()?;
+        names.extend(self.dns_names()?);
+        Ok(names)
+    }
+
+    fn common_names(&self) -> Result<Vec<&'a str>, Malformed> {
+        let (mut names, mut subject) = (Vec::new(), Der(self.subject));
+        while !subject.is_empty() {
+            let mut set = Der(subject.take(SET, "a part of the certificate's subject")?);
+            while !set.is_empty() {
+                let mut attribute = Der(set.take(SEQUENCE, "an attribute of the certificate's subject")?);
+                let kind = attribute.take(OBJECT_IDENTIFIER, "an attribute of the certificate's subject")?;
+                let (tag, value) = attribute.next("an attribute of the certificate's subject")?;
+                // Other string types have encodings of their own, and nobody issues them today: such a name is none.
+                if kind == COMMON_NAME && [UTF8_STRING, PRINTABLE_STRING, IA5_STRING].contains(&tag) {
+                    names.push(text(value)?);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    fn dns_names(&self) -> Result<Vec<&'a str>, Malformed> {
+        let (mut names, mut extensions) = (Vec::new(), Der(self.extensions));
+        while !extensions.is_empty() {
+            let mut extension = Der(extensions.take(SEQUENCE, "an extension of the certificate")?);
+            let kind = extension.take(OBJECT_IDENTIFIER, "an extension of the certificate")?;
+            extension.optional(BOOLEAN)?;
+            let value = extension.take(OCTET_STRING, "an extension of the certificate")?;
+            if kind == SUBJECT_ALT_NAME {
+                let mut general = Der(Der(value).take(SEQUENCE, "the certificate's alternative names")?);
+                while !general.is_empty() {
+                    if let (DNS_NAME, name) = general.next("the certificate's alternative names")? {
+                        names.push(text(name)?);
+                    }
+                }
+            }
+        }
+        Ok(names)
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Malformed> {
+    std::str::from_utf8(bytes).map_err(|_| Malformed::Field("a name in the certificate"))
+}
+
+/// Elements in DER, one after the other.
+struct Der<'a>(&'a [u8]);
+
+impl<'a> Der<'a> {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next element: its tag, and what it contains.
+    fn next(&mut self, field: &'static str) -> Result<(u8, &'a [u8]), Malformed> {
+        let malformed = Malformed::Field(field);
+        let (&tag, rest) = self.0.split_first().ok_or(malformed)?;
+        // 31 in the low bits means that the tag goes on in the next byte; nothing in a certificate has such a one.
+        if tag & 0x1f == 0x1f {
+            return Err(malformed);
+        }
+        let (&first, rest) = rest.split_first().ok_or(malformed)?;
+        let (length, rest) = match first {
+            0..=0x7f => (usize::from(first), rest),
+            // As many bytes of length as the low bits say; TLS has no certificate of 2^24 bytes or more.
+            0x81..=0x83 => {
+                let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f)).ok_or(malformed)?;
+                (length.iter().fold(0, |sum, &byte| sum << 8 | usize::from(byte)), rest)
+            }
+            _ => return Err(malformed),
+        };
+        let (contents, rest) = rest.split_at_checked(length).ok_or(malformed)?;
+        self.0 = rest;
+        Ok((tag, contents))
+    }
+
+    /// What the next element contains, which must have that tag.
+    fn take(&mut self, tag: u8, field: &'static str) -> Result<&'a [u8], Malformed> {
+        match self.next(field)? {
+            (found, contents) if found == tag => Ok(contents),
+            _ => Err(Malformed::Field(field)),
+        }
+    }
+
+    /// What the next element contains, if it has that tag.
+    fn optional(&mut self, tag: u8) -> Result<Option<&'a [u8]>, Malformed> {
+        if self.0.first() == Some(&tag) { self.take(tag, "an optional part of the certificate").map(Some) } else { Ok(None) }
+    }
+
+    const fn end(&self, field: &'static str) -> Result<(), Malformed> {
+        if self.is_empty() { Ok(()) } else { Err(Malformed::Trailing(field)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+
+    use super::*;
+
+    fn certificate(common_names: &[&str], others: &[&str]) -> Vec<u8> {
+        let mut params = CertificateParams::new(others.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::OrganizationName, "an orchestra");
+        common_names.iter().for_each(|name| params.distinguished_name.push(DnType::CommonName, *name));
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn names_are_the_common_name_and_the_dns_names_and_no_other() {
+        let der = certificate(&["web-rw"], &["a.example", "192.0.2.1", "b.example"]);
+        assert_eq!(parse(&der).unwrap().names().unwrap(), ["web-rw", "a.example", "b.example"]);
+        let der = certificate(&[], &[]);
+        assert_eq!(parse(&der).unwrap().names().unwrap(), [""; 0]);
+        let der = certificate(&["göteborg"], &[]);
+        assert_eq!(parse(&der).unwrap().names().unwrap(), ["göteborg"]);
+    }
+
+    #[test]
+    fn a_certificate_that_is_cut_off_or_goes_on_is_malformed() {
+        let der = certificate(&["web-rw"], &["a.example"]);
+        for length in 0..der.len() {
+            assert!(parse(&der[..length]).is_err(), "{length}");
+        }
+        assert!(parse(&[&der[..], b"\0"].concat()).is_err());
+        // Lengths that are too long, have no end or have too many bytes; a tag that goes on.
+        for bad in [&b"\x30\x84\0\0\0\0"[..], b"\x30\x80\0\0", b"\x30\x83\xff\xff\xff", b"\x3f\x30\0", b"\x30"] {
+            assert!(parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_malformed(
+            bytes in prop::collection::vec(any::<u8>(), 0..300), flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        ) {
+            let mut der = FIXED.clone();
+            for (index, byte) in flips {
+                der[index.index(FIXED.len())] = byte;
+            }
+            for der in [&bytes, &der] {
+                if let Ok(certificate) = parse(der) {
+                    let _ = certificate.names();
+                }
+            }
+        }
+    }
+
+    static FIXED: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| certificate(&["web-rw"], &["a.example"]));
+}

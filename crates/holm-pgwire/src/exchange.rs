@@ -1,0 +1,258 @@
+//! What a server still owes a client, message by message, so that a pooler can put messages of its own in between and knows
+//! when nothing is owed any more.
+//!
+//! Promises: for each message of a server it is known whether it answers the client or something that the pooler asked, and
+//! what the pooler has to say itself after it. An answer that does not fit the question at the head is told as
+//! [`OutOfStep`]: whoever sees it closes both ends, since from there on nobody knows whose answers come. No I/O, no SQL.
+//!
+//! Source: the message flow of PostgreSQL's protocol documentation, and `postgres.c` for what is skipped after an error and
+//! ignored during a copy.
+
+use std::collections::VecDeque;
+
+/// Who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The client, who gets the answer.
+    Client,
+    /// The pooler; the answer goes no further.
+    Ours,
+}
+
+/// What a server was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Query.
+    Query,
+    /// FunctionCall.
+    Function,
+    /// Parse, with the number of a statement that lasts, if it does.
+    Parse(Option<u64>),
+    /// Bind.
+    Bind,
+    /// Describe.
+    Describe,
+    /// Execute.
+    Execute,
+    /// Close.
+    Close,
+    /// Sync.
+    Sync,
+}
+
+impl Ask {
+    /// Answered with ReadyForQuery, which ends a cycle.
+    const fn ends(self) -> bool {
+        matches!(self, Self::Query | Self::Function | Self::Sync)
+    }
+}
+
+/// What the pooler says to the client in the server's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Local {
+    /// ParseComplete.
+    Parsed,
+    /// CloseComplete.
+    Closed,
+}
+
+/// Where a message of the server goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goes {
+    /// To the client.
+    On,
+    /// No further.
+    Nowhere,
+}
+
+/// An answer to nothing that was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a server's message of type {0:?} answers nothing that was asked")]
+pub struct OutOfStep(pub char);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    Answer(Ask, Whose),
+    Word(Local),
+    /// CopyDone or CopyFail, sent before the server had said that it wants to be copied to.
+    CopyEnd,
+}
+
+/// A transaction's state, as ReadyForQuery tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transaction {
+    /// `I`.
+    #[default]
+    None,
+    /// `T`.
+    Open,
+    /// `E`.
+    Failed,
+}
+
+/// One client's exchange with one server.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    owed: VecDeque<Owed>,
+    /// The server takes copy data and has not been told the end.
+    copying_in: bool,
+    /// After an error the server skips everything until a Sync that has not been sent.
+    skipping: bool,
+    /// Something was sent since the last message that ends a cycle.
+    unsynced: bool,
+    transaction: Transaction,
+}
+
+impl Exchange {
+    /// Whether the server owes nothing, nothing waits for a Sync, and no transaction is open.
+    pub fn is_settled(&self) -> bool {
+        self.owed.is_empty() && !self.copying_in && !self.skipping && !self.unsynced && self.transaction == Transaction::None
+    }
+
+    /// Whether the server skips what it is sent, until a Sync.
+    pub const fn is_skipping(&self) -> bool {
+        self.skipping
+    }
+
+    /// The transaction's state at the last ReadyForQuery.
+    pub const fn transaction(&self) -> Transaction {
+        self.transaction
+    }
+
+    /// Notes a message that is sent to the server. `lost` is told of a statement that the server will not come to have.
+    pub fn ask(&mut self, ask: Ask, whose: Whose, mut lost: impl FnMut(u64)) {
+        match ask {
+            // `CopyGetData`: "Ignore Flush/Sync for the convenience of client libraries".
+            Ask::Sync if self.copying_in => return,
+            Ask::Sync => (self.skipping, self.unsynced) = (false, false),
+            _ if self.skipping => {
+                if let Ask::Parse(Some(statement)) = ask {
+                    lost(statement);
+                }
+                return;
+            }
+            Ask::Query | Ask::Function => {}
+            _ => self.unsynced = true,
+        }
+        self.owed.push_back(Owed::Answer(ask, whose));
+    }
+
+    /// Notes that the client ended a copy, with CopyDone or CopyFail.
+    pub fn end_copy(&mut self) {
+        if self.copying_in {
+            self.copying_in = false;
+        } else if !self.owed.is_empty() {
+            self.owed.push_back(Owed::CopyEnd);
+        }
+    }
+
+    /// Notes that the pooler answers a message itself, in its turn. See [`Exchange::word_due`].
+    pub fn say(&mut self, word: Local) {
+        self.unsynced = true;
+        if !self.skipping {
+            self.owed.push_back(Owed::Word(word));
+        }
+    }
+
+    /// What is to be said to the client now, before anything else of the server.
+    pub fn word_due(&mut self) -> Option<Local> {
+        loop {
+            match self.owed.front()? {
+                Owed::Word(word) => {
+                    let word = *word;
+                    self.owed.pop_front();
+                    return Some(word);
+                }
+                Owed::CopyEnd => drop(self.owed.pop_front()),
+                Owed::Answer(..) => return None,
+            }
+        }
+    }
+
+    /// Takes note of a message of the server, by its type and the first byte of its body. `lost` is told of statements that
+    /// the server was asked to parse and has not.
+    ///
+    /// # Errors
+    /// [`OutOfStep`].
+    pub fn answer(&mut self, tag: u8, first: u8, lost: impl FnMut(u64)) -> Result<Goes, OutOfStep> {
+        let head = match self.owed.front() {
+            Some(Owed::Answer(ask, whose)) => Some((*ask, *whose)),
+            Some(Owed::Word(_) | Owed::CopyEnd) => return Err(OutOfStep(char::from(tag))),
+            None => None,
+        };
+        let goes = match head {
+            Some((_, Whose::Ours)) => Goes::Nowhere,
+            Some((_, Whose::Client)) | None => Goes::On,
+        };
+        match (tag, head.map(|(ask, _)| ask)) {
+            // At any time, to whoever is there.
+            (b'A', _) => return Ok(Goes::On),
+            (b'N' | b'S', _) => {}
+            (b'E', head) => self.fail(head, lost),
+            (b'Z', Some(ask)) if ask.ends() => {
+                self.owed.pop_front();
+                self.copying_in = false;
+                self.transaction = match first {
+                    b'I' => Transaction::None,
+                    b'T' => Transaction::Open,
+                    b'E' => Transaction::Failed,
+                    _ => return Err(OutOfStep('Z')),
+                };
+            }
+            (b'1', Some(Ask::Parse(_))) | (b'2', Some(Ask::Bind)) | (b'3', Some(Ask::Close)) | (b'T' | b'n', Some(Ask::Describe)) => {
+                self.owed.pop_front();
+            }
+            (b'C' | b's' | b'I', Some(Ask::Execute)) => {
+                self.owed.pop_front();
+                self.copying_in = false;
+            }
+            (b'G', Some(Ask::Query | Ask::Execute)) => self.begin_copy(),
+            (b't', Some(Ask::Describe)) | (b'T' | b'C' | b'I' | b'D' | b'H' | b'd' | b'c', Some(Ask::Query)) => {}
+            (b'D' | b'H' | b'd' | b'c', Some(Ask::Execute)) | (b'V', Some(Ask::Function)) => {}
+            _ => return Err(OutOfStep(char::from(tag))),
+        }
+        Ok(goes)
+    }
+
+    /// The server wants to be copied to; what was sent already is part of the copy.
+    fn begin_copy(&mut self) {
+        self.copying_in = true;
+        let mut at = 1;
+        while let Some(owed) = self.owed.get(at) {
+            match owed {
+                Owed::CopyEnd => {
+                    self.owed.remove(at);
+                    self.copying_in = false;
+                    return;
+                }
+                Owed::Answer(Ask::Sync, _) => drop(self.owed.remove(at)),
+                // Nothing else belongs into a copy: the server will say so.
+                Owed::Answer(..) | Owed::Word(_) => at += 1,
+            }
+        }
+        // The Sync that was ignored does not end the cycle.
+        self.unsynced |= matches!(self.owed.front(), Some(Owed::Answer(Ask::Execute, _)));
+    }
+
+    /// An error: in a cycle of the extended protocol, everything up to the next Sync is skipped.
+    fn fail(&mut self, head: Option<Ask>, mut lost: impl FnMut(u64)) {
+        self.copying_in = false;
+        // Without a question it is the end of the connection, as of one that an administrator ends.
+        let Some(head) = head else { return };
+        if head.ends() {
+            return;
+        }
+        while let Some(owed) = self.owed.front() {
+            match owed {
+                Owed::Answer(Ask::Sync, _) => return,
+                Owed::Answer(Ask::Parse(Some(statement)), _) => lost(*statement),
+                Owed::Answer(..) | Owed::Word(_) | Owed::CopyEnd => {}
+            }
+            self.owed.pop_front();
+        }
+        self.skipping = true;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,19 @@
+//! A certificate that somebody showed: it is read or malformed, and what is read of it lies inside of it.
+
+#![no_main]
+
+use holm_pgwire::certificate;
+use holm_pgwire::scram::end_point::EndPoint;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|der: &[u8]| {
+    let Ok(certificate) = certificate::parse(der) else {
+        assert_eq!(EndPoint::of_certificate(der), None);
+        return;
+    };
+    assert!(der.windows(certificate.signature_algorithm.len().max(1)).any(|window| window.starts_with(certificate.signature_algorithm)));
+    for name in certificate.names().unwrap_or_default() {
+        assert!(der.windows(name.len().max(1)).any(|window| window.starts_with(name.as_bytes())));
+    }
+    let _ = EndPoint::of_certificate(der);
+});
