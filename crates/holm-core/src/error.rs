@@ -241,13 +241,19 @@ codes! {
     TenantDeleted = 5014, Policy;
     /// The tenant has another name now.
     TenantRenamed = 5015, Client;
+    /// A client was told that there is no channel binding, and there is.
+    ChannelBindingLost = 5021, Client;
+    /// Too many logins failed for a name or from an address.
+    LoginsThrottled = 5022, Quota;
+    /// A client's certificate is not for the credential that it names.
+    CertificateForAnother = 5023, Client;
     /// The configuration cannot be used.
     InvalidConfig = 6001, Client;
     /// No PostgreSQL on this machine and none to be had.
     PostgresNotFound = 6002, Control;
     /// A PostgreSQL server of Holm's own did not start.
     PostgresNotStarted = 6003, Control;
-    /// Another `holm dev` uses the directory.
+    /// Another Holm uses the directory.
     DirectoryInUse = 6004, Client;
     /// The master key is missing or is not the one that sealed the secrets.
     WrongMasterKey = 6005, Control;
@@ -281,6 +287,8 @@ codes! {
     NodeNotFound = 7007, Client;
     /// A node was heard of too lately to be given up.
     NodeLives = 7008, Client;
+    /// The routes that a node keeps on its disk cannot be used.
+    KeptRoutesRefused = 7009, Control;
     /// A fault in Holm.
     Internal = 9001, Bug;
 }

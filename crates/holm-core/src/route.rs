@@ -223,6 +223,11 @@ impl RouteTable {
         self.credentials.get(&name.parse().ok()?)
     }
 
+    /// Every credential, in no order.
+    pub fn credentials(&self) -> impl Iterator<Item = &Arc<Credential>> {
+        self.credentials.values()
+    }
+
     /// A tenant's route by the name that people use.
     pub fn route(&self, environment: &EnvironmentName, slug: &TenantSlug) -> Option<&Arc<Route>> {
         self.by_slug.get(&(environment.clone(), slug.clone()))
@@ -249,7 +254,17 @@ impl RouteTable {
 
     /// Every tenant's route, in no order.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.by_tenant.shards.iter().flat_map(|shard| shard.values())
+        self.by_tenant.values()
+    }
+
+    /// Whether everything that an older version has is in this one exactly as it was there, so that nothing which this one
+    /// forbids was allowed. `false` decides nothing: what was read anew counts as changed. Costs the shards that changed.
+    pub fn only_adds_to(&self, older: &Self) -> bool {
+        keeps(&self.environments, &older.environments)
+            && keeps(&self.clusters, &older.clusters)
+            && self.credentials.keeps(&older.credentials)
+            && self.by_slug.keeps(&older.by_slug)
+            && self.by_tenant.keeps(&older.by_tenant)
     }
 
     /// Decides whether an authenticated credential gets a session on the tenant it names.
@@ -379,6 +394,10 @@ impl<K: Clone + Eq + Hash, V: Clone> Shards<K, V> {
         self.shards[Self::index(key)].get(key)
     }
 
+    fn values(&self) -> impl Iterator<Item = &V> {
+        self.shards.iter().flat_map(|shard| shard.values())
+    }
+
     fn insert(&mut self, key: K, value: V) {
         Arc::make_mut(&mut self.shards[Self::index(&key)]).insert(key, value);
     }
@@ -387,6 +406,17 @@ impl<K: Clone + Eq + Hash, V: Clone> Shards<K, V> {
         let shard = &mut self.shards[Self::index(key)];
         if shard.contains_key(key) { Arc::make_mut(shard).remove(key) } else { None }
     }
+}
+
+impl<K: Eq + Hash, V> Shards<K, Arc<V>> {
+    fn keeps(&self, older: &Self) -> bool {
+        self.shards.iter().zip(&older.shards).all(|(now, older)| Arc::ptr_eq(now, older) || keeps(now, older))
+    }
+}
+
+/// Whether every entry of an older map is in a newer one, the same and not only alike.
+fn keeps<K: Eq + Hash, V>(newer: &HashMap<K, Arc<V>>, older: &HashMap<K, Arc<V>>) -> bool {
+    older.iter().all(|(key, value)| newer.get(key).is_some_and(|now| Arc::ptr_eq(now, value)))
 }
 
 #[cfg(test)]

@@ -210,3 +210,29 @@ proptest! {
         }
     }
 }
+
+/// Whoever keeps tables on disk must not lag behind one that closes something, and may behind one that only adds.
+#[test]
+fn a_table_that_only_adds_is_told_from_one_that_may_forbid_something() {
+    let before = table();
+    let next = |change| before.with(RouteVersion(2), [change]);
+    assert!(before.only_adds_to(&before) && before.only_adds_to(&RouteTable::default()));
+    assert!(next(RouteChange::Route(route(4, "lund", "production", 1, 1))).only_adds_to(&before));
+    assert!(next(RouteChange::Credential(credential("production", Scope::App))).only_adds_to(&before));
+    assert!(next(cluster(3, "production")).only_adds_to(&before));
+    let with_credential = next(RouteChange::Credential(credential("production", Scope::App)));
+    let revoked = with_credential.with(RouteVersion(3), [RouteChange::CredentialGone(CredentialId::from_uuid(Uuid::from_u128(9)))]);
+    assert!(!revoked.only_adds_to(&with_credential));
+    for change in [
+        RouteChange::Route(Route { state: RouteState::Suspended, ..route(1, "goteborg", "production", 1, 2) }),
+        RouteChange::Route(route(1, "gbg", "production", 1, 2)),
+        RouteChange::Route(route(9, "goteborg", "production", 1, 1)),
+        RouteChange::RouteGone(TenantId::from_uuid(Uuid::from_u128(3))),
+        RouteChange::ClusterGone(ClusterId::from_uuid(Uuid::from_u128(1))),
+        cluster(1, "production"),
+        environment("staging"),
+    ] {
+        let said = format!("{change:?}");
+        assert!(!next(change).only_adds_to(&before), "{said}");
+    }
+}

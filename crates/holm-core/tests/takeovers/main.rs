@@ -7,18 +7,22 @@
 
 #![allow(clippy::unwrap_used, reason = "everything here is a test's, and a test stops at what it did not expect")]
 
+mod chance;
+mod plan;
+
 use std::collections::HashMap;
-use std::time::Duration;
 
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::operation::OperationState;
 use holm_core::operation::event::Event;
 use holm_core::operation::journal::{Digest, Row, digest_input, replay};
-use holm_core::operation::plan::{Plan, StepShape};
+use holm_core::operation::plan::Plan;
 use holm_core::operation::standing::{Next, Standing};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
+
+use crate::chance::Chance;
+use crate::plan::{OUTSIDE, hash, is_outcome, plan};
 
 const SEEDS: u64 = 1_000;
 const RUNNERS: usize = 3;
@@ -27,45 +31,6 @@ const CHAOS_STEPS: usize = 250;
 /// Bounded, so that what never ends is noticed.
 const CALM_STEPS: usize = 6_000;
 const LEASE_MS: i64 = 6_000;
-/// The catalog, the cluster, the cluster, the point of no return in the catalog, the cluster.
-const OUTSIDE: [bool; 5] = [false, true, true, false, true];
-const NO_RETURN: usize = 3;
-
-/// `SplitMix64`: small, and the same everywhere.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn one_in(&mut self, bound: u64) -> bool {
-        self.below(bound) == 0
-    }
-
-    fn ms(&mut self, most: u64) -> i64 {
-        i64::try_from(self.below(most)).unwrap()
-    }
-}
-
-fn hash(bytes: &[u8]) -> Digest {
-    Sha256::digest(bytes).into()
-}
-
-fn plan() -> Plan {
-    let retry_for = Duration::from_secs(60);
-    let step = |(n, name)| StepShape { name, retry_for, no_return: n == NO_RETURN };
-    Plan::new(["plan", "make", "fill", "switch", "sweep"].into_iter().enumerate().map(step).collect::<Vec<_>>())
-}
-
 /// A row of `operation` with its journal, and what its catalog steps did.
 struct Operation {
     rows: Vec<Row>,
@@ -98,6 +63,8 @@ struct Hand {
     last: u64,
     head: Digest,
     claimed_said: bool,
+    /// What is recorded with whatever is recorded next; the standing has it already.
+    unsaid: Vec<Event>,
     /// By its own steady clock.
     renewed: i64,
     doing: Doing,
@@ -270,7 +237,17 @@ impl World {
         (there.owner, there.lease_until) = (Some(incarnation), now + LEASE_MS);
         let (epoch, last, head) = (there.epoch, there.rows.len() as u64, there.head);
         let standing = self.standing(operation);
-        Some(Hand { operation, epoch, standing, last, head, claimed_said: false, renewed: self.now, doing: Doing::Deciding })
+        Some(Hand {
+            operation,
+            epoch,
+            standing,
+            last,
+            head,
+            claimed_said: false,
+            unsaid: Vec::new(),
+            renewed: self.now,
+            doing: Doing::Deciding,
+        })
     }
 
     /// `look_again`: whether it is still ours, and what the journal says now.
@@ -283,7 +260,38 @@ impl World {
         hand.claimed_said |= there.rows.iter().any(|row| row.epoch == hand.epoch);
         hand.standing = there.standing.clone();
         hand.doing = Doing::Deciding;
+        self.say_again(hand);
         true
+    }
+
+    /// `say_again`: what is done is done, unless the journal has it already; what was only decided is decided anew.
+    fn say_again(&self, hand: &mut Hand) {
+        let now = Self::stamp(self.catalog_now());
+        for event in std::mem::take(&mut hand.unsaid) {
+            if !is_outcome(&event) {
+                break;
+            }
+            let Ok(standing) = hand.standing.clone().after(&event, now) else { break };
+            hand.standing = standing;
+            hand.unsaid.push(event);
+        }
+    }
+
+    /// `goes_on_in_catalog`: whether the very next thing after an event is recorded in any case.
+    fn goes_on_in_catalog(&self, hand: &Hand, event: &Event) -> bool {
+        let now = Self::stamp(self.catalog_now());
+        let Ok(standing) = hand.standing.clone().after(event, now) else { return false };
+        match standing.next(&self.plan, now, None) {
+            Next::Run { step } | Next::Pass { step } | Next::Undo { step } => !OUTSIDE[step],
+            Next::TurnBack { .. } | Next::WaitUntil(_) | Next::Rest | Next::Over => false,
+        }
+    }
+
+    /// `defer`.
+    fn defer(&self, mut hand: Hand, event: Event) -> Hand {
+        hand.standing = hand.standing.after(&event, Self::stamp(self.catalog_now())).expect("it means something here");
+        hand.unsaid.push(event);
+        hand
     }
 
     /// Lets one runner do one small thing.
@@ -352,7 +360,10 @@ impl World {
                 Some(hand)
             }
             Doing::Acting { session } => Some(self.act(hand, session)),
-            Doing::Recording(event) => self.record(hand, incarnation, event),
+            Doing::Recording(event @ (Event::Done { .. } | Event::Undone { .. })) if self.goes_on_in_catalog(&hand, &event) => {
+                Some(self.defer(hand, event))
+            }
+            Doing::Recording(event) => self.record(hand, incarnation, Some(event)),
         }
     }
 
@@ -361,8 +372,8 @@ impl World {
         match hand.standing.next(&self.plan, now, None) {
             Next::Run { step } => self.begin(hand, incarnation, step, false),
             Next::Undo { step } => self.begin(hand, incarnation, step, true),
-            Next::Pass { step } => self.record(hand, incarnation, Event::Passed { step }),
-            Next::TurnBack { because } => self.record(hand, incarnation, Event::UndoBegun { because }),
+            Next::Pass { step } => Some(self.defer(hand, Event::Passed { step })),
+            Next::TurnBack { because } => self.record(hand, incarnation, Some(Event::UndoBegun { because })),
             Next::WaitUntil(time) => self.release(&mut hand, Some(Self::ms(time))),
             Next::Rest => self.release(&mut hand, None),
             Next::Over => None,
@@ -381,17 +392,20 @@ impl World {
     }
 
     fn begin(&mut self, mut hand: Hand, incarnation: u64, step: usize, undo: bool) -> Option<Hand> {
+        if OUTSIDE[step] && !hand.unsaid.is_empty() {
+            return self.record(hand, incarnation, None);
+        }
         if OUTSIDE[step] {
             hand.doing = Doing::Opening { step, undo };
             return Some(hand);
         }
         if let Some(failure) = self.failure(&hand, step, undo) {
-            return self.record(hand, incarnation, failure);
+            return self.record(hand, incarnation, Some(failure));
         }
         // One transaction: what the step does, and its record.
         let event = if undo { Event::Undone { step } } else { Event::Done { step, state: json!({ "n": step }) } };
         let (operation, rows) = (hand.operation, self.operations[hand.operation].rows.len());
-        let recorded = self.record(hand, incarnation, event);
+        let recorded = self.record(hand, incarnation, Some(event));
         if self.operations[operation].rows.len() > rows {
             self.operations[operation].done[step] = !undo;
         }
@@ -441,17 +455,23 @@ impl World {
         if undo { Event::UndoFailed { step, problem, retry_at } } else { Event::Failed { step, problem, fatal, retry_at } }
     }
 
-    fn record(&mut self, mut hand: Hand, incarnation: u64, event: Event) -> Option<Hand> {
+    fn record(&mut self, mut hand: Hand, incarnation: u64, event: Option<Event>) -> Option<Hand> {
         let claimed = Event::Claimed { runner: incarnation.to_string() };
-        let events: Vec<_> = (!hand.claimed_said).then_some(claimed).into_iter().chain([event.clone()]).collect();
+        let events: Vec<_> =
+            (!hand.claimed_said).then_some(claimed).into_iter().chain(hand.unsaid.iter().cloned()).chain(event.clone()).collect();
         match self.append(Some((incarnation, &hand)), hand.operation, &events, None) {
-            Written::Done => self.look_again(&mut hand).then_some(hand),
+            Written::Done => {
+                hand.unsaid.clear();
+                self.look_again(&mut hand).then_some(hand)
+            }
             // What was done is said after a person's word too, as long as it means anything then.
             Written::Refused => {
                 let moved = self.look_again(&mut hand);
-                let outcome = matches!(event, Event::Done { .. } | Event::Undone { .. } | Event::Failed { .. } | Event::UndoFailed { .. });
                 let step = hand.standing.current().is_some_and(|step| OUTSIDE[step]);
-                if moved && outcome && step && hand.standing.clone().after(&event, Self::stamp(self.catalog_now())).is_ok() {
+                let now = Self::stamp(self.catalog_now());
+                if let Some(event) =
+                    event.filter(|event| moved && step && is_outcome(event) && hand.standing.clone().after(event, now).is_ok())
+                {
                     hand.doing = Doing::Recording(event);
                 }
                 moved.then_some(hand)
