@@ -8,6 +8,7 @@ use holm_core::audit::{AuditAction, Content, NewEntry, VERSION};
 use holm_core::environment::EnvironmentName;
 use jiff::Timestamp;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::catalog::Catalog;
@@ -20,7 +21,9 @@ use crate::tx::Tx;
 const WALK_ROWS: i64 = 1000;
 
 /// Links any number of entries to the chain: the recursion makes one hash after the other, from the content's digests ($2)
-/// and what only the catalog knows. `chain::link` says the same in Rust.
+/// and what only the catalog knows. `chain::link` says the same in Rust. Without the end of the chain nothing can be added to
+/// it, and what cannot be told of is not done: the division by none fails, and with it the transaction, whose commit is
+/// already on its way.
 pub(crate) const APPEND: &str = "\
 WITH RECURSIVE head AS MATERIALIZED (
     SELECT seq, hash
@@ -41,12 +44,15 @@ WITH RECURSIVE head AS MATERIALIZED (
         ($8::text[])[place], ($9::text[])[place], ($10::text[])[place], ($11::text[])[place], previous_hash, hash
     FROM link
     WHERE place > 0
+), ended AS (
+    UPDATE audit_head h
+    SET seq = l.seq, hash = l.hash
+    FROM link l
+    WHERE l.place = cardinality($2::bytea[])
+    RETURNING h.seq
 )
-UPDATE audit_head h
-SET seq = l.seq, hash = l.hash
-FROM link l
-WHERE l.place = cardinality($2::bytea[])
-RETURNING h.seq";
+SELECT 1 / count(*) AS told
+FROM ended";
 
 macro_rules! select {
     ($rest:literal) => {
@@ -102,34 +108,55 @@ pub fn record(tx: &mut Tx, entry: NewEntry) {
     tx.queue(entry);
 }
 
-/// Writes entries; called by the commit.
-pub(crate) async fn append(tx: &mut Tx, entries: &[NewEntry]) -> Result<(), StoreError> {
-    let contents: Vec<Content> = entries.iter().map(Content::from).collect();
-    let digests: Vec<Vec<u8>> = contents.iter().map(|content| content.digest().to_vec()).collect();
-    fn column<'a, T: 'a>(contents: &'a [Content], of: impl Fn(&'a Content) -> T) -> Vec<T> {
-        contents.iter().map(of).collect()
+/// Entries as [`APPEND`] takes them; their digests are made before anything is locked.
+pub(crate) struct Columns {
+    digests: Vec<Vec<u8>>,
+    actor_kinds: Vec<String>,
+    actor_ids: Vec<Option<Uuid>>,
+    actor_names: Vec<String>,
+    actions: Vec<String>,
+    environments: Vec<Option<String>>,
+    subject_kinds: Vec<String>,
+    subject_ids: Vec<String>,
+    reasons: Vec<Option<String>>,
+    details: Vec<String>,
+}
+
+impl Columns {
+    pub(crate) fn of(entries: &[NewEntry]) -> Self {
+        let contents: Vec<Content> = entries.iter().map(Content::from).collect();
+        fn column<T>(contents: &[Content], of: impl Fn(&Content) -> T) -> Vec<T> {
+            contents.iter().map(of).collect()
+        }
+        Self {
+            digests: column(&contents, |content| content.digest().to_vec()),
+            actor_kinds: column(&contents, |content| content.actor_kind.clone()),
+            actor_ids: column(&contents, |content| content.actor_id),
+            actor_names: column(&contents, |content| content.actor_name.clone()),
+            actions: column(&contents, |content| content.action.clone()),
+            environments: column(&contents, |content| content.environment.clone()),
+            subject_kinds: column(&contents, |content| content.subject_kind.clone()),
+            subject_ids: column(&contents, |content| content.subject_id.clone()),
+            reasons: column(&contents, |content| content.reason.clone()),
+            details: column(&contents, |content| content.detail.clone()),
+        }
     }
-    let ids: Vec<Option<Uuid>> = column(&contents, |content| content.actor_id);
-    let row = tx
-        .query_opt(
-            APPEND,
-            &[
-                &VERSION,
-                &digests,
-                &column(&contents, |content| content.actor_kind.as_str()),
-                &ids,
-                &column(&contents, |content| content.actor_name.as_str()),
-                &column(&contents, |content| content.action.as_str()),
-                &column(&contents, |content| content.environment.as_deref()),
-                &column(&contents, |content| content.subject_kind.as_str()),
-                &column(&contents, |content| content.subject_id.as_str()),
-                &column(&contents, |content| content.reason.as_deref()),
-                &column(&contents, |content| content.detail.as_str()),
-            ],
-        )
-        .await?;
-    // Without the end of the chain nothing can be added to it, and what cannot be told of is not done.
-    row.map(|_| ()).ok_or_else(|| StoreError::Fault("the audit log has no head".into()))
+
+    pub(crate) fn params(&self) -> [&(dyn ToSql + Sync); 11] {
+        [
+            &VERSION,
+            &self.digests,
+            &self.actor_kinds,
+            &self.actor_ids,
+            &self.actor_names,
+            &self.actions,
+            &self.environments,
+            &self.subject_kinds,
+            &self.subject_ids,
+            &self.reasons,
+            &self.details,
+        ]
+    }
 }
 
 /// Where the chain ends, if the catalog still knows.

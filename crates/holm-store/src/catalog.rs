@@ -17,6 +17,7 @@ use crate::error::{StoreError, chain};
 use crate::migrate::{MigrateError, Migrated};
 use crate::session::Session;
 use crate::tx::Tx;
+use crate::wake::Counts;
 use crate::{migrate, wake};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,8 +47,12 @@ pub struct Catalog {
 /// What a listener hears.
 #[derive(Clone, Debug)]
 pub struct Wakes {
-    /// Grows after others, or this process, changed the catalog.
+    /// Grows after others, or this process, changed something of routes, tenants, databases or clusters.
     pub changes: watch::Receiver<u64>,
+    /// Grows after an operation may have become due.
+    pub due: watch::Receiver<u64>,
+    /// Grows after an operation was over, or was spoken to.
+    pub told: watch::Receiver<u64>,
     /// Grows after a node joined, left or said which routes it uses.
     pub nodes: watch::Receiver<u64>,
 }
@@ -140,9 +145,20 @@ impl Catalog {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn wakes(&self) -> Wakes {
-        let ((wakes, changes), (news, nodes)) = (watch::channel(0), watch::channel(0));
-        tokio::spawn(wake::listen(self.config.clone(), wakes, news));
-        Wakes { changes, nodes }
+        let counts = Counts {
+            changes: watch::Sender::new(0),
+            due: watch::Sender::new(0),
+            told: watch::Sender::new(0),
+            nodes: watch::Sender::new(0),
+        };
+        let wakes = Wakes {
+            changes: counts.changes.subscribe(),
+            due: counts.due.subscribe(),
+            told: counts.told.subscribe(),
+            nodes: counts.nodes.subscribe(),
+        };
+        tokio::spawn(wake::listen(self.config.clone(), counts));
+        wakes
     }
 
     /// The newest count of nodes that joined which this process has heard of: what [`node::Nodes`](crate::node::Nodes) with

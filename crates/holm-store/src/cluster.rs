@@ -161,7 +161,7 @@ WHERE id = $1";
 const SET_TROUBLE: &str = "\
 UPDATE cluster
 SET trouble = $2
-WHERE id = $1 AND trouble IS DISTINCT FROM $2";
+WHERE id = $1 AND state IN ('filling', 'open') AND trouble IS DISTINCT FROM $2";
 
 /// Every statement of this module.
 pub const STATEMENTS: &[&str] = &[LIST, BY_NAME, BY_ID, ON_SERVER, CLASH, LOCK_SERVER, ENVIRONMENT, INSERT, SET_ACCESS, SET_TROUBLE];
@@ -249,7 +249,8 @@ fn numbers(access: &Access) -> Result<(i32, i32, i32), StoreError> {
     Ok((access.address.port.into(), fits(access.server_version)?, fits(access.connections_max)?))
 }
 
-/// Notes what is wrong with a cluster, or that nothing is any more. Returns whether that is news.
+/// Notes what is wrong with a cluster, or that nothing is any more. Returns whether that is news; where no pool is kept any
+/// more nobody would take it back, so that it is not noted.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -178,12 +178,15 @@ macro_rules! select {
 }
 
 /// The environment comes from the cluster, so nobody can give a wrong one.
+/// The locks keep the cluster from being drained and the template from being retired between here and the commit: whoever
+/// gives up what was planned must not miss this. In the order in which draining takes them.
 const PLAN: &str = "\
 INSERT INTO database (id, cluster_id, environment_id, template_id, name, state, sealed_logins)
 SELECT $1, t.cluster_id, c.environment_id, t.id, $3, 'planned', $4
 FROM template t
 JOIN cluster c ON c.id = t.cluster_id
-WHERE t.id = $2 AND t.state = 'ready'";
+WHERE t.id = $2 AND t.state = 'ready'
+FOR SHARE OF c, t";
 const ADOPT: &str = "\
 INSERT INTO database (id, cluster_id, environment_id, name, state, sealed_logins, ready_at, adopted)
 SELECT $1, c.id, c.environment_id, c.adopted_database, 'claimed', $3, now(), true

@@ -25,6 +25,7 @@ pub mod operation;
 pub mod page;
 pub mod place;
 pub mod principal;
+pub mod pulse;
 pub mod route;
 pub mod schedule;
 pub mod sealed;

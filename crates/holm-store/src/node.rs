@@ -98,6 +98,8 @@ SELECT $1, $2, $3, $4, $5 FROM clock";
 const SEEN: &str = "UPDATE node SET seen_at = now(), route_version = greatest(route_version, $2) WHERE id = $1";
 const TELL: &str = "SELECT pg_notify($1, '')";
 const LEAVE: &str = "DELETE FROM node WHERE id = $1";
+/// As silent as one that is not waited for; never less than it was.
+const FALL_SILENT: &str = "UPDATE node SET seen_at = least(seen_at, now() - $2::bigint * interval '1 millisecond') WHERE id = $1";
 const LIST: &str = "\
 SELECT c.membership, n.id, n.name, n.role, n.holm_version, n.route_version, n.started_at,
     (extract(epoch FROM greatest(now() - n.seen_at, interval '0')) * 1000)::bigint AS silent_ms
@@ -115,7 +117,7 @@ RETURNING n.name";
 const GIVE_UP: &str = "DELETE FROM node WHERE name = $1 AND seen_at < now() - $2::bigint * interval '1 millisecond' RETURNING id";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[JOIN, SEEN, TELL, LEAVE, LIST, FORGET, GIVE_UP];
+pub const STATEMENTS: &[&str] = &[JOIN, SEEN, TELL, LEAVE, FALL_SILENT, LIST, FORGET, GIVE_UP];
 
 /// Joins; load the routes only after it.
 ///
@@ -166,6 +168,21 @@ pub async fn acknowledge(catalog: &Catalog, id: NodeId, uses: RouteVersion) -> R
 pub async fn leave(catalog: &Catalog, id: NodeId) -> Result<(), StoreError> {
     let mut session = catalog.session().await?;
     session.execute(LEAVE, &[&id.as_uuid()]).await?;
+    session.execute(TELL, &[&NODES]).await.map(drop)
+}
+
+/// Leaves as one that keeps routes on its disk: it carries nothing any more, and may again without asking anybody. From now
+/// on it counts as not heard of for `silent`.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe.
+pub async fn fall_silent(catalog: &Catalog, id: NodeId, silent: Duration) -> Result<(), StoreError> {
+    let millis = i64::try_from(silent.as_millis()).map_err(|error| StoreError::Fault(error.into()))?;
+    let mut session = catalog.session().await?;
+    session.execute(FALL_SILENT, &[&id.as_uuid(), &millis]).await?;
     session.execute(TELL, &[&NODES]).await.map(drop)
 }
 

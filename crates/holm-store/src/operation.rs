@@ -215,7 +215,7 @@ pub async fn request(tx: &mut Tx, new: &NewOperation) -> Result<Requested, Store
         return Err(StoreError::Conflict("another operation took the subject at the same moment".into()));
     }
     journal::insert(tx, new.id, 0, std::slice::from_ref(&new.first)).await?;
-    tx.wake();
+    tx.wake_runners();
     Ok(Requested::Done)
 }
 

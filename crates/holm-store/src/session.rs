@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::Object;
+use futures_util::future::{try_join, try_join_all, try_join3};
 use tokio::time::timeout;
 use tokio_postgres::Row;
 use tokio_postgres::error::Severity;
@@ -17,6 +18,9 @@ pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// Parameters of a statement.
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A statement with its parameters.
+pub(crate) type Statement<'a> = (&'static str, Params<'a>);
 
 /// A connection, and whether a statement on it is still unanswered.
 pub(crate) struct Session {
@@ -67,6 +71,37 @@ impl Session {
         self.answered(sql, async |client| client.batch_execute(sql).await).await
     }
 
+    /// `BEGIN` and the transaction's first statement in one round trip.
+    pub(crate) async fn begin_with(&mut self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let both = async |client: &Object| {
+            let prepared = client.prepare_cached(sql).await?;
+            // Polled in this order, which is the order in which they are sent.
+            try_join(client.batch_execute("BEGIN"), client.query(&prepared, params)).await.map(|((), rows)| rows)
+        };
+        self.answered(sql, both).await
+    }
+
+    /// The last statements of a transaction and its commit in one round trip, so that what they lock is free again as soon as
+    /// it can be. After one that fails, the commit is a rollback; none may depend on the answer of another.
+    pub(crate) async fn commit_with(&mut self, last: &[Statement<'_>], commit: &'static str) -> Result<Vec<Vec<Row>>, StoreError> {
+        let all = async |client: &Object| {
+            let prepared = prepared(client, last).await?;
+            let rows = try_join_all(prepared.iter().zip(last).map(|(prepared, (_, params))| client.query(prepared, params)));
+            try_join(rows, client.batch_execute(commit)).await.map(|(rows, ())| rows)
+        };
+        self.answered(commit, all).await
+    }
+
+    /// A whole transaction in one round trip; none of its statements may depend on the answer of another.
+    pub(crate) async fn transaction(&mut self, statements: &[Statement<'_>]) -> Result<Vec<Vec<Row>>, StoreError> {
+        let all = async |client: &Object| {
+            let prepared = prepared(client, statements).await?;
+            let rows = try_join_all(prepared.iter().zip(statements).map(|(prepared, (_, params))| client.query(prepared, params)));
+            try_join3(client.batch_execute("BEGIN"), rows, client.batch_execute("COMMIT")).await.map(|((), rows, ())| rows)
+        };
+        self.answered("a transaction", all).await
+    }
+
     /// Sends `ROLLBACK` without waiting for the answer: a drop cannot wait, and the next statement queues behind it.
     pub(crate) fn roll_back_unawaited(&mut self) {
         use futures_util::FutureExt;
@@ -87,6 +122,14 @@ impl Drop for Session {
             drop(Object::take(client));
         }
     }
+}
+
+async fn prepared(client: &Object, statements: &[Statement<'_>]) -> Result<Vec<tokio_postgres::Statement>, tokio_postgres::Error> {
+    let mut prepared = Vec::with_capacity(statements.len());
+    for (sql, _) in statements {
+        prepared.push(client.prepare_cached(sql).await?);
+    }
+    Ok(prepared)
 }
 
 /// Whether an error is the server's answer, after which it goes on; a FATAL one, or one of the connection, is not.

@@ -5,6 +5,7 @@ mod audit;
 mod claims;
 mod isolation;
 mod keys;
+mod leases;
 mod lists;
 mod migrations;
 mod names;

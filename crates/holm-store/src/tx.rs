@@ -1,8 +1,9 @@
 //! A transaction: what must happen together, and the one place where routes get their version.
 //!
-//! Promises: what was done is told of in the same transaction ([`crate::audit`]); routes that were changed are stamped with one new version as the last act before the commit, so that writers
-//! queue only there, versions have no gaps, and no two writers wait for each other. Dropped without a commit, it is
-//! rolled back. Refuses to commit after a statement failed, which PostgreSQL would silently turn into a rollback.
+//! Promises: what was done is told of in the same transaction ([`crate::audit`]); routes that were changed are stamped with
+//! one new version as the last act before the commit, so that writers queue only there, versions have no gaps, and no two
+//! writers wait for each other. The end of the audit log and the clock are locked for one round trip and the commit itself.
+//! Dropped without a commit, it is rolled back. Refuses to commit after a statement failed, which PostgreSQL would silently turn into a rollback.
 
 use holm_core::audit::NewEntry;
 use holm_core::id::{ClusterId, CredentialId, EnvironmentId, TenantId};
@@ -14,8 +15,8 @@ use crate::audit;
 use crate::catalog::Catalog;
 use crate::error::StoreError;
 use crate::row::column;
-use crate::session::{Params, Session};
-use crate::wake::WAKE;
+use crate::session::{Params, Session, Statement};
+use crate::wake::Told;
 
 /// Advances the clock and stamps what changed. The clock's row is locked here and until the commit, after every other lock.
 pub(crate) const STAMP: &str = "\
@@ -36,7 +37,7 @@ SELECT version, membership
 FROM clock";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[STAMP, WAKE];
+pub const STATEMENTS: &[&str] = &[STAMP];
 
 /// An open transaction. Rows are waited for in the order environment, cluster, template, tenant, database, credential; then
 /// the end of the audit log, then the clock. Who gives out databases waits for none: it skips what is locked.
@@ -44,7 +45,7 @@ pub struct Tx {
     session: Session,
     catalog: Catalog,
     failed: bool,
-    wakes: bool,
+    told: Told,
     environments: Vec<Uuid>,
     clusters: Vec<Uuid>,
     credentials: Vec<Uuid>,
@@ -56,18 +57,31 @@ pub struct Tx {
 impl Tx {
     pub(crate) async fn begin(mut session: Session, catalog: Catalog) -> Result<Self, StoreError> {
         session.control("BEGIN").await?;
-        Ok(Self {
+        Ok(Self::begun(session, catalog))
+    }
+
+    /// Begins with a first statement, in one round trip.
+    pub(crate) async fn begin_with(catalog: &Catalog, sql: &'static str, params: Params<'_>) -> Result<(Self, Vec<Row>), StoreError> {
+        let mut session = catalog.session().await?;
+        let rows = session.begin_with(sql, params).await;
+        // Before the answer is looked at: dropped, it rolls back what may have been begun.
+        let tx = Self::begun(session, catalog.clone());
+        Ok((tx, rows?))
+    }
+
+    fn begun(session: Session, catalog: Catalog) -> Self {
+        Self {
             session,
             catalog,
             failed: false,
-            wakes: false,
+            told: Told::default(),
             environments: Vec::new(),
             clusters: Vec::new(),
             credentials: Vec::new(),
             tenants: Vec::new(),
             entries: Vec::new(),
             finished: false,
-        })
+        }
     }
 
     /// Commits. Returns the version that its change of routes has, or `None` if it changed none.
@@ -82,20 +96,27 @@ impl Tx {
             return Err(StoreError::Fault("a commit after a statement that failed".into()));
         }
         let entries = std::mem::take(&mut self.entries);
-        if !entries.is_empty() {
-            audit::append(&mut self, &entries).await?;
+        let entries = (!entries.is_empty()).then(|| audit::Columns::of(&entries));
+        let stamps = self.changes_routes();
+        self.told.changed |= stamps;
+        let chain = entries.as_ref().map(audit::Columns::params);
+        let ids: Params<'_> = &[&self.environments, &self.clusters, &self.credentials, &self.tenants];
+        let mut last: Vec<Statement<'_>> = chain.iter().map(|params| (audit::APPEND, params.as_slice())).collect();
+        if stamps {
+            last.push((STAMP, ids));
         }
-        let version = if self.changes_routes() { Some(self.stamp().await?) } else { None };
-        if self.wakes || version.is_some() {
-            self.execute(WAKE, &[]).await?;
-        }
-        let committed = self.session.control("COMMIT").await;
+        let committed = self.session.commit_with(&last, self.told.commit()).await;
         self.finished = committed.is_ok();
-        committed.map_err(|error| match error {
+        let rows = committed.map_err(|error| match error {
             StoreError::Unavailable(source) => StoreError::CommitUnknown(source),
             definite => definite,
         })?;
-        Ok(version)
+        if !stamps {
+            return Ok(None);
+        }
+        let row = rows.last().and_then(|rows| rows.first()).ok_or_else(|| StoreError::Fault("the clock of the routes is gone".into()))?;
+        self.catalog.saw_membership(column::count_big(row, "membership")?);
+        column::route_version(row, "version").map(Some)
     }
 
     /// Rolls back and waits for it; dropping does the same without waiting.
@@ -113,7 +134,23 @@ impl Tx {
 
     /// Wakes every process that listens, once this is committed, although no route changes.
     pub const fn wake(&mut self) {
-        self.wakes = true;
+        self.told.changed = true;
+    }
+
+    /// Wakes those who carry operations out.
+    pub(crate) const fn wake_runners(&mut self) {
+        self.told.due = true;
+    }
+
+    /// Wakes those who watch operations.
+    pub(crate) const fn wake_watchers(&mut self) {
+        self.told.told = true;
+    }
+
+    /// Whether something of routes, tenants, databases or clusters is changed, so that its commit wakes whoever looks after
+    /// them.
+    pub const fn changes(&self) -> bool {
+        self.told.changed || self.changes_routes()
     }
 
     pub(crate) fn queue(&mut self, entry: NewEntry) {
@@ -122,13 +159,6 @@ impl Tx {
 
     const fn changes_routes(&self) -> bool {
         !(self.environments.is_empty() && self.clusters.is_empty() && self.credentials.is_empty() && self.tenants.is_empty())
-    }
-
-    async fn stamp(&mut self) -> Result<RouteVersion, StoreError> {
-        let answer = self.session.query_one(STAMP, &[&self.environments, &self.clusters, &self.credentials, &self.tenants]).await;
-        let row = self.noted(answer)?;
-        self.catalog.saw_membership(column::count_big(&row, "membership")?);
-        column::route_version(&row, "version")
     }
 
     pub(crate) fn changed_environment(&mut self, id: EnvironmentId) {

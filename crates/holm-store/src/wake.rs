@@ -14,41 +14,101 @@ use tokio_postgres::{AsyncMessage, Config, NoTls};
 
 use crate::session::ANSWER_TIMEOUT;
 
-/// Sent with a commit; the payload is empty, so PostgreSQL folds several into one.
-pub(crate) const WAKE: &str = "SELECT pg_notify('holm_wake', '')";
+/// Besides `holm_wake`, which says that something of routes, tenants, databases or clusters changed: an operation may be due.
+/// Apart, so that not everybody looks around for each. No channel has a payload: PostgreSQL folds what is said twice.
+const DUE: &str = "holm_due";
+/// An operation is over or was spoken to: for those who watch one.
+const TOLD: &str = "holm_told";
 /// The channel on which nodes say that something about one of them is new; apart, since only who waits for a node wants it.
 pub(crate) const NODES: &str = "holm_node";
-const LISTEN: &str = "LISTEN holm_wake; LISTEN holm_node";
+const LISTEN: &str = "LISTEN holm_wake; LISTEN holm_due; LISTEN holm_told; LISTEN holm_node";
+
+/// What a transaction tells the others with its commit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    /// Something of routes, tenants, databases or clusters changed.
+    pub(crate) changed: bool,
+    /// An operation may be due.
+    pub(crate) due: bool,
+    /// An operation is over, or was spoken to.
+    pub(crate) told: bool,
+}
+
+impl Told {
+    /// The words and the commit, as one message.
+    pub(crate) const fn commit(self) -> &'static str {
+        match (self.changed, self.due, self.told) {
+            (false, false, false) => "COMMIT",
+            (true, false, false) => "NOTIFY holm_wake; COMMIT",
+            (false, true, false) => "NOTIFY holm_due; COMMIT",
+            (true, true, false) => "NOTIFY holm_wake; NOTIFY holm_due; COMMIT",
+            (false, false, true) => "NOTIFY holm_told; COMMIT",
+            (true, false, true) => "NOTIFY holm_wake; NOTIFY holm_told; COMMIT",
+            (false, true, true) => "NOTIFY holm_due; NOTIFY holm_told; COMMIT",
+            (true, true, true) => "NOTIFY holm_wake; NOTIFY holm_due; NOTIFY holm_told; COMMIT",
+        }
+    }
+}
+
+/// What was heard is counted here.
+#[derive(Clone)]
+pub(crate) struct Counts {
+    pub(crate) changes: watch::Sender<u64>,
+    pub(crate) due: watch::Sender<u64>,
+    pub(crate) told: watch::Sender<u64>,
+    pub(crate) nodes: watch::Sender<u64>,
+}
+
+impl Counts {
+    fn all(&self) {
+        for count in [&self.changes, &self.due, &self.told, &self.nodes] {
+            grow(count);
+        }
+    }
+
+    fn one(&self, channel: &str) {
+        grow(match channel {
+            DUE => &self.due,
+            TOLD => &self.told,
+            NODES => &self.nodes,
+            _ => &self.changes,
+        });
+    }
+}
+
+fn grow(count: &watch::Sender<u64>) {
+    count.send_modify(|count| *count = count.wrapping_add(1));
+}
 
 /// Long enough not to storm a server that is starting, short enough that nobody notices once it is up.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 const BACKOFF_MIN: Duration = Duration::from_millis(20);
 
-/// One empty statement that often costs nothing that can be measured.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+/// What is said meanwhile on a connection that only seems to live is found by whoever looks now and then.
+const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Listens until nobody holds a receiver any more.
-pub(crate) async fn listen(config: Config, wakes: watch::Sender<u64>, nodes: watch::Sender<u64>) {
+pub(crate) async fn listen(config: Config, counts: Counts) {
     let mut backoff = BACKOFF_MIN;
     loop {
         tokio::select! {
             // Safe to drop: only a watch is read.
-            () = wakes.closed() => return,
+            () = counts.changes.closed() => return,
             // Safe to drop: the connection closes with it, and nothing was promised on it.
-            listened = listen_once(&config, &wakes, &nodes) => {
+            listened = listen_once(&config, &counts) => {
                 backoff = if listened { BACKOFF_MIN } else { (backoff * 2).min(BACKOFF_MAX) };
             }
         }
         tokio::select! {
             // Both safe to drop: a watch and a timer.
-            () = wakes.closed() => return,
+            () = counts.changes.closed() => return,
             () = sleep(jittered(backoff)) => {}
         }
     }
 }
 
 /// Listens until the connection ends; returns whether it ever listened.
-async fn listen_once(config: &Config, wakes: &watch::Sender<u64>, nodes: &watch::Sender<u64>) -> bool {
+async fn listen_once(config: &Config, counts: &Counts) -> bool {
     let connected = timeout(ANSWER_TIMEOUT, config.connect(NoTls)).await;
     let (client, mut connection) = match connected {
         Ok(Ok(both)) => both,
@@ -58,12 +118,10 @@ async fn listen_once(config: &Config, wakes: &watch::Sender<u64>, nodes: &watch:
         }
         Err(_) => return false,
     };
-    let wake = || wakes.send_modify(|count| *count += 1);
-    let before = *wakes.borrow();
+    let before = *counts.changes.borrow();
     let speak = async {
         timeout(ANSWER_TIMEOUT, client.batch_execute(LISTEN)).await.ok()?.ok()?;
-        wake();
-        nodes.send_modify(|count| *count += 1);
+        counts.all();
         loop {
             sleep(HEARTBEAT).await;
             // A peer that only acknowledges what it is sent looks alive to TCP.
@@ -75,10 +133,8 @@ async fn listen_once(config: &Config, wakes: &watch::Sender<u64>, nodes: &watch:
     let hear = async {
         let mut messages = poll_fn(|context| connection.poll_message(context));
         while let Some(Ok(message)) = messages.next().await {
-            match message {
-                AsyncMessage::Notification(said) if said.channel() == NODES => nodes.send_modify(|count| *count += 1),
-                AsyncMessage::Notification(_) => wake(),
-                _ => {}
+            if let AsyncMessage::Notification(said) = message {
+                counts.one(said.channel());
             }
         }
     };
@@ -87,7 +143,7 @@ async fn listen_once(config: &Config, wakes: &watch::Sender<u64>, nodes: &watch:
         _ = speak => {}
         () = hear => {}
     }
-    let listened = *wakes.borrow() > before;
+    let listened = *counts.changes.borrow() != before;
     if listened {
         tracing::warn!("the connection that listens to the catalog was lost; connecting again");
     }

@@ -19,7 +19,11 @@ use crate::tenant;
 use crate::tx::Tx;
 
 const STATE: &str = "SELECT state FROM cluster WHERE id = $1 FOR UPDATE";
-const SET_STATE: &str = "UPDATE cluster SET state = $2 WHERE id = $1";
+/// What the pool's trouble was means nothing once none is kept.
+const SET_STATE: &str = "\
+UPDATE cluster
+SET state = $2, trouble = CASE WHEN $2 IN ('filling', 'open') THEN trouble END
+WHERE id = $1";
 const REMOVE: &str = "\
 UPDATE cluster
 SET state = 'removed', removed_at = now(), sealed_admin_password = '\\x00', trouble = NULL

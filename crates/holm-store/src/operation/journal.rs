@@ -3,6 +3,8 @@
 //! Promises: a row is added together with what it says about the operation, or not at all; with a lease that is over, or
 //! after a row that the writer has not seen, nothing is written. Refuses to make digests: rows come with theirs.
 
+use std::time::Duration;
+
 use holm_core::error::Problem;
 use holm_core::id::OperationId;
 use holm_core::operation::OperationState;
@@ -10,6 +12,7 @@ use holm_core::operation::journal::{Digest, Row};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::claim::millis;
 use crate::catalog::Catalog;
 use crate::error::StoreError;
 use crate::page::Page;
@@ -32,8 +35,13 @@ pub struct NewRow {
 /// Who writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writer {
-    /// The runner that has the lease of this epoch.
-    Runner(u64),
+    /// The runner that has the lease of this epoch; its rows are a sign of life, and renew it.
+    Runner {
+        /// The epoch.
+        epoch: u64,
+        /// For how long.
+        lease: Duration,
+    },
     /// A person.
     Person,
 }
@@ -65,35 +73,49 @@ pub enum Appended {
     Refused,
 }
 
-/// A person's word leaves the lease where it is; a runner keeps it while `$10` is null and the operation is not over.
-const ADVANCE: &str = "\
-UPDATE operation
-SET last_seq = $4,
-    head = $5,
-    state = $6,
-    step = $7,
-    step_name = $8,
-    problem = $9,
-    next_run_at = coalesce($10, next_run_at),
-    alerted = $11,
-    progress = CASE WHEN step = $7 THEN progress END,
-    finished_at = CASE WHEN $6 IN ('succeeded', 'undone', 'abandoned') THEN clock_timestamp() END,
-    lease_owner = CASE WHEN ($10::timestamptz IS NULL OR $2::bigint IS NULL) AND $6 NOT IN ('succeeded', 'undone', 'abandoned') THEN lease_owner END,
-    lease_until = CASE WHEN ($10::timestamptz IS NULL OR $2::bigint IS NULL) AND $6 NOT IN ('succeeded', 'undone', 'abandoned') THEN lease_until END
-WHERE id = $1 AND last_seq = $3 AND finished_at IS NULL AND (state <> 'broken' OR $6 = 'abandoned')
-    AND ($2::bigint IS NULL OR (lease_epoch = $2 AND lease_owner IS NOT NULL))";
+/// The rows and what they say about the operation, in one statement: both or neither. A person's word leaves the lease where
+/// it is; a runner keeps and renews it while `$10` is null and the operation is not over. Then nobody needs to keep away from its
+/// subjects any more, and the parent that may be waiting is due.
+const APPEND: &str = "\
+WITH advanced AS (
+    UPDATE operation
+    SET last_seq = $4,
+        head = $5,
+        state = $6,
+        step = $7,
+        step_name = $8,
+        problem = $9,
+        next_run_at = coalesce($10, next_run_at),
+        alerted = $11,
+        progress = CASE WHEN step = $7 THEN progress END,
+        finished_at = CASE WHEN $6 IN ('succeeded', 'undone', 'abandoned') THEN clock_timestamp() END,
+        lease_owner = CASE WHEN ($10::timestamptz IS NULL OR $2::bigint IS NULL) AND $6 NOT IN ('succeeded', 'undone', 'abandoned') THEN lease_owner END,
+        lease_until = CASE WHEN ($10::timestamptz IS NULL OR $2::bigint IS NULL) AND $6 NOT IN ('succeeded', 'undone', 'abandoned')
+            THEN coalesce(clock_timestamp() + $16::bigint * interval '1 millisecond', lease_until) END
+    WHERE id = $1 AND last_seq = $3 AND finished_at IS NULL AND (state <> 'broken' OR $6 = 'abandoned')
+        AND ($2::bigint IS NULL OR (lease_epoch = $2 AND lease_owner IS NOT NULL))
+    RETURNING id, parent_id, finished_at
+), written AS (
+    INSERT INTO operation_event (operation_id, seq, epoch, at, event, digest)
+    SELECT a.id, r.seq, coalesce($2, 0), r.at, r.event::json, r.digest
+    FROM advanced a, unnest($12::bigint[], $13::timestamptz[], $14::text[], $15::bytea[]) AS r (seq, at, event, digest)
+), released AS (
+    UPDATE operation_subject s
+    SET held = false
+    FROM advanced a
+    WHERE a.finished_at IS NOT NULL AND s.operation_id = a.id AND s.held
+), woken AS (
+    UPDATE operation p
+    SET next_run_at = now()
+    FROM advanced a
+    WHERE a.finished_at IS NOT NULL AND p.id = a.parent_id AND p.finished_at IS NULL
+)
+SELECT parent_id IS NOT NULL AS has_parent
+FROM advanced";
 const INSERT: &str = "\
 INSERT INTO operation_event (operation_id, seq, epoch, at, event, digest)
 SELECT $1, r.seq, $2, r.at, r.event::json, r.digest
 FROM unnest($3::bigint[], $4::timestamptz[], $5::text[], $6::bytea[]) AS r (seq, at, event, digest)";
-/// What nobody needs to keep away from any more, and the parent that may be waiting.
-const FINISH: &str = "\
-WITH released AS (
-    UPDATE operation_subject SET held = false WHERE operation_id = $1 AND held
-)
-UPDATE operation
-SET next_run_at = now()
-WHERE id = (SELECT parent_id FROM operation WHERE id = $1) AND finished_at IS NULL";
 const HOLD: &str = "\
 SELECT lease_epoch = $2 AND lease_owner IS NOT NULL AND finished_at IS NULL AS mine, last_seq
 FROM operation
@@ -112,7 +134,7 @@ ORDER BY seq
 LIMIT $3";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[ADVANCE, INSERT, FINISH, HOLD, OF, PAGE];
+pub const STATEMENTS: &[&str] = &[APPEND, INSERT, HOLD, OF, PAGE];
 
 /// What a runner finds when it is about to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,8 +158,25 @@ pub enum Held {
 /// Safe: the transaction is rolled back.
 pub async fn hold(tx: &mut Tx, id: OperationId, epoch: u64) -> Result<Held, StoreError> {
     let epoch = i64::try_from(epoch).corrupt("lease_epoch")?;
-    let Some(row) = tx.query_opt(HOLD, &[&id.as_uuid(), &epoch]).await? else { return Ok(Held::Lost) };
-    if column::get::<bool>(&row, "mine")? { Ok(Held::Mine { last_seq: column::count_big(&row, "last_seq")? }) } else { Ok(Held::Lost) }
+    held(tx.query_opt(HOLD, &[&id.as_uuid(), &epoch]).await?.as_ref())
+}
+
+/// Begins a transaction that does an operation's work, and locks the operation for it, in one round trip.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn begin_held(catalog: &Catalog, id: OperationId, epoch: u64) -> Result<(Tx, Held), StoreError> {
+    let epoch = i64::try_from(epoch).corrupt("lease_epoch")?;
+    let (tx, rows) = Tx::begin_with(catalog, HOLD, &[&id.as_uuid(), &epoch]).await?;
+    Ok((tx, held(rows.first())?))
+}
+
+fn held(row: Option<&tokio_postgres::Row>) -> Result<Held, StoreError> {
+    let Some(row) = row else { return Ok(Held::Lost) };
+    if column::get::<bool>(row, "mine")? { Ok(Held::Mine { last_seq: column::count_big(row, "last_seq")? }) } else { Ok(Held::Lost) }
 }
 
 /// Adds rows, which follow each other, and what they say about the operation.
@@ -152,13 +191,14 @@ pub async fn hold(tx: &mut Tx, id: OperationId, epoch: u64) -> Result<Held, Stor
 /// Without a row.
 pub async fn append(tx: &mut Tx, id: OperationId, writer: Writer, rows: &[NewRow], summary: &Summary) -> Result<Appended, StoreError> {
     let (first, last) = (rows.first().expect("at least one row"), rows.last().expect("at least one row"));
-    let epoch = match writer {
-        Writer::Runner(epoch) => Some(i64::try_from(epoch).corrupt("lease_epoch")?),
-        Writer::Person => None,
+    let (epoch, lease) = match writer {
+        Writer::Runner { epoch, lease } => (Some(i64::try_from(epoch).corrupt("lease_epoch")?), Some(millis(lease))),
+        Writer::Person => (None, None),
     };
+    let Columns { seqs, at, texts, digests } = Columns::of(rows)?;
     let advanced = tx
-        .execute(
-            ADVANCE,
+        .query_opt(
+            APPEND,
             &[
                 &id.as_uuid(),
                 &epoch,
@@ -171,27 +211,46 @@ pub async fn append(tx: &mut Tx, id: OperationId, writer: Writer, rows: &[NewRow
                 &summary.problem.as_ref().map(row::problem),
                 &summary.run_at,
                 &summary.alerted,
+                &seqs,
+                &at,
+                &texts,
+                &digests,
+                &lease,
             ],
         )
         .await?;
-    if advanced == 0 {
-        return Ok(Appended::Refused);
+    let Some(advanced) = advanced else { return Ok(Appended::Refused) };
+    let is_over = summary.state.is_over();
+    if writer == Writer::Person || (is_over && column::get(&advanced, "has_parent")?) {
+        tx.wake_runners();
     }
-    insert(tx, id, epoch.unwrap_or(0), rows).await?;
-    if summary.state.is_over() {
-        tx.execute(FINISH, &[&id.as_uuid()]).await?;
-    }
-    if summary.state.is_over() || writer == Writer::Person {
-        tx.wake();
+    if writer == Writer::Person || is_over {
+        tx.wake_watchers();
     }
     Ok(Appended::Done)
 }
 
+/// Rows as statements take them.
+struct Columns<'a> {
+    seqs: Vec<i64>,
+    at: Vec<Timestamp>,
+    texts: Vec<&'a str>,
+    digests: Vec<&'a [u8]>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(rows: &'a [NewRow]) -> Result<Self, StoreError> {
+        Ok(Self {
+            seqs: rows.iter().map(|row| number(row.seq)).collect::<Result<_, _>>()?,
+            at: rows.iter().map(|row| row.at).collect(),
+            texts: rows.iter().map(|row| row.text.as_str()).collect(),
+            digests: rows.iter().map(|row| row.digest.as_slice()).collect(),
+        })
+    }
+}
+
 pub(super) async fn insert(tx: &mut Tx, id: OperationId, epoch: i64, rows: &[NewRow]) -> Result<(), StoreError> {
-    let seqs = rows.iter().map(|row| number(row.seq)).collect::<Result<Vec<_>, _>>()?;
-    let at: Vec<Timestamp> = rows.iter().map(|row| row.at).collect();
-    let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-    let digests: Vec<&[u8]> = rows.iter().map(|row| row.digest.as_slice()).collect();
+    let Columns { seqs, at, texts, digests } = Columns::of(rows)?;
     tx.execute(INSERT, &[&id.as_uuid(), &epoch, &seqs, &at, &texts, &digests]).await.map(drop)
 }
 

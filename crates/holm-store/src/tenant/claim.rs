@@ -144,16 +144,37 @@ async fn why_not(tx: &mut Tx, new: &NewTenant) -> Result<Claim, StoreError> {
     Ok(alias.map_or(Claim::SlugTaken, |alias| Claim::SlugReserved(Box::new(alias))))
 }
 
-/// Takes the name for a database that somebody brought; it is in use after [`super::mark_serving`]. Returns `false` if a
-/// living tenant has that name.
+/// What became of taking a name with [`adopt`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Named {
+    /// It is the tenant's.
+    Done,
+    /// A living tenant of the environment has it; nothing was changed.
+    Taken,
+    /// Another tenant had it until lately, and it is kept for it; nothing was changed.
+    Reserved(Box<Alias>),
+}
+
+/// Takes the name for a database that somebody brought; it is in use after [`super::mark_serving`].
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
-pub async fn adopt(tx: &mut Tx, id: TenantId, slug: &TenantSlug, database: DatabaseId) -> Result<bool, StoreError> {
-    Ok(tx.execute(ADOPT, &[&id.as_uuid(), &slug.as_str(), &database.as_uuid()]).await? > 0)
+pub async fn adopt(
+    tx: &mut Tx,
+    id: TenantId,
+    environment: EnvironmentId,
+    slug: &TenantSlug,
+    database: DatabaseId,
+) -> Result<Named, StoreError> {
+    if let Some(alias) = name::alias_within(tx, environment, slug).await? {
+        return Ok(Named::Reserved(Box::new(alias)));
+    }
+    let taken = tx.execute(ADOPT, &[&id.as_uuid(), &slug.as_str(), &database.as_uuid()]).await? == 0;
+    Ok(if taken { Named::Taken } else { Named::Done })
 }
 
 /// Gives ready members of a cluster to the tenants that have waited longest, at most 100 at a time; returns which.

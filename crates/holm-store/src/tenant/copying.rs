@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use holm_core::cluster::state::ClusterState;
 use holm_core::id::{ClusterId, DatabaseId, EnvironmentId, OperationId, TenantId};
 use holm_core::parameter::TenantParameter;
 use holm_core::role::DatabaseName;
@@ -61,10 +62,21 @@ pub enum Planned {
     Taken,
     /// The name is kept for another tenant.
     Reserved(Box<Alias>),
+    /// No tenant is placed on that cluster any more.
+    ClusterClosed(ClusterState),
 }
 
 const UNDER_WAY: &str = "SELECT database_id FROM tenant WHERE state = 'creating' AND made_by IS NOT NULL AND database_id IS NOT NULL";
+/// An operation that ends by itself leaves none; a person who abandons one leaves what it was making.
+const LEFT_BEHIND: &str = "\
+SELECT t.id, t.made_by, t.environment_id
+FROM tenant t
+WHERE t.state = 'creating' AND t.made_by IS NOT NULL
+    AND NOT EXISTS (SELECT FROM operation o WHERE o.id = t.made_by AND o.finished_at IS NULL)
+ORDER BY t.id";
 const IS_THERE: &str = "SELECT 1 FROM tenant WHERE id = $1";
+/// Whoever drains it waits for this, and then finds the tenant there.
+const CLUSTER: &str = "SELECT state FROM cluster WHERE id = $1 FOR SHARE";
 const PLAN_DATABASE: &str = "\
 INSERT INTO database (id, cluster_id, environment_id, template_id, name, state, sealed_logins, ready_at)
 VALUES ($1, $2, $3, $4, $5, 'claimed', $6, now())";
@@ -74,7 +86,7 @@ VALUES ($1, $2, $3, $4, 'creating', false, 1, $5, now() + $6::bigint * interval 
 const MADE: &str = "UPDATE tenant SET seeded = true, made_by = NULL, updated_at = now() WHERE id = $1 AND state = 'creating'";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[UNDER_WAY, IS_THERE, PLAN_DATABASE, PLAN_TENANT, MADE];
+pub const STATEMENTS: &[&str] = &[UNDER_WAY, LEFT_BEHIND, IS_THERE, CLUSTER, PLAN_DATABASE, PLAN_TENANT, MADE];
 
 /// The databases that are being made for a tenant; they may or may not exist, whole or not.
 ///
@@ -88,7 +100,36 @@ pub async fn under_way(catalog: &Catalog) -> Result<Vec<DatabaseId>, StoreError>
     rows.iter().map(|row| column::uuid(row, "database_id").map(DatabaseId::from_uuid)).collect()
 }
 
-/// Takes the name, and records the database that is going to be made.
+/// A tenant that nobody makes any more, and that is not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeftBehind {
+    /// Its identity.
+    pub id: TenantId,
+    /// What was making it.
+    pub made_by: OperationId,
+    /// Its environment.
+    pub environment: EnvironmentId,
+}
+
+/// Tenants that nobody makes any more.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn left_behind(catalog: &Catalog) -> Result<Vec<LeftBehind>, StoreError> {
+    let read = |row| {
+        Ok(LeftBehind {
+            id: TenantId::from_uuid(column::uuid(row, "id")?),
+            made_by: OperationId::from_uuid(column::uuid(row, "made_by")?),
+            environment: EnvironmentId::from_uuid(column::uuid(row, "environment_id")?),
+        })
+    };
+    catalog.session().await?.query(LEFT_BEHIND, &[]).await?.iter().map(read).collect()
+}
+
+/// Takes the name, and records the database that is going to be made, on a cluster that is open.
 ///
 /// # Errors
 /// [`StoreError`]; of two that take one name at the same moment the later gets [`StoreError::Conflict`].
@@ -98,6 +139,11 @@ pub async fn under_way(catalog: &Catalog) -> Result<Vec<DatabaseId>, StoreError>
 pub async fn plan(tx: &mut Tx, new: &NewCopy) -> Result<Planned, StoreError> {
     if tx.query_opt(IS_THERE, &[&new.id.as_uuid()]).await?.is_some() {
         return Ok(Planned::Before);
+    }
+    let cluster = tx.query_opt(CLUSTER, &[&new.cluster.as_uuid()]).await?;
+    let state = cluster.map_or(Ok(ClusterState::Removed), |row| column::parsed(&row, "state"))?;
+    if state != ClusterState::Open {
+        return Ok(Planned::ClusterClosed(state));
     }
     if name::is_taken(tx, new.environment, &new.slug, new.id).await? {
         return Ok(Planned::Taken);

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 use super::world::World;
 use crate::{
     approval, audit, backup, break_glass, cluster, credential, data_key, database, environment, grant, idempotency, mail, master_key,
-    migrate, node, operation, place, principal, route, schedule, sealed_directly, standing, template, tenant, token, tx, webhook,
+    migrate, node, operation, place, principal, pulse, route, schedule, sealed_directly, standing, template, tenant, token, tx, webhook,
 };
 
 /// One line for each file that has statements; the second test counts them.
@@ -36,6 +36,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("operation::journal", operation::journal::STATEMENTS),
     ("place", place::STATEMENTS),
     ("principal", principal::STATEMENTS),
+    ("pulse", pulse::STATEMENTS),
     ("route", route::STATEMENTS),
     ("schedule", schedule::STATEMENTS),
     ("sealed_directly", sealed_directly::STATEMENTS),
@@ -169,6 +170,43 @@ async fn the_hot_statements_read_no_table_of_tenants_or_credentials_from_end_to_
             }
             let scan = format!("Seq Scan on {table}");
             assert!(!lines.iter().any(|line| line.trim_start_matches([' ', '-', '>']).starts_with(&scan)), "{name}\n{whole}");
+        }
+        assert!(whole.contains(index), "{name} does not use {index}\n{whole}");
+    }
+}
+
+/// 20,000 operations that wait for the end of a grace period, and 5,000 that are due, of which four are under way.
+const QUEUED: &str = "\
+INSERT INTO operation (id, kind, kind_version, cluster_id, subject, requested_by, state, steps, step, last_seq, head, next_run_at,
+    lease_owner, lease_until, lease_epoch)
+SELECT md5('op' || i)::uuid, 'tenant.delete', 1, md5('clu1')::uuid, 'tenant', '{}', 'active', 6, 0, 1, decode(repeat('00', 32), 'hex'),
+    CASE WHEN i <= 20000 THEN now() + interval '1 day' ELSE now() END,
+    CASE WHEN i > 24996 THEN 'runner' END, CASE WHEN i > 24996 THEN now() + interval '6 s' END, 1
+FROM generate_series(1, 25000) i;
+INSERT INTO operation_event (operation_id, seq, epoch, event, digest)
+SELECT md5('op1')::uuid, i, 1, '{}', decode(repeat('00', 32), 'hex') FROM generate_series(1, 20000) i;
+ANALYZE";
+
+#[tokio::test]
+async fn what_is_due_and_a_page_of_a_journal_are_found_without_reading_everything_that_waits() {
+    let world = World::new().await;
+    let client = world.database.connect().await;
+    client.batch_execute(MANY).await.unwrap();
+    client.batch_execute(QUEUED).await.unwrap();
+    let (known, nil) = ("'{tenant.delete}', '{1}'", "'00000000-0000-0000-0000-000000000000'");
+    let claim = format!("'me', 6000, {known}, '{{4}}', 16");
+    let hot = [
+        ("due", operation::claim::DUE, known.to_owned(), "operation_due on operation"),
+        ("claim", operation::claim::CLAIM, claim, "operation_due on operation"),
+        ("pulse", pulse::PULSE, format!("{nil}, 1, {known}, '{{}}'"), "operation_due on operation"),
+        ("journal: page", operation::journal::PAGE, "md5('op1')::uuid, 10000, 100".to_owned(), "operation_event_pkey on operation_event"),
+    ];
+    for (name, sql, arguments, index) in hot {
+        let lines = plan(&client, sql, &arguments).await;
+        let whole = lines.join("\n");
+        for table in ["operation", "operation_event", "tenant", "tenant_alias", "database"] {
+            let scan = format!("Seq Scan on {table} ");
+            assert!(!lines.iter().any(|line| format!("{line} ").trim_start_matches([' ', '-', '>']).starts_with(&scan)), "{name}\n{whole}");
         }
         assert!(whole.contains(index), "{name} does not use {index}\n{whole}");
     }

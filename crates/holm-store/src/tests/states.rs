@@ -1,13 +1,15 @@
 //! States change by their one transition function; absent, refused and done are three answers.
 
 use holm_core::cluster::ServerAddress;
+use holm_core::cluster::state::ClusterEvent;
 use holm_core::error::ErrorCode;
 use holm_core::id::{DatabaseId, TenantId, TokenId};
 use holm_core::tenant::TenantState;
 use uuid::Uuid;
 
 use super::world::{
-    World, a_problem, claim_now, environment_name, fill, new_environment, new_tenant, new_token, principal, put_environment, serving, slug,
+    World, a_problem, claim_now, environment_name, fill, new_database, new_environment, new_tenant, new_token, principal, put_environment,
+    serving, slug,
 };
 use crate::cluster::Access;
 use crate::database::DatabaseState;
@@ -221,4 +223,43 @@ async fn a_commit_after_a_failed_statement_is_an_error_and_not_a_silent_rollback
     let error = tx.commit().await.unwrap_err();
     assert_eq!(holm_core::error::Problem::from(error).code, ErrorCode::Internal);
     assert_eq!(database::by_id(&world.catalog, new.id).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_planned_while_a_cluster_is_being_drained_is_not_planned() {
+    let (world, place) = World::with("production").await;
+    let mut draining = world.catalog.transaction().await.unwrap();
+    assert_eq!(cluster::life::tell(&mut draining, place.cluster, ClusterEvent::Drain).await.unwrap(), Update::Done);
+    let catalog = world.catalog.clone();
+    let planning = tokio::spawn(async move {
+        let mut tx = catalog.transaction().await.unwrap();
+        let planned = database::plan(&mut tx, &new_database(place.template)).await.unwrap();
+        tx.commit().await.unwrap();
+        planned.is_some()
+    });
+    let looking = world.database.connect().await;
+    holm_testkit::eventually(super::world::LIMIT, "the planner waits", async || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        let waiting: i64 = looking.query_one(sql, &[]).await.unwrap().get(0);
+        (waiting > 0).then_some(())
+    })
+    .await;
+    draining.commit().await.unwrap();
+    assert!(!planning.await.unwrap(), "it would be planned for ever");
+}
+
+#[tokio::test]
+async fn a_cluster_has_no_trouble_with_a_pool_that_is_not_kept_any_more() {
+    let (world, place) = World::with("production").await;
+    for event in [ClusterEvent::Drain, ClusterEvent::Emptied, ClusterEvent::Forget] {
+        let _ = cluster::set_trouble(&world.catalog, place.cluster, Some(&a_problem())).await.unwrap();
+        let mut tx = world.catalog.transaction().await.unwrap();
+        assert_eq!(cluster::life::tell(&mut tx, place.cluster, event).await.unwrap(), Update::Done);
+        tx.commit().await.unwrap();
+        // Of a process that looked at it before.
+        assert!(!cluster::set_trouble(&world.catalog, place.cluster, Some(&a_problem())).await.unwrap());
+        let troubled = "SELECT count(*) FROM cluster WHERE trouble IS NOT NULL";
+        let count: i64 = world.database.connect().await.query_one(troubled, &[]).await.unwrap().get(0);
+        assert_eq!(count, 0, "after {event:?}");
+    }
 }
