@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holm_core::error::{Changed, ErrorCode, Problem};
+use holm_core::id::InstallationId;
 use holm_core::route::RouteVersion;
 use holm_core::secret::Secret;
 use holm_link::Publisher;
 use holm_store::catalog::Catalog;
+use holm_store::pulse::Pulse;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
@@ -27,6 +29,7 @@ use crate::notices::{Counters, Seen};
 use crate::operation::probe::Probe;
 use crate::operation::{lease, runner};
 use crate::programs::Programs;
+use crate::pulse::{self, Looks};
 use crate::reconcile::{self, observe, pool, routes, tenants};
 use crate::schedule::{self, Job};
 use crate::secret::keys::Keys;
@@ -54,6 +57,8 @@ pub struct ControlConfig {
     /// How this process is known to the others on the catalog; `None` for one that carries nothing and waits for nobody's
     /// questions, such as a tool.
     pub node: Option<NodeConfig>,
+    /// Whose catalog it must be, if that is known; another's routes are then not so much as read.
+    pub installation: Option<InstallationId>,
     /// What is done now and then.
     pub jobs: Vec<Job>,
     /// How long an operation stays with a runner that gives no sign of life; the same in all processes of a catalog.
@@ -81,6 +86,7 @@ impl ControlConfig {
             lease: lease::LEASE,
             mail: None,
             node: None,
+            installation: None,
             jobs: schedule::usual(),
             probe: None,
         }
@@ -97,6 +103,12 @@ struct Shared {
     publisher: Publisher,
     /// Grows whenever something may be to do: a commit of this process, or a wake-up from the catalog.
     signal: watch::Sender<u64>,
+    /// Grows whenever an operation may be due.
+    due: watch::Sender<u64>,
+    /// Grows whenever something happened to an operation.
+    told: watch::Sender<u64>,
+    /// What the pulse found last.
+    looked: watch::Sender<Option<Pulse>>,
     /// The version of the table that the data plane was last given.
     published: watch::Sender<RouteVersion>,
     membership: Membership,
@@ -129,11 +141,16 @@ impl Control {
     /// # Cancel safety
     /// Safe.
     pub async fn open(config: ControlConfig) -> Result<Self, Problem> {
-        let ControlConfig { catalog, master_key, publisher, checkpoints, programs, lease, mail, node, jobs, probe } = config;
+        let ControlConfig { catalog, master_key, publisher, checkpoints, programs, lease, mail, node, installation, jobs, probe } = config;
         // Before anything that could write: a wrong key must not seal anything.
         let keys = Keys::open(&catalog, master_key).await?;
+        if installation.is_some_and(|expected| expected != keys.installation()) {
+            return Err(another_installation());
+        }
+        routes::refuse_behind(&catalog, publisher.table().version()).await?;
         let published = watch::Sender::new(publisher.table().version());
         let (signal, creations) = (watch::Sender::new(0), Semaphore::new(CREATIONS_MAX));
+        let (due, told, looked) = (watch::Sender::new(0), watch::Sender::new(0), watch::Sender::new(None));
         let runner = format!("{}-{:08x}", std::process::id(), u32::from_ne_bytes(random::bytes()));
         let (denials, tasks) = (Denials::default(), Tasks::default());
         let poster = Poster::default();
@@ -143,6 +160,9 @@ impl Control {
             keys,
             publisher,
             signal,
+            due,
+            told,
+            looked,
             published,
             membership,
             node_news,
@@ -184,7 +204,7 @@ impl Control {
         tasks.spawn("mails", mail::run(self.clone()));
         tasks.spawn("operations", runner::run(self.clone()));
         tasks.spawn("acknowledge", node::acknowledge(self.clone()));
-        tasks.spawn("beat", node::beat(self.clone()));
+        tasks.spawn("pulse", pulse::run(self.clone()));
         tasks.spawn("jobs", schedule::run(self.clone(), self.0.jobs.clone()));
         tasks.spawn("schedule", reconcile::schedule::run(self.clone()));
     }
@@ -212,6 +232,11 @@ impl Control {
     /// When the master key became current, as last seen; its age is a metric (R59).
     pub fn master_key_rotated_at(&self) -> Timestamp {
         self.0.keys.rotated_at()
+    }
+
+    /// For how long the catalog was not heard of, to within a beat of the pulse; of a process that is a node.
+    pub fn unheard(&self) -> Duration {
+        self.0.membership.unheard()
     }
 
     pub(crate) fn keys(&self) -> &Keys {
@@ -278,14 +303,48 @@ impl Control {
         &self.0.tasks
     }
 
-    /// Says that something may be to do.
+    /// Says that something may be to do about routes, tenants, databases or clusters.
     pub(crate) fn nudge(&self) {
-        self.0.signal.send_modify(|count| *count = count.wrapping_add(1));
+        grow(&self.0.signal);
+    }
+
+    /// Says that an operation may be due.
+    pub(crate) fn nudge_runner(&self) {
+        grow(&self.0.due);
+    }
+
+    /// Says that something happened to an operation.
+    pub(crate) fn nudge_watchers(&self) {
+        grow(&self.0.told);
     }
 
     /// Subscribe before looking, so that nothing falls between looking and waiting.
     pub(crate) fn signal(&self) -> watch::Receiver<u64> {
         self.0.signal.subscribe()
+    }
+
+    /// As [`signal`](Self::signal), of operations that may be due.
+    pub(crate) fn due(&self) -> watch::Receiver<u64> {
+        self.0.due.subscribe()
+    }
+
+    /// As [`signal`](Self::signal), of what happens to operations.
+    pub(crate) fn told(&self) -> watch::Receiver<u64> {
+        self.0.told.subscribe()
+    }
+
+    /// What the looks of the pulse find from now on.
+    pub(crate) fn looks(&self) -> Looks {
+        self.0.looked.subscribe()
+    }
+
+    pub(crate) fn looked(&self) -> &watch::Sender<Option<Pulse>> {
+        &self.0.looked
+    }
+
+    /// What this process does now and then.
+    pub(crate) fn jobs(&self) -> &[Job] {
+        &self.0.jobs
     }
 
     /// The version that was last given to the data plane.
@@ -389,6 +448,12 @@ impl Control {
     }
 }
 
+fn another_installation() -> Problem {
+    Problem::new(ErrorCode::KeptRoutesRefused, "the catalog is of another installation than the routes that this node keeps")
+        .next("see that the catalog's URL is the right one")
+        .next("if it is, give the node a data directory of its own for this installation: `--data-dir DIR`")
+}
+
 fn silent(version: RouteVersion) -> Problem {
     Problem::new(
         ErrorCode::DataPlaneSilent,
@@ -404,7 +469,7 @@ fn lost_somewhere(version: RouteVersion, lost: &[String]) -> Problem {
         ErrorCode::DataPlaneSilent,
         format!("the change is made, but not confirmed by {} (route version {version})", lost.join(", ")),
     )
-    .because("it is silent, and if it still runs without reaching the catalog, it serves what it knew")
+    .because("it is silent, and if it runs without reaching the catalog, or is started so, it serves what it knew")
     .changed(Changed::Something)
     .next("stop that node, or let it reach the catalog; it takes the change up as soon as it does: `holm doctor`")
     .next("if it is gone for good, say so: `holm node forget`")
@@ -413,17 +478,18 @@ fn lost_somewhere(version: RouteVersion, lost: &[String]) -> Problem {
 async fn forward_wakes(control: Control) {
     let mut wakes = control.catalog().wakes();
     loop {
-        // Both are safe to drop: a change that is not returned is still news.
+        // All are safe to drop: a change that is not returned is still news.
         tokio::select! {
-            changed = wakes.changes.changed() => if changed.is_err() { return } else { control.nudge() },
-            news = wakes.nodes.changed() => {
-                if news.is_err() {
-                    return;
-                }
-                control.0.node_news.send_modify(|count| *count = count.wrapping_add(1));
-            }
+            heard = wakes.changes.changed() => if heard.is_err() { return } else { control.nudge() },
+            heard = wakes.due.changed() => if heard.is_err() { return } else { control.nudge_runner() },
+            heard = wakes.told.changed() => if heard.is_err() { return } else { control.nudge_watchers() },
+            heard = wakes.nodes.changed() => if heard.is_err() { return } else { grow(&control.0.node_news) },
         }
     }
+}
+
+fn grow(count: &watch::Sender<u64>) {
+    count.send_modify(|count| *count = count.wrapping_add(1));
 }
 
 impl fmt::Debug for Control {

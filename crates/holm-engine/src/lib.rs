@@ -20,6 +20,7 @@ pub mod node;
 pub mod notices;
 pub mod operation;
 pub mod programs;
+mod pulse;
 pub mod schedule;
 pub mod secret;
 pub mod tenant;

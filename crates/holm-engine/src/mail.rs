@@ -21,14 +21,12 @@ use crate::audit::verify;
 use crate::control::Control;
 use crate::doctor::{Verdict, master_key};
 use crate::notices::Counters;
+use crate::pulse::{UNHEARD, heard};
 use crate::reconcile::backoff::jittered;
 use letter::Letter;
 
 /// To look at the whole log takes longest, and sending 30 s at the most.
 const LEASE: Duration = Duration::from_secs(120);
-
-/// One statement each time.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// After a failure: 5 s, doubled up to this.
 const FAILED_WAIT_MAX: Duration = Duration::from_secs(900);
@@ -39,15 +37,18 @@ const NEWS: Duration = Duration::from_secs(24 * 3600);
 /// Writes until it is stopped; at once over if there is nobody to write to.
 pub(crate) async fn run(control: Control) {
     let Some(config) = control.mail().cloned() else { return };
-    let mut signal = control.signal();
+    let (mut signal, mut looks) = (control.signal(), control.looks());
     loop {
-        match store::claim(control.catalog(), control.runner(), LEASE).await {
+        let wait = match store::claim(control.catalog(), control.runner(), LEASE).await {
             Ok(Some(leased)) => take_turn(&control, &config, &leased).await,
-            Ok(None) => {}
-            Err(error) => tracing::debug!(%error, "mails wait for the catalog"),
-        }
-        // Both safe to drop: a watch and a timer.
-        let _ = tokio::time::timeout(LOOK_AGAIN.min(config.gather.max(Duration::from_millis(100))), signal.changed()).await;
+            Ok(None) => UNHEARD,
+            Err(error) => {
+                tracing::debug!(%error, "mails wait for the catalog");
+                UNHEARD
+            }
+        };
+        // What wakes nobody is found by the pulse.
+        heard(&mut signal, &mut looks, wait, |found| found.mails).await;
     }
 }
 
@@ -60,7 +61,8 @@ pub(crate) async fn leave(control: &Control) {
     }
 }
 
-async fn take_turn(control: &Control, config: &MailConfig, leased: &Leased) {
+/// Returns when the next turn may be.
+async fn take_turn(control: &Control, config: &MailConfig, leased: &Leased) -> Duration {
     let turn = match write(control, config, leased).await {
         Ok(turn) => turn,
         Err(problem) => {
@@ -72,6 +74,7 @@ async fn take_turn(control: &Control, config: &MailConfig, leased: &Leased) {
     if let Err(error) = store::end(control.catalog(), leased, turn).await {
         tracing::debug!(%error, "what was mailed may be mailed again");
     }
+    if turn.wait.is_zero() { UNHEARD } else { turn.wait.min(UNHEARD) }
 }
 
 /// Reads on, and writes a letter if there is something to tell and enough was gathered.

@@ -2,7 +2,8 @@
 //!
 //! Promises: a change is confirmed only when every node that lives uses it; where nobody else is, that costs no question to
 //! the catalog. A node that is silent is not waited for, but it is not taken for dead either: whatever closes something says
-//! so by name (ADR-0009). A node that could not reach the catalog for [`ALONE_MAX`] says that it must stop.
+//! so by name (ADR-0009). A node that could not reach the catalog for [`SERVES_ALONE`] says that it must stop. One that keeps
+//! routes on its disk may come back without asking, so that it stays known when it leaves (ADR-0011).
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,18 +16,17 @@ use holm_core::route::RouteVersion;
 use holm_store::audit::record;
 use holm_store::error::StoreError;
 use holm_store::node::{self, NewNode, Nodes};
-use tokio::time::{MissedTickBehavior, sleep, timeout, timeout_at};
+use holm_store::pulse::Pulse;
+use tokio::time::{sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::control::Control;
+use crate::pulse::EVERY;
 
 pub use holm_store::node::{Node, NodeRole};
 
-/// One small write of each node.
-const BEAT: Duration = Duration::from_millis(2500);
-
-/// Nearly three beats: longer than a busy machine stumbles, and shorter than a lease, so that an operation that is taken over
+/// Three beats of the pulse and a half: longer than a busy machine stumbles, and shorter than a lease, so that an operation that is taken over
 /// does not wait for the node that died with it.
 pub(crate) const LIVE: Duration = Duration::from_secs(7);
 
@@ -36,8 +36,9 @@ pub const ALONE_MAX: Duration = Duration::from_secs(72 * 3600);
 /// Longer than a machine is away that comes back by itself after a hiccup of its network or its disk.
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 
-/// By how much a node stops before the others forget it; their clocks are not ours.
-const ALONE_MARGIN: Duration = Duration::from_secs(3600);
+/// For so long a node goes on by itself, be it in memory or from its disk: an hour less than the others remember it, since their
+/// clocks are not ours.
+pub const SERVES_ALONE: Duration = ALONE_MAX.saturating_sub(Duration::from_secs(3600));
 
 /// Only for words that were lost, and for the moment at which a node that died is silent for long enough.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -54,11 +55,14 @@ pub struct NodeConfig {
     pub role: NodeRole,
     /// The version of its Holm.
     pub holm_version: String,
+    /// Whether it keeps routes on its disk, so that it may serve again without asking anybody.
+    pub keeps_routes: bool,
 }
 
 /// What this process knows of itself and the others.
 pub(crate) struct Membership {
     me: Option<NewNode>,
+    keeps_routes: bool,
     known: Mutex<Nodes>,
     /// When the catalog was told last, by the steady clock of this process, and what.
     told: Mutex<(Instant, RouteVersion)>,
@@ -67,6 +71,7 @@ pub(crate) struct Membership {
 
 impl Membership {
     pub(crate) fn new(config: Option<NodeConfig>) -> Self {
+        let keeps_routes = config.as_ref().is_some_and(|config| config.keeps_routes);
         let me = config.map(|config| NewNode {
             id: NodeId::from_uuid(Uuid::now_v7()),
             name: config.name,
@@ -74,7 +79,7 @@ impl Membership {
             holm_version: config.holm_version,
         });
         let told = Mutex::new((Instant::now(), RouteVersion::default()));
-        Self { me, known: Mutex::default(), told, alone: CancellationToken::new() }
+        Self { me, keeps_routes, known: Mutex::default(), told, alone: CancellationToken::new() }
     }
 
     /// Whether this process is the node.
@@ -87,6 +92,17 @@ impl Membership {
         &self.alone
     }
 
+    /// What the pulse says of this node.
+    pub(crate) fn says(&self) -> Option<(NodeId, RouteVersion)> {
+        self.me.as_ref().map(|me| (me.id, self.told().1))
+    }
+
+    /// Whether a look found other nodes than are known here.
+    fn differs(&self, found: &Pulse) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.membership < found.membership || known.nodes.len() as u64 != found.nodes
+    }
+
     fn told(&self) -> std::sync::MutexGuard<'_, (Instant, RouteVersion)> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,6 +111,11 @@ impl Membership {
     fn surely_alone(&self, membership: u64) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.membership >= membership && known.nodes.iter().all(|node| self.is_me(node.id))
+    }
+
+    /// For how long the catalog was not heard of.
+    pub(crate) fn unheard(&self) -> Duration {
+        self.told().0.elapsed()
     }
 
     fn learn(&self, nodes: &Nodes) {
@@ -116,8 +137,14 @@ pub(crate) async fn join(control: &Control) -> Result<(), Problem> {
 
 /// Leaves; the data plane must have ended its sessions.
 pub(crate) async fn leave(control: &Control) {
-    let Some(me) = &control.membership().me else { return };
-    if let Err(error) = node::leave(control.catalog(), me.id).await {
+    let membership = control.membership();
+    let Some(me) = &membership.me else { return };
+    let left = if membership.keeps_routes {
+        node::fall_silent(control.catalog(), me.id, LIVE).await
+    } else {
+        node::leave(control.catalog(), me.id).await
+    };
+    if let Err(error) = left {
         tracing::warn!(%error, "the catalog could not be told that this node is leaving; the others wait for it a moment");
     }
 }
@@ -192,7 +219,7 @@ pub(crate) async fn others_use(control: &Control, version: RouteVersion, deadlin
     }
 }
 
-/// Says which routes this node uses, as soon as it does, if there is anybody who may wait for it; the beat says it otherwise.
+/// Says which routes this node uses, as soon as it does, if there is anybody who may wait for it; the pulse says it otherwise.
 pub(crate) async fn acknowledge(control: Control) {
     let Some(me) = control.membership().me.clone() else { return };
     let mut published = control.published().subscribe();
@@ -216,40 +243,33 @@ pub(crate) async fn acknowledge(control: Control) {
     }
 }
 
-/// Says now and then that this node is there, and learns who else is.
-pub(crate) async fn beat(control: Control) {
+/// What a beat of the pulse means for this node: `found` is what the catalog answered since then, if it did.
+pub(crate) async fn heard(control: &Control, since: Instant, found: Option<&Pulse>, lost: &mut bool) {
     let membership = control.membership();
-    let Some(me) = membership.me.clone() else { return };
-    let mut tick = tokio::time::interval(BEAT);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut lost = false;
-    loop {
-        tick.tick().await;
-        let (last, uses) = *membership.told();
-        let since = Instant::now();
-        match timeout(BEAT, node::seen(control.catalog(), me.id, uses)).await {
-            Ok(Ok(true)) => {
-                membership.told().0 = since;
-                if std::mem::take(&mut lost) {
-                    tracing::info!("the catalog hears of this node again");
-                }
+    let Some(me) = &membership.me else { return };
+    match found {
+        Some(found) if found.known => {
+            membership.told().0 = since;
+            if std::mem::take(lost) {
+                tracing::info!("the catalog hears of this node again");
             }
-            Ok(Ok(false)) => {
-                tracing::warn!("this node was taken for gone; it joins again");
-                let _ = node::join(control.catalog(), &me).await;
-            }
-            Ok(Err(_)) | Err(_) if last.elapsed() >= LIVE && !lost => {
-                lost = true;
-                tracing::warn!("the catalog could not be told for {} s that this node is there; it serves what it knows", LIVE.as_secs());
-            }
-            Ok(Err(_)) | Err(_) => {}
         }
-        if last.elapsed() >= ALONE_MAX.saturating_sub(ALONE_MARGIN) {
-            membership.alone.cancel();
+        Some(_) => {
+            tracing::warn!("this node was taken for gone; it joins again");
+            let _ = node::join(control.catalog(), me).await;
         }
-        if !membership.surely_alone(control.catalog().membership()) {
-            let _ = timeout(BEAT, look(&control)).await;
-        }
+        None => {}
+    }
+    let silent = membership.told().0.elapsed();
+    if silent >= LIVE && !*lost {
+        *lost = true;
+        tracing::warn!("the catalog could not be told for {} s that this node is there; it serves what it knows", LIVE.as_secs());
+    }
+    if silent >= SERVES_ALONE {
+        membership.alone.cancel();
+    }
+    if found.is_some_and(|found| membership.differs(found)) {
+        let _ = timeout(EVERY, look(control)).await;
     }
 }
 
@@ -311,8 +331,8 @@ fn heard_of(node: &Node) -> Problem {
 }
 
 /// What a node says that must stop.
-pub(crate) fn alone_too_long() -> Problem {
-    let hours = ALONE_MAX.saturating_sub(ALONE_MARGIN).as_secs() / 3600;
+pub fn alone_too_long() -> Problem {
+    let hours = SERVES_ALONE.as_secs() / 3600;
     Problem::new(ErrorCode::AloneTooLong, format!("this node could not reach the catalog for {hours} h, and stops"))
         .because("what was suspended or revoked meanwhile would still be let in")
         .next("see why the catalog cannot be reached from here, then start the node again")

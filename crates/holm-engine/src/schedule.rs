@@ -15,14 +15,18 @@ use tokio::time::{sleep, timeout};
 
 use crate::control::Control;
 use crate::node;
+use crate::pulse::{UNHEARD, found};
 use crate::reconcile::{answers, backoff};
 use crate::webhook::retention;
 
-/// An idle process looks this often whether something is due.
+/// When the catalog could not be asked.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// What is due may be in another's hands.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// By so much at the most do processes ask later than they could.
+const APART: Duration = Duration::from_secs(1);
 
 /// What failed is tried again after this, or when it is due anyway.
 const RETRY: Duration = Duration::from_secs(30);
@@ -79,20 +83,22 @@ pub(crate) async fn run(control: Control, jobs: Vec<Job>) {
     while schedule::add(control.catalog(), &names).await.is_err() {
         sleep(backoff::jittered(LOOK)).await;
     }
+    let mut looks = control.looks();
     loop {
         let wait = match schedule::due_in(control.catalog(), &names).await {
             Ok(Some(Duration::ZERO)) => match one(&control, &jobs, &names).await {
                 true => continue,
                 false => LOOK_AGAIN,
             },
-            Ok(due) => due.unwrap_or(LOOK).min(LOOK),
+            Ok(due) => due.unwrap_or(UNHEARD).min(UNHEARD),
             Err(error) => {
                 tracing::debug!(%error, "the catalog cannot be asked what is due");
                 LOOK
             }
         };
-        // A little apart, so that processes that wait for one moment do not all ask in it.
-        sleep(backoff::jittered(wait) + wait / 2).await;
+        // A little apart, so that processes that wait for one moment do not all ask in it. What became due sooner than it was
+        // to, since another process did not do it, is found by the pulse.
+        let _ = timeout(wait + backoff::jittered(APART.min(wait)), found(&mut looks, |found| found.jobs == Some(Duration::ZERO))).await;
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod logins;
 pub mod master_key;
 pub mod master_keys;
 pub(crate) mod random;
+pub mod sample;
 pub(crate) mod scram;
 pub(crate) mod seal;
 pub mod vault;

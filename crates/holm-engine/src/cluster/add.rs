@@ -129,6 +129,7 @@ impl Operation for Add {
 
 /// Only reads, so that it needs no fence.
 async fn inspect(acting: &Acting, state: &mut State) -> Stepped {
+    state.password.renew(acting.control.keys()).await?;
     let password = state.password.open(acting.control.keys(), Purpose::AdminPassword(state.cluster)).await?;
     let access = access(state, password);
     let found = look(&acting.control, &access, state).await.map_err(passing_or_not)?;
@@ -357,7 +358,7 @@ pub(crate) async fn empty(acting: &Acting, site: &Site) -> Result<(), StepError>
 
 /// Whether nothing of it is left.
 async fn remove(site: &Site, id: Uuid, name: &holm_core::role::DatabaseName) -> Result<bool, StepError> {
-    lock::one(&site.admin, id).await.map_err(|error| site.retry(&error))?;
+    lock::one_from_the_still(&site.admin, id).await.map_err(|error| site.retry(&error))?;
     let removed = condemn::remove(&site.admin, name).await.map_err(|error| site.retry(&error))?;
     lock::release(&site.admin, id).await.map_err(|error| site.retry(&error))?;
     Ok(removed == condemn::Removed::Wholly)
@@ -433,7 +434,7 @@ async fn begin(control: Control, by: Actor, new: NewServer, reason: Option<Reaso
     let mut tx = control.catalog().transaction().await?;
     let operation = request::<Add>(&mut tx, wanted).await?;
     tx.commit().await?;
-    control.nudge();
+    control.nudge_runner();
     Ok(operation)
 }
 

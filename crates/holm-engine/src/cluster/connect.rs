@@ -8,7 +8,7 @@ use std::time::Duration;
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::secret::Secret;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 use tokio_util::task::AbortOnDropHandle;
@@ -23,6 +23,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A little more than the server itself allows a statement, which is a minute: cloning the largest template that a migrations
 /// directory makes takes seconds. It is over first only when the server has fallen silent.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(65);
+
+/// How often a session speaks up while the work that it holds locks for is done elsewhere.
+const HEARD_EVERY: Duration = Duration::from_secs(1);
 
 /// Nothing but `pg_catalog` is searched, temporary objects last; the limits end what hangs.
 const SETTINGS: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=60s -c lock_timeout=10s \
@@ -110,6 +113,26 @@ impl Connection {
     /// The one row of a statement of Holm's own.
     pub(crate) async fn query_one(&self, act: &'static str, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, ClusterError> {
         answer(act, ANSWER_TIMEOUT, self.client.query_one(sql, params)).await
+    }
+
+    /// Runs work for which this session holds locks, and has it say something every second meanwhile: who stands still
+    /// falls silent, and loses them (see [`super::lock`]).
+    ///
+    /// # Cancel safety
+    /// As the work.
+    pub(crate) async fn while_heard<T>(&self, work: impl Future<Output = T>) -> T {
+        let speak = async {
+            loop {
+                sleep(HEARD_EVERY).await;
+                // A session that is gone shows in the work.
+                let _ = self.client.simple_query("").await;
+            }
+        };
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = speak => unreachable!("it speaks without end"),
+        }
     }
 
     /// The session itself, for scripts with a deadline of their own.

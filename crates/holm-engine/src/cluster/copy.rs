@@ -116,7 +116,7 @@ pub(crate) async fn make_empty(
     admin.run("close the database of a copy to everyone else", &closed).await?;
     admin.run("open the database of a copy", &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await?;
     if major < 15 {
-        template::close_public_schema(access, database).await?;
+        template::close_public_schema(access, admin, database).await?;
     }
     let opened = format!("GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {}", owner.as_ident());
     admin.run("open the database of a copy to its owner", &opened).await
@@ -136,14 +136,27 @@ async fn make_roles(admin: &Connection, database: &DatabaseName, owner: &Verifie
         // All three in one transaction, so that one that is there says that all are.
         let verb = if there { "ALTER" } else { "CREATE" };
         write!(sql, "{verb} ROLE {} {} {login};", role.as_ident(), member::attributes(level)).expect("writing to a string does not fail");
+        sql += &without_settings(&role);
     }
     admin.run("make the roles of a copy", &sql).await
 }
 
-/// Has its owner log in with the attempt's password again.
-pub(crate) async fn set_password(admin: &Connection, database: &DatabaseName, password: &Secret<String>) -> Result<(), ClusterError> {
+/// What a role set for its own sessions outlives the database that it was in when it did.
+fn without_settings(role: &RoleName) -> String {
+    format!("ALTER ROLE {} RESET ALL;", role.as_ident())
+}
+
+/// Has its owner come in with the attempt's password again, and as anybody would, whatever ran as it meanwhile.
+pub(crate) async fn let_in(admin: &Connection, database: &DatabaseName, password: &Secret<String>) -> Result<(), ClusterError> {
     let (owner, verifier) = (RoleName::of(database, Level::Owner), PostgresVerifier(&new_verifier(password)).to_string());
-    admin.run("let the owner of a copy in", &format!("ALTER ROLE {} PASSWORD {}", owner.as_ident(), SqlText(&verifier))).await
+    let (role, name, reset) = (owner.as_ident(), database.as_ident(), without_settings(&owner));
+    let sql = format!(
+        "ALTER ROLE {role} PASSWORD {}; {reset} ALTER ROLE {role} IN DATABASE {name} RESET ALL;
+         ALTER DATABASE {name} RESET ALL; {}",
+        SqlText(&verifier),
+        member::opened(database)
+    );
+    admin.run("let the owner of a copy in", &sql).await
 }
 
 /// As its owner, while it is empty: what its other two roles may do with all that the owner is going to make.

@@ -10,6 +10,7 @@ use holm_core::cluster::state::{ClusterEvent, ClusterState};
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::{ClusterId, OperationId};
 use holm_store::cluster::{Cluster, life};
+use holm_store::operation::journal::{self, Held};
 use holm_store::state::Update;
 use holm_store::tx::Tx;
 use jiff::{SignedDuration, Timestamp};
@@ -91,13 +92,18 @@ async fn close(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
         }
         Update::Refused(now) => return Err(StepError::Fatal(not_now(&state.name, now, "drained"))),
     }
-    let failure =
-        Problem::new(ErrorCode::ClusterClosed, format!("cluster `{}` was drained before it had a database for this tenant", state.name))
-            .next("create it again, on another cluster: its name is free");
-    life::turn_away(tx, state.cluster, &failure).await?;
+    turn_away(tx, state).await?;
     state.tenants = life::residents_within(tx, state.cluster).await?.len() as u64;
     state.since = Some(acting.now());
     Ok(Flow::Done)
+}
+
+/// Those that wait for a database here, and may have none elsewhere.
+async fn turn_away(tx: &mut Tx, state: &State) -> Result<(), StepError> {
+    let failure =
+        Problem::new(ErrorCode::ClusterClosed, format!("cluster `{}` was drained before it had a database for this tenant", state.name))
+            .next("create it again, on another cluster: its name is free");
+    Ok(life::turn_away(tx, state.cluster, &failure).await?)
 }
 
 async fn reopen(tx: &mut Tx, state: &State) -> Result<(), StepError> {
@@ -114,9 +120,26 @@ async fn empty_pool(acting: &Acting, state: &mut State) -> Stepped {
 }
 
 async fn await_tenants(acting: &Acting, state: &mut State) -> Stepped {
-    let left = life::residents(acting.control.catalog(), state.cluster).await?.len() as u64;
+    let residents = life::residents(acting.control.catalog(), state.cluster).await?;
+    if residents.iter().any(|resident| resident.waits) {
+        turn_latecomers_away(acting, state).await?;
+    }
+    let left = residents.len() as u64;
     acting.progress(Progress { done: state.tenants.saturating_sub(left), of: state.tenants.max(left), unit: "tenants" }).await;
     if left == 0 { Ok(Flow::Done) } else { Ok(Flow::WaitUntil(next_look(acting, state))) }
+}
+
+/// Who found the cluster open and was written down just after it was closed would wait for ever. Under the lease, since a
+/// cluster that was opened again meanwhile is to be waited for.
+async fn turn_latecomers_away(acting: &Acting, state: &State) -> Result<(), StepError> {
+    let mut tx = acting.control.catalog().transaction().await?;
+    if journal::hold(&mut tx, acting.id, acting.epoch).await? == Held::Lost {
+        return Err(StepError::Lost);
+    }
+    turn_away(&mut tx, state).await?;
+    tx.commit().await?;
+    acting.control.nudge();
+    Ok(())
 }
 
 /// What the last tenants left: their databases are dropped by their own deletion, roles that others referred to by now.
@@ -188,6 +211,6 @@ async fn begin(control: Control, by: Actor, name: ClusterName, reason: Option<Re
     let mut tx = control.catalog().transaction().await?;
     let operation = request::<Drain>(&mut tx, wanted).await?;
     tx.commit().await?;
-    control.nudge();
+    control.nudge_runner();
     Ok(operation)
 }

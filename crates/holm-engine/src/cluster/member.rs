@@ -2,7 +2,8 @@
 //!
 //! Promises: it is whole when [`make`] returns, and every step looks first and may be repeated, so that whatever a crash
 //! leaves is finished by the next call. No password is ever sent: roles are created with verifiers. Nobody but Holm can
-//! connect before the grants are right.
+//! connect before the grants are right. Whoever lost the member's lock says nothing inside any more: by then it may be a
+//! tenant's.
 //!
 //! Roles: `_owner` owns the database and all in it. It inherits, since what `pg_database_owner` may do in `public` comes
 //! to it through that implicit membership; `_rw` and `_ro` do not, since they are to have what is granted here and no more.
@@ -37,6 +38,10 @@ SELECT coalesce(string_agg(quote_ident(nspname), ', ' ORDER BY nspname), '') AS 
 FROM pg_namespace
 WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'";
 
+/// Nobody but a former maker can be in a database that is not handed over.
+const SESSIONS_OF_FORMER_MAKERS: &str =
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
+
 /// Makes a member whole. The caller holds the member's lock in `admin`.
 ///
 /// # Cancel safety
@@ -49,7 +54,10 @@ pub(crate) async fn make(access: &Access, admin: &Connection, member: &Member<'_
     admin.run("close a new database to everyone else", &closed).await?;
     // Only now can anyone connect, and nobody has been granted it yet.
     admin.run("open a new database to Holm", &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await?;
+    admin.query("end sessions of a former maker", SESSIONS_OF_FORMER_MAKERS, &[&member.name.as_str()]).await?;
     let inside = access.unclaimed(member.name).await?;
+    // A session that was opened after the lock was lost is the one that nobody has ended.
+    admin.query("ask whether the lock is held", "SELECT 1", &[]).await?;
     hand_over(&inside, member).await?;
     inside.close().await;
     admin.run("open a new database to its own roles", &opened(member.name)).await

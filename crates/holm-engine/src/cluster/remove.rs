@@ -170,7 +170,7 @@ async fn begin(control: Control, by: Actor, name: ClusterName, manner: Manner, r
     let (content, is) = words(&mut tx, &cluster, manner).await?;
     rule::heed(&mut tx, Guard { by: &by, environment: &cluster.environment, is, content, operation }).await?;
     tx.commit().await?;
-    control.nudge();
+    control.nudge_runner();
     Ok(operation)
 }
 

@@ -94,9 +94,9 @@ async fn cancel_each(acting: &Acting) -> Result<(), StepError> {
         }
     }
     // Most of them are undone at once; what takes longer is looked at again later.
-    let (mut signal, deadline) = (acting.control.signal(), Instant::now() + CHILDREN_PATIENCE);
+    let (mut told, deadline) = (acting.control.told(), Instant::now() + CHILDREN_PATIENCE);
     loop {
-        signal.borrow_and_update();
+        told.borrow_and_update();
         let left = acting.children().await?.unfinished;
         if left == 0 {
             return Ok(());
@@ -104,7 +104,7 @@ async fn cancel_each(acting: &Acting) -> Result<(), StepError> {
         if Instant::now() >= deadline {
             return Err(StepError::Retry(Problem::new(ErrorCode::OperationGoesOn, format!("{left} tenants are not undone yet"))));
         }
-        let _ = timeout(LOOK, signal.changed()).await;
+        let _ = timeout(LOOK, told.changed()).await;
     }
 }
 
@@ -155,6 +155,6 @@ async fn begin(control: Control, by: Actor, name: ClusterName) -> Result<Operati
     };
     let operation = request::<RotateRoles>(&mut tx, wanted).await?;
     tx.commit().await?;
-    control.nudge();
+    control.nudge_runner();
     Ok(operation)
 }

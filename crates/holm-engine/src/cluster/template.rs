@@ -67,7 +67,7 @@ pub(crate) async fn make(
     let verifier = new_verifier(&password);
     begin(admin, name, &owner, &PostgresVerifier(&verifier).to_string()).await?;
     if major < 15 {
-        close_public_schema(access, name).await?;
+        close_public_schema(access, admin, name).await?;
     }
     let session = access.login(name, &owner, &password).await?;
     let applied = apply::all(&session, migrations).await;
@@ -103,9 +103,11 @@ async fn begin(admin: &Connection, name: &DatabaseName, owner: &RoleName, verifi
     admin.run("open a template to its owner", &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await
 }
 
-/// What is the default from version 15 on: only the database's owner makes things in `public`. Nobody has been in yet.
-pub(super) async fn close_public_schema(access: &Access, name: &DatabaseName) -> Result<(), ClusterError> {
+/// What is the default from version 15 on: only the database's owner makes things in `public`. Nobody has been in yet,
+/// as long as `admin` has the lock: a session that was opened after a takeover says nothing.
+pub(super) async fn close_public_schema(access: &Access, admin: &Connection, name: &DatabaseName) -> Result<(), ClusterError> {
     let inside = access.unclaimed(name).await?;
+    admin.query("ask whether the fence stands", "SELECT 1", &[]).await?;
     let sql = "ALTER SCHEMA public OWNER TO pg_database_owner; REVOKE CREATE ON SCHEMA public FROM PUBLIC";
     inside.run("close a template's public schema", sql).await?;
     inside.close().await;

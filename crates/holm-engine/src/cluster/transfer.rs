@@ -28,6 +28,9 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// Little of a message, and nothing of what PostgreSQL adds to it: DETAIL and CONTEXT quote rows.
 const MESSAGE_CHARS: usize = 500;
 
+/// How `pg_dump` begins the line on which it repeats the server's message.
+const SERVER_SAID: &str = "detail: Error message from server: ";
+
 /// A server that is gone is noticed after 5 + 3 * 2 s, as on our own connections.
 const CONNECTION: &str = "keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=65000";
 
@@ -86,6 +89,10 @@ pub(crate) enum TransferError {
 const PASSING: &[&str] = &[
     "connection to server",
     "could not connect",
+    "could not receive data",
+    "could not send data",
+    "no connection to the server",
+    "Connection reset",
     "closed the connection",
     "terminating connection",
     "the database system is",
@@ -95,6 +102,8 @@ const PASSING: &[&str] = &[
     "out of memory",
     "connection slots",
     "too many connections",
+    // Killed by the system, for want of memory.
+    "it ended with signal",
 ];
 
 impl TransferError {
@@ -199,13 +208,14 @@ async fn pump(out: &mut ChildStdout, into: &mut ChildStdin, moved: &AtomicU64) -
     }
 }
 
-/// The first error that a program told, without the statement and the rows that it quotes below.
+/// The first error that a program told, without the statement and the rows that it quotes below. Where a table's content was
+/// being read, what the server said is on the next line.
 fn complaint(said: &str, status: &str) -> String {
-    let line = said.lines().find_map(|line| line.split_once("error: ").map(|(_, error)| error.trim()));
-    match line {
-        Some(line) => line.chars().take(MESSAGE_CHARS).flat_map(char::escape_debug).collect(),
-        None => format!("it ended with {status}"),
-    }
+    let mut lines = said.lines();
+    let Some(error) = lines.find_map(|line| Some(line.split_once("error: ")?.1.trim())) else { return format!("it ended with {status}") };
+    let server = lines.next().and_then(|line| Some(line.split_once(SERVER_SAID)?.1.trim()));
+    let whole = server.map_or_else(|| error.to_owned(), |server| format!("{error} {server}"));
+    whole.chars().take(MESSAGE_CHARS).flat_map(char::escape_debug).collect()
 }
 
 #[cfg(test)]
@@ -216,6 +226,11 @@ mod tests {
     fn of_what_a_program_says_the_error_is_told_and_no_row() {
         let said = "pg_restore: warning: something\npg_restore: error: COPY failed for table \"musician\": ERROR:  value too long\nCONTEXT:  COPY musician, line 1: \"Ada, secret\"\n";
         assert_eq!(complaint(said, "exit status: 1"), "COPY failed for table \\\"musician\\\": ERROR:  value too long");
+        let said = "pg_dump: error: Dumping the contents of table \"musician\" failed: PQgetCopyData() failed.\npg_dump: detail: Error message from server: server closed the connection unexpectedly\n\tThis probably means\npg_dump: detail: Command was: COPY";
+        assert_eq!(
+            complaint(said, "exit status: 1"),
+            "Dumping the contents of table \\\"musician\\\" failed: PQgetCopyData() failed. server closed the connection unexpectedly"
+        );
         assert_eq!(complaint("", "signal: 9 (SIGKILL)"), "it ended with signal: 9 (SIGKILL)");
     }
 
@@ -224,6 +239,7 @@ mod tests {
         let failed = |said: &str| TransferError::Failed { program: "pg_dump", said: said.to_owned() };
         assert!(failed("connection to server at \"127.0.0.1\", port 1 failed: Connection refused").may_pass());
         assert!(!failed("could not execute query: ERROR:  permission denied to create extension \"file_fdw\"").may_pass());
+        assert!(failed(&complaint("", "signal: 9 (SIGKILL)")).may_pass());
         assert!(!TransferError::TooLong.may_pass());
     }
 }

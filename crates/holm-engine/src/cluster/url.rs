@@ -8,7 +8,7 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::secret::Secret;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{ChannelBinding, Host, SslMode, TargetSessionAttrs};
 
 /// PostgreSQL's own.
 const PORT: u16 = 5432;
@@ -44,12 +44,28 @@ impl ServerUrl {
                 .because("TLS towards clusters is not there yet")
                 .next("leave `sslmode` out, and reach the server over a private network"));
         }
+        let unheeded = [
+            ("hostaddr", !config.get_hostaddrs().is_empty()),
+            ("options", config.get_options().is_some()),
+            ("target_session_attrs", config.get_target_session_attrs() != TargetSessionAttrs::Any),
+            ("channel_binding", config.get_channel_binding() == ChannelBinding::Require),
+        ];
+        if let Some((parameter, _)) = unheeded.into_iter().find(|(_, given)| *given) {
+            return Err(invalid(&format!("it has the parameter `{parameter}`, which Holm would not heed")));
+        }
         let host = match config.get_hosts() {
             [Host::Tcp(host)] if !host.is_empty() => host.trim_start_matches('[').trim_end_matches(']').into(),
             [_] | [] => return Err(invalid("it names no host that is reached by TCP")),
             _ => return Err(invalid("it names several hosts; give the primary")),
         };
-        let port = config.get_ports().first().copied().unwrap_or(PORT);
+        let port = match config.get_ports() {
+            [] => PORT,
+            [port] => *port,
+            _ => return Err(invalid("it names several ports")),
+        };
+        if port == 0 {
+            return Err(invalid("nobody listens on port 0"));
+        }
         let role = config.get_user().ok_or_else(|| invalid("it names no role"))?.parse().map_err(|error| invalid(&format!("{error}")))?;
         let own = config.get_password().map(|bytes| String::from_utf8(bytes.to_vec()).map(Secret::new)).transpose();
         let own = own.map_err(|_| not_ascii())?;
@@ -89,6 +105,8 @@ mod tests {
         let url = parse("postgresql://a%40b:p%2Fw%20x@db.example.com/app%20one").unwrap();
         assert_eq!((url.address.to_string(), url.role.as_str()), ("db.example.com:5432".to_owned(), "a@b"));
         assert_eq!((url.password.expose().as_str(), url.database.unwrap().as_str()), ("p/w x", "app one"));
+        let url = parse("postgresql:///app?host=db.example.com&port=6000&user=u&password=p&sslmode=prefer").unwrap();
+        assert_eq!((url.address.to_string(), url.role.as_str()), ("db.example.com:6000".to_owned(), "u"));
         let beside = Secret::new("other".to_owned());
         let url = ServerUrl::parse(&Secret::new("postgres://holm@[::1]:6000".to_owned()), Some(&beside)).unwrap();
         assert_eq!((url.address.to_string(), url.password == beside, url.database), ("[::1]:6000".to_owned(), true, None));
@@ -103,6 +121,16 @@ mod tests {
             "postgresql://u:hunter22@/d",
             "postgresql://u:hunter22@h1,h2/d",
             "postgresql://u:hunter22@h:99999/d",
+            "postgresql://u:hunter22@h:0/d",
+            "postgresql://u:hunter22@h/d?port=6000",
+            "postgresql://u:hunter22@h:6000/d?port=5432",
+            "postgresql://u:hunter22@h/d?hostaddr=127.0.0.1",
+            "postgresql://u:hunter22@h/d?options=-crole%3Dx",
+            "postgresql://u:hunter22@h/d?target_session_attrs=read-only",
+            "postgresql://u:hunter22@h/d?channel_binding=require",
+            "postgresql://u:hunter22@%2Frun%2Fpostgresql/d",
+            "postgresql:///d?host=/run/postgresql&user=u&password=hunter22",
+            "postgresql://u:hunter22@h/d?host=h2",
             "postgresql://u:hunter22@h/d?sslrootcert=x",
             "postgresql://u:hunter22@h/d?sslmode=require",
             "postgresql://h/d",

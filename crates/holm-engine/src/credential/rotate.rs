@@ -198,5 +198,6 @@ async fn begin(
     }
     tx.commit().await?;
     control.nudge();
+    control.nudge_runner();
     Ok(operation)
 }

@@ -47,7 +47,7 @@ fn one(node: &Node, version: RouteVersion) -> Finding {
         // What it has not taken up yet is a moment old, or a finding of the data plane.
         return Finding::good(check, format!("{what}: uses route version {} of {version}", uses.min(version)));
     }
-    let text = format!("{what}: not heard of for {silent} s; if it still runs, it serves the routes of version {uses}");
+    let text = format!("{what}: not heard of for {silent} s; if it still runs, or is started so, it serves the routes of version {uses}");
     let next = format!(
         "stop it or let it reach the catalog; one that is gone is forgotten when another of its name starts, or by `holm node forget {}`",
         node.name

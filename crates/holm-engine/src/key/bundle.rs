@@ -1,6 +1,6 @@
-//! Seals route tables for nodes of the data plane that are processes of their own.
+//! Seals route tables for one node of the data plane, for its disk and for the way to it.
 //!
-//! Only the scheme is here and in [`holm_link::bundle`]: what a table looks like as bytes comes with those nodes.
+//! Refuses to know what is inside: [`holm_link::kept`] says what a node keeps.
 
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::InstallationId;

@@ -22,6 +22,7 @@ use super::definition::StepError;
 use super::digest;
 use crate::cluster::connect::{Access, Connection};
 use crate::cluster::lock;
+use crate::cluster::trouble::ClusterError;
 use crate::control::Control;
 
 /// How much of a step is done, in its own measure.
@@ -72,8 +73,41 @@ pub(crate) struct Site {
 const SESSIONS_OF_FORMER_RUNNERS: &str = "\
 SELECT pg_terminate_backend(pid, 10000)
 FROM pg_stat_activity
-WHERE pid <> pg_backend_pid() AND application_name LIKE $1 || ' %' AND split_part(application_name, ' ', 3) ~ '^[0-9]+$'
-    AND split_part(application_name, ' ', 3)::bigint < $2";
+WHERE pid <> pg_backend_pid() AND application_name LIKE $1 || ' %' AND CASE
+    -- Whoever may log in may call a session anything: no number that it makes up must be in the way.
+    WHEN split_part(application_name, ' ', 3) ~ '^[0-9]{1,18}$' THEN split_part(application_name, ' ', 3)::bigint < $2
+    ELSE false END";
+
+/// Ends what runners of earlier epochs have open on a cluster, their programs too.
+async fn end_sessions_before(admin: &Connection, id: OperationId, epoch: i64) -> Result<(), ClusterError> {
+    let former = format!("holm {id}");
+    admin.query("end sessions of a former runner", SESSIONS_OF_FORMER_RUNNERS, &[&former, &epoch]).await.map(drop)
+}
+
+/// Ends what the runners of an operation that is over have open on a cluster. A process that stands still leaves sessions
+/// behind, and one that waits for its client to read keeps every `DROP DATABASE` of its server waiting (PostgreSQL,
+/// `WaitForProcSignalBarrier`).
+///
+/// # Cancel safety
+/// Safe.
+pub(crate) async fn end_sessions(admin: &Connection, id: OperationId) -> Result<(), ClusterError> {
+    end_sessions_before(admin, id, i64::MAX).await
+}
+
+/// Ends the sessions of runners before this epoch, and takes the operation's lock.
+///
+/// # Cancel safety
+/// Safe: the lock ends with the session.
+pub(super) async fn close_to_former(admin: &Connection, id: OperationId, epoch: u64) -> Result<(), ClusterError> {
+    let epoch = i64::try_from(epoch).expect("epochs begin at 1 and grow by 1");
+    end_sessions_before(admin, id, epoch).await?;
+    lock::one(admin, id.as_uuid()).await
+}
+
+/// What sessions of a runner are called.
+pub(super) fn application_name(id: OperationId, epoch: u64) -> String {
+    format!("holm {id} {epoch}")
+}
 
 impl Acting {
     /// The catalog's time.
@@ -93,12 +127,9 @@ impl Acting {
         let cluster = cluster.ok_or_else(|| StepError::Fatal(Problem::new(ErrorCode::ClusterNotFound, format!("{id} is gone"))))?;
         let mut access = self.control.access(&cluster).await?;
         access.application_name = Some(self.application_name());
-        let refused = |error: crate::cluster::trouble::ClusterError| StepError::Retry(error.problem(&cluster.name));
+        let refused = |error: ClusterError| StepError::Retry(error.problem(&cluster.name));
         let admin = access.maintenance().await.map_err(refused)?;
-        let epoch = i64::try_from(self.epoch).expect("epochs begin at 1 and grow by 1");
-        let former = format!("holm {}", self.id);
-        admin.query("end sessions of a former runner", SESSIONS_OF_FORMER_RUNNERS, &[&former, &epoch]).await.map_err(refused)?;
-        lock::one(&admin, self.id.as_uuid()).await.map_err(refused)?;
+        close_to_former(&admin, self.id, self.epoch).await.map_err(refused)?;
         if !claim::is_mine(self.control.catalog(), self.id, self.epoch).await? {
             return Err(StepError::Lost);
         }
@@ -118,7 +149,7 @@ impl Acting {
 
     /// What sessions of this runner are called, those of programs that it starts too: the next one ends them by it.
     pub(crate) fn application_name(&self) -> String {
-        format!("holm {} {}", self.id, self.epoch)
+        application_name(self.id, self.epoch)
     }
 
     /// Whether a person wants the operation undone: for steps that take so long that they look now and then. A catalog
@@ -149,7 +180,7 @@ impl Site {
     }
 
     /// What went wrong there, as people are told, to be tried again.
-    pub(crate) fn retry(&self, error: &crate::cluster::trouble::ClusterError) -> StepError {
+    pub(crate) fn retry(&self, error: &ClusterError) -> StepError {
         StepError::Retry(error.problem(&self.cluster.name))
     }
 

@@ -48,8 +48,11 @@ pub async fn run(control: &Control, id: OperationId) -> Result<(), Problem> {
             Place::Catalog => {
                 let mut tx = control.catalog().transaction().await?;
                 let (_, next) = run.in_catalog(&acting, &mut tx, &state, false).await.map_err(problem)?;
+                let changes = tx.changes();
                 tx.commit().await?;
-                control.nudge();
+                if changes {
+                    control.nudge();
+                }
                 next
             }
         };

@@ -1,8 +1,8 @@
 //! Keeping leases: one statement for all that a process holds, three times in the time of a lease.
 //!
 //! Promises: an operation whose lease was lost, or could not be renewed in time by this process' own steady clock, is
-//! stopped here before another process may take it up, unless this process stood still; then the fences of the catalog and
-//! of the clusters hold it.
+//! stopped here before another process may take it up, unless this process stood still, or is in the catalog and nowhere else;
+//! then the fences of the catalog and of the clusters hold it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use holm_core::id::OperationId;
 use holm_store::operation::claim;
+use tokio::sync::watch;
 use tokio::time::{interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +47,26 @@ pub(crate) struct Lease {
     epoch: u64,
     /// Cancelled when the lease is lost.
     pub(crate) lost: CancellationToken,
+    /// See [`InCatalog`].
+    pub(crate) in_catalog: watch::Sender<bool>,
+}
+
+/// As long as this is kept, the runner does nothing but in the catalog, where each commit asks for the epoch: what is too late
+/// is refused there. So it is not cut by the clock: a step that is long would only be begun anew, and be as long. While it has
+/// the operation locked, its lease cannot be renewed, nor claimed by anybody; its record renews it.
+pub(crate) struct InCatalog(watch::Sender<bool>);
+
+impl InCatalog {
+    pub(crate) fn new(in_catalog: &watch::Sender<bool>) -> Self {
+        in_catalog.send_replace(true);
+        Self(in_catalog.clone())
+    }
+}
+
+impl Drop for InCatalog {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
+    }
 }
 
 impl Leases {
@@ -53,7 +74,7 @@ impl Leases {
     pub(crate) fn keep(&self, id: OperationId, epoch: u64, since: Instant) -> Lease {
         let lost = CancellationToken::new();
         self.lock().insert(id, Held { epoch, renewed: since, lost: lost.clone() });
-        Lease { all: self.clone(), id, epoch, lost }
+        Lease { all: self.clone(), id, epoch, lost, in_catalog: watch::Sender::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<OperationId, Held>> {
@@ -80,13 +101,23 @@ impl Leases {
         // Without an answer each lease ends by itself, in time.
         let Ok(Ok(renewed)) = asked else { return };
         for (id, epoch) in mine {
-            match self.lock().get_mut(&id).filter(|held| held.epoch == epoch) {
-                Some(held) if renewed.contains(&id) => held.renewed = since,
-                // Over, or somebody else's.
-                Some(held) => held.lost.cancel(),
-                // It was put down meanwhile.
-                None => {}
+            // One that is not there was put down meanwhile.
+            if let Some(held) = self.lock().get_mut(&id).filter(|held| held.epoch == epoch) {
+                match renewed.iter().find(|(renewed, _)| *renewed == id) {
+                    Some((_, true)) => held.renewed = held.renewed.max(since),
+                    // Its own step in the catalog has it, or a person who says something; the next sign of life is soon.
+                    Some((_, false)) => {}
+                    // Over, or somebody else's.
+                    None => held.lost.cancel(),
+                }
             }
+        }
+    }
+
+    /// What was recorded after `since` has renewed the lease.
+    pub(crate) fn renewed_by_record(&self, id: OperationId, epoch: u64, since: Instant) {
+        if let Some(held) = self.lock().get_mut(&id).filter(|held| held.epoch == epoch) {
+            held.renewed = held.renewed.max(since);
         }
     }
 
@@ -104,7 +135,15 @@ impl Lease {
         while let Some(renewed) = self.all.renewed(self.id, self.epoch) {
             let end = renewed + (lease - lease / MARGIN);
             if Instant::now() >= end {
-                break;
+                if !*self.in_catalog.borrow() {
+                    break;
+                }
+                let mut in_catalog = self.in_catalog.subscribe();
+                tokio::select! {
+                    // Both are safe to drop: a token and a watch.
+                    () = self.lost.cancelled() => return,
+                    _ = in_catalog.wait_for(|in_catalog| !in_catalog) => continue,
+                }
             }
             tokio::select! {
                 // Both are safe to drop: a token and a sleep.
@@ -141,6 +180,19 @@ mod tests {
         assert!(leases.renewed(id, 2).is_some(), "it must go on being renewed");
         drop(current);
         assert!(leases.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_step_in_the_catalog_is_not_cut_by_the_clock_and_its_record_renews_the_lease() {
+        let (leases, id, lease) = (Leases::default(), OperationId::from_uuid(Uuid::now_v7()), Duration::from_millis(60));
+        let held = leases.keep(id, 1, Instant::now());
+        let in_catalog = InCatalog::new(&held.in_catalog);
+        assert!(timeout(lease * 3, held.over(lease)).await.is_err(), "it was cut in the catalog");
+        let recorded = Instant::now();
+        leases.renewed_by_record(id, 1, recorded);
+        drop(in_catalog);
+        held.over(lease).await;
+        assert!(recorded.elapsed() >= lease - lease / MARGIN, "it was cut although its record had renewed it");
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use holm_store::tx::Tx;
 use serde_json::Value;
 
 use super::definition::Operation as _;
-use super::{digest, registry, runner};
+use super::{digest, giving_up, registry, running};
 use crate::approval::rule::{self, Act as Guard};
 use crate::control::Control;
 use crate::tenant::delete::Delete;
@@ -113,6 +113,12 @@ pub async fn tell_at(control: &Control, by: &Actor, id: OperationId, word: Word,
 }
 
 async fn act(control: Control, by: Actor, id: OperationId, word: Word, seen: Option<u64>) -> Result<Operation, Problem> {
+    if matches!(word, Word::Abandon { .. }) {
+        let operation = operation::by_id(control.catalog(), id).await?.ok_or_else(|| not_found(id))?;
+        if seen.is_none_or(|seen| seen == operation.last_seq) {
+            giving_up::fence(&control, &operation).await?;
+        }
+    }
     let mut tx = control.catalog().transaction().await?;
     let operation = operation::lock(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
     if let Some(seen) = seen.filter(|seen| *seen != operation.last_seq) {
@@ -132,7 +138,7 @@ async fn act(control: Control, by: Actor, id: OperationId, word: Word, seen: Opt
     let summary = match replay(&rows, operation.last_seq, &operation.head, digest::hash) {
         Ok(standing) => {
             let next = standing.after(&event, now).map_err(|illegal| cannot(&operation, done, &illegal.standing))?;
-            runner::summary(&next, Some(now), false)
+            running::summary(&next, Some(now), false)
         }
         // What cannot be believed can still be given up.
         Err(_) if abandon => journal::Summary {
@@ -154,7 +160,8 @@ async fn act(control: Control, by: Actor, id: OperationId, word: Word, seen: Opt
         heed(&mut tx, &by, &operation).await?;
     }
     tx.commit().await?;
-    control.nudge();
+    control.nudge_runner();
+    control.nudge_watchers();
     operation::by_id(control.catalog(), id).await?.ok_or_else(|| not_found(id))
 }
 

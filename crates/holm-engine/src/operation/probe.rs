@@ -71,6 +71,8 @@ pub struct Listed {
     pub steps: Vec<&'static str>,
     /// The step from which on there is only forward.
     pub no_return: Option<usize>,
+    /// How many of it may work on one cluster at once.
+    pub at_once: usize,
 }
 
 /// Every operation, for tests that must not forget one.
@@ -79,6 +81,7 @@ pub fn catalogue() -> Vec<Listed> {
         kind: definition.kind.as_str(),
         steps: definition.plan.steps().iter().map(|step| step.name).collect(),
         no_return: definition.plan.steps().iter().position(|step| step.no_return),
+        at_once: usize::try_from(definition.at_once).expect("a handful"),
     };
     super::registry::all().iter().map(listed).collect()
 }

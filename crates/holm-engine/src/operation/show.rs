@@ -66,15 +66,15 @@ pub fn is_known(operation: &Operation) -> bool {
 /// Safe: it only reads.
 pub async fn wait(control: &Control, id: OperationId, seen: Option<u64>, patience: Duration) -> Result<Operation, Problem> {
     let deadline = Instant::now() + patience;
-    let mut signal = control.signal();
+    let mut told = control.told();
     loop {
-        signal.borrow_and_update();
+        told.borrow_and_update();
         let operation = show(control, id).await?;
         let news = seen.is_some_and(|seen| operation.last_seq > seen);
         if news || operation.finished_at.is_some() || operation.state == OperationState::Broken || Instant::now() >= deadline {
             return Ok(operation);
         }
-        let _ = timeout_at((Instant::now() + LOOK).min(deadline), signal.changed()).await;
+        let _ = timeout_at((Instant::now() + LOOK).min(deadline), told.changed()).await;
     }
 }
 

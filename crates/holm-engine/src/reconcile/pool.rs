@@ -8,6 +8,7 @@
 
 mod members;
 mod removal;
+mod rest;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -27,8 +28,11 @@ use crate::cluster::connect::{Access, Connection};
 use crate::cluster::trouble::ClusterError;
 use crate::cluster::{guard, identity, lock, observe};
 use crate::control::Control;
+use crate::pulse::UNHEARD;
+use rest::Rest;
 
-/// How often a cluster is looked at without a signal: a broken server, or an edited migrations directory, is noticed by then.
+/// How often what nobody signals is looked for where it is: a broken server, or an edited migrations directory. The catalog is
+/// not asked for that.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// While another process works on the pool.
@@ -72,6 +76,8 @@ impl Part {
 pub(crate) enum Pass {
     /// What is there is what is intended.
     Settled,
+    /// So it is, and nothing had to be looked at on the cluster.
+    Nothing,
     /// Another process works on this pool.
     Busy,
     /// The cluster is not there any more.
@@ -91,7 +97,7 @@ pub(crate) async fn run(control: Control) {
                         control.tasks().spawn("pool", keep(control.clone(), cluster.id, part));
                     }
                 }
-                let _ = timeout(INTERVAL, signal.changed()).await;
+                let _ = timeout(UNHEARD, signal.changed()).await;
             }
             Err(error) => {
                 tracing::debug!(%error, "clusters cannot be listed");
@@ -105,23 +111,47 @@ pub(crate) async fn run(control: Control) {
 async fn keep(control: Control, id: ClusterId, part: Part) {
     let mut signal = control.signal();
     let mut backoff = Backoff::new(FAILED_INTERVAL_MIN, FAILED_INTERVAL_MAX);
+    let mut quiet = false;
     loop {
-        sleep(GATHER).await;
+        if !quiet {
+            sleep(GATHER).await;
+        }
         signal.borrow_and_update();
+        // Looked at before the pass, so that what changes during it is noticed after it.
+        let rest = if quiet && part == Part::Make { Rest::of(&control, id).await.unwrap_or_default() } else { None };
         match pass(&control, id, part).await {
-            Ok(Pass::Settled) => {
+            Ok(passed @ (Pass::Settled | Pass::Nothing)) => {
                 backoff.succeeded();
-                let _ = timeout(INTERVAL, signal.changed()).await;
+                quiet = match rest {
+                    _ if passed == Pass::Nothing => timeout(UNHEARD, signal.changed()).await.is_err(),
+                    Some(rest) => until_disturbed(&mut signal, &rest).await,
+                    None => timeout(INTERVAL, signal.changed()).await.is_err(),
+                };
             }
             Ok(Pass::Gone) => return,
             Ok(Pass::Busy) => {
+                quiet = false;
                 let _ = timeout(BUSY_INTERVAL, signal.changed()).await;
             }
             Err(problem) => {
+                quiet = false;
                 let wait = backoff.failed();
                 tracing::warn!(cluster.id = %id, code = %problem.code, why = problem.why, wait_ms = wait.as_millis(), "{}", problem.what);
                 wait_after_failure(&mut signal, wait).await;
             }
+        }
+    }
+}
+
+/// Returns whether it was quiet all the time.
+async fn until_disturbed(signal: &mut watch::Receiver<u64>, rest: &Rest) -> bool {
+    let until = Instant::now() + UNHEARD;
+    loop {
+        if timeout(INTERVAL, signal.changed()).await.is_ok() {
+            return false;
+        }
+        if Instant::now() >= until || !rest.lasts().await {
+            return true;
         }
     }
 }
@@ -139,14 +169,14 @@ async fn wait_after_failure(signal: &mut watch::Receiver<u64>, wait: Duration) {
 pub(crate) async fn pass(control: &Control, id: ClusterId, part: Part) -> Result<Pass, Problem> {
     let Some(cluster) = holm_store::cluster::by_id(control.catalog(), id).await? else { return Ok(Pass::Gone) };
     if !is_kept(&cluster, part) {
-        return Ok(Pass::Settled);
+        return Ok(Pass::Nothing);
     }
     if part == Part::Remove && !removal::is_due(control, id).await? {
-        return Ok(Pass::Settled);
+        return Ok(Pass::Nothing);
     }
     let outcome = work(control, &cluster, part).await;
     let trouble = match &outcome {
-        Ok(Pass::Settled) => None,
+        Ok(Pass::Settled | Pass::Nothing) => None,
         Ok(Pass::Gone) => return Ok(Pass::Gone),
         // What the other process finds is its to note.
         Ok(Pass::Busy) => return Ok(Pass::Busy),
@@ -193,15 +223,19 @@ async fn work(control: &Control, cluster: &Cluster, part: Part) -> Result<Pass, 
         Some(_) => {}
     }
     let pool = Pool { control, cluster, environment: &environment, access: &access, admin: &admin, major: server.major() };
-    let outcome = match part {
-        Part::Make => pool.make().await,
-        Part::Remove => pool.remove().await,
-    };
+    let outcome = admin.while_heard(pool.work(part)).await;
     admin.close().await;
     outcome.map(|()| Pass::Settled)
 }
 
 impl Pool<'_> {
+    async fn work(&self, part: Part) -> Result<(), Problem> {
+        match part {
+            Part::Make => self.make().await,
+            Part::Remove => self.remove().await,
+        }
+    }
+
     /// Template first; without a new one, members of the one before.
     async fn make(&self) -> Result<(), Problem> {
         guard::close_to_public(self.admin).await.map_err(|error| self.problem(&error))?;

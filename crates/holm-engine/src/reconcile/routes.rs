@@ -7,8 +7,9 @@
 use std::time::Duration;
 
 use holm_core::environment::Environment;
-use holm_core::error::Problem;
+use holm_core::error::{ErrorCode, Problem};
 use holm_core::route::{Route, RouteChange, RouteTable, RouteVersion};
+use holm_store::catalog::Catalog;
 use holm_store::data_key::WrappedKey;
 use holm_store::route::{self, Change, Changes, EnvironmentRow, TenantRow};
 use tokio::time::{sleep, timeout};
@@ -16,15 +17,13 @@ use uuid::Uuid;
 
 use super::backoff::Backoff;
 use crate::control::Control;
+use crate::pulse::UNHEARD;
 use crate::secret::adopted::AdoptedLogin;
 use crate::secret::logins::Logins;
 use crate::secret::seal::{Purpose, Ring, UnsealError};
 
 #[cfg(test)]
 mod tests;
-
-/// Only for signals that were lost.
-const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Opening one takes a few microseconds, handing them to another thread some tens.
 const INLINE_MAX: usize = 100;
@@ -44,6 +43,25 @@ pub(crate) async fn load(control: &Control) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Refuses a catalog that is behind what this node serves since it started from its disk: changes made there would be confirmed,
+/// and never taken up. Before the node joins, so that a catalog that is refused again and again does not fill with nodes.
+///
+/// # Errors
+/// It is behind, or does not answer.
+pub(crate) async fn refuse_behind(catalog: &Catalog, served: RouteVersion) -> Result<(), Problem> {
+    if served == RouteVersion::default() {
+        return Ok(());
+    }
+    let version = route::version(catalog).await?;
+    if version < served { Err(behind(version, served)) } else { Ok(()) }
+}
+
+fn behind(catalog: RouteVersion, served: RouteVersion) -> Problem {
+    Problem::new(ErrorCode::KeptRoutesRefused, format!("the catalog has route version {catalog}, and this node serves version {served}"))
+        .because("the catalog was put back to an earlier state by something else than `holm catalog restore`")
+        .next("see that it is the right catalog; then start this node again, so that it goes by the catalog alone")
+}
+
 /// Publishes what changes, for as long as the process lives.
 pub(crate) async fn run(control: Control) {
     let mut signal = control.signal();
@@ -54,8 +72,8 @@ pub(crate) async fn run(control: Control) {
         match catch_up(&control, given).await {
             Ok(()) => {
                 backoff.succeeded();
-                // Either a signal came, or it is time to look for one that was lost.
-                let _ = timeout(INTERVAL, signal.changed()).await;
+                // A signal that was lost is made up for by the pulse.
+                let _ = timeout(UNHEARD, signal.changed()).await;
             }
             Err(problem) => {
                 tracing::warn!(code = %problem.code, why = problem.why, "routes cannot be read; the data plane goes on with those it has");

@@ -11,13 +11,11 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_core::tenant::TenantState;
 use holm_store::audit::record;
 use holm_store::tenant::{self, Tenant, expiry, name};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::control::Control;
+use crate::pulse::{UNHEARD, heard};
 use crate::tenant::delete;
-
-/// Only for signals that were lost, and for what another operation had in hand.
-const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Signals come in bunches, and what is due cannot always be done at once.
 const GAP: Duration = Duration::from_secs(1);
@@ -32,7 +30,7 @@ const REASON: &str = "its time is over";
 
 /// Does what falls due, for as long as the process lives.
 pub(crate) async fn run(control: Control) {
-    let mut signal = control.signal();
+    let (mut signal, mut looks) = (control.signal(), control.looks());
     loop {
         signal.borrow_and_update();
         let wait = match expiry::next(control.catalog()).await {
@@ -42,15 +40,15 @@ pub(crate) async fn run(control: Control) {
                 }
                 GAP
             }
-            Ok(next) => next.unwrap_or(INTERVAL).min(INTERVAL),
+            Ok(next) => next.unwrap_or(UNHEARD).min(UNHEARD),
             Err(error) => {
                 tracing::debug!(%error, "the catalog cannot be asked what is due");
                 GAP
             }
         };
         sleep(wait.min(GAP)).await;
-        // A sooner end may have come in meanwhile.
-        let _ = timeout(wait.saturating_sub(GAP), signal.changed()).await;
+        // A sooner end may have come in meanwhile; what another operation had in hand is still due.
+        heard(&mut signal, &mut looks, wait.saturating_sub(GAP), |found| found.ends == Some(Duration::ZERO)).await;
     }
 }
 

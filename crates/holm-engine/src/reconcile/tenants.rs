@@ -1,4 +1,5 @@
-//! Tenants that are being created: gives waiting ones a database, runs their seed, lets sessions in.
+//! Tenants that are being created: gives waiting ones a database, runs their seed, lets sessions in. Those that an operation
+//! was making when a person abandoned it are given up.
 //!
 //! Promises: a tenant whose creation was begun, by any process, ends up serving or failed, whatever crashed meanwhile. A
 //! seed runs for one tenant once at a time, and again if it is not known to have finished. Only a seed's own failure ends
@@ -8,20 +9,20 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use holm_core::error::Problem;
+use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::TenantId;
 use holm_core::tenant::TenantState;
 use holm_store::cluster::Cluster;
+use holm_store::tenant::copying::{self, LeftBehind};
 use holm_store::tenant::{self, Tenant};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::cluster::lock;
 use crate::control::Control;
+use crate::operation::acting;
+use crate::pulse::{UNHEARD, heard};
 use crate::seed::{self, SeedError};
-
-/// Only for signals that were lost.
-const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Before something that failed for a passing reason is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -58,12 +59,12 @@ impl Drop for Held {
 
 /// Looks after unfinished tenants for as long as the process lives.
 pub(crate) async fn run(control: Control) {
-    let mut signal = control.signal();
+    let (mut signal, mut looks) = (control.signal(), control.looks());
     let (in_hand, seeds) = (InHand::default(), Arc::new(Semaphore::new(SEEDS_MAX)));
     loop {
         signal.borrow_and_update();
         match look(&control, &in_hand, &seeds).await {
-            Ok(()) => drop(timeout(INTERVAL, signal.changed()).await),
+            Ok(()) => heard(&mut signal, &mut looks, UNHEARD, |found| found.creating).await,
             Err(problem) => {
                 tracing::debug!(code = %problem.code, "unfinished tenants cannot be looked after");
                 sleep(RETRY).await;
@@ -74,6 +75,10 @@ pub(crate) async fn run(control: Control) {
 
 async fn look(control: &Control, in_hand: &InHand, seeds: &Arc<Semaphore>) -> Result<(), Problem> {
     assign(control).await?;
+    for left in copying::left_behind(control.catalog()).await? {
+        end_sessions(control, &left).await?;
+        give_up(control, left.id, &abandoned()).await?;
+    }
     for tenant in tenant::unfinished(control.catalog(), BATCH).await? {
         let Some(held) = in_hand.take(tenant.id) else { continue };
         let (control, seeds) = (control.clone(), Arc::clone(seeds));
@@ -149,6 +154,27 @@ async fn serve(control: &Control, id: TenantId) -> Result<(), Problem> {
     tx.commit().await?;
     control.nudge();
     Ok(())
+}
+
+/// Of whoever was making it, on every cluster where that may have been; one that does not answer is not waited for.
+async fn end_sessions(control: &Control, left: &LeftBehind) -> Result<(), Problem> {
+    for cluster in holm_store::cluster::list(control.catalog()).await? {
+        if cluster.environment_id != left.environment || cluster.adopted.is_some() {
+            continue;
+        }
+        let Ok(admin) = control.access(&cluster).await?.maintenance().await else { continue };
+        if let Err(error) = acting::end_sessions(&admin, left.made_by).await {
+            tracing::debug!(%error, op.id = %left.made_by, "sessions of an operation that was abandoned are left");
+        }
+        admin.close().await;
+    }
+    Ok(())
+}
+
+/// What it was is half done, and nobody else knows how to go on; its name must not be taken for ever.
+fn abandoned() -> Problem {
+    Problem::new(ErrorCode::OperationUndone, "the operation that was making the tenant was abandoned")
+        .next("ask for it again: the name is free, and what was there of its database is removed")
 }
 
 async fn give_up(control: &Control, id: TenantId, problem: &Problem) -> Result<(), Problem> {

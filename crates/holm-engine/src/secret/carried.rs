@@ -1,7 +1,8 @@
 //! A secret in the state of an operation: sealed with the data key of what is to own it, which travels with it, wrapped,
 //! until its owner has a row.
 //!
-//! Promises: JSON of it opens only with the master key, and only as what it was sealed as.
+//! Promises: JSON of it opens only with the master key, and only as what it was sealed as. No rewrap of the catalog's keys
+//! finds this one, so that each operation that has one renews it in the step before the one that keeps it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::keys::Keys;
+use super::master_keys::not_here;
 use super::seal::{Purpose, Ring};
 
 /// A sealed value and its key.
@@ -44,6 +46,23 @@ impl Carried {
             master_key: wrapped.master_key.to_string(),
             wrapped: STANDARD.encode(wrapped.wrapped.as_bytes()),
         })
+    }
+
+    /// Wraps its key with the master key that is current now, if another has become so since. Not in a transaction: Vault
+    /// may have to be asked.
+    ///
+    /// # Errors
+    /// The former master key is not here any more.
+    pub(crate) async fn renew(&mut self, keys: &Keys) -> Result<(), Problem> {
+        let (current, before) = (keys.current().await?, self.wrapped()?);
+        if before.master_key == current {
+            return Ok(());
+        }
+        let after = keys.masters().rewrap(&current, std::slice::from_ref(&before)).await?.pop();
+        let after = after.ok_or_else(|| not_here(&before.master_key))?;
+        self.master_key = after.master_key.to_string();
+        self.wrapped = STANDARD.encode(after.wrapped.as_bytes());
+        Ok(())
     }
 
     /// As the catalog keeps it.

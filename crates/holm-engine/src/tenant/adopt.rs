@@ -19,12 +19,14 @@ use holm_core::slug::TenantSlug;
 use holm_core::tenant::TenantEvent;
 use holm_store::cluster::{self, Adopted, Cluster, Inserted, life};
 use holm_store::data_key::KeyOwner;
-use holm_store::tenant::claim;
+use holm_store::tenant::claim::{self, Named};
+use holm_store::tenant::name;
 use holm_store::tx::Tx;
 use holm_store::{database, tenant};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::rename;
 use crate::cluster::add::{name_taken, owner_of_password, passing_or_not, sealed_password, taken};
 use crate::cluster::capability::{self, Seen};
 use crate::cluster::connect::Access;
@@ -109,6 +111,7 @@ impl Operation for Adopt {
 
 /// Only reads, so that it needs no fence.
 async fn inspect(acting: &Acting, state: &mut State) -> Stepped {
+    state.password.renew(acting.control.keys()).await?;
     let password = state.password.open(acting.control.keys(), Purpose::AdminPassword(state.cluster)).await?;
     let access = access(state, password);
     state.found = Some(look(&acting.control, &access, state).await.map_err(passing_or_not)?);
@@ -217,8 +220,10 @@ async fn record(tx: &mut Tx, state: &mut State) -> Stepped {
         return Err(StepError::Fatal(Problem::new(ErrorCode::Internal, "the cluster that was just made is not there for a database")));
     }
     found.login.keep(tx, owner_of_login(state.database_id)).await.map_err(StepError::Fatal)?;
-    if !claim::adopt(tx, state.tenant, &state.slug, state.database_id).await? {
-        return Err(StepError::Fatal(slug_taken(&state.slug, &state.environment)));
+    match claim::adopt(tx, state.tenant, state.environment_id, &state.slug, state.database_id).await? {
+        Named::Done => {}
+        Named::Taken => return Err(StepError::Fatal(rename::taken(&state.environment, &state.slug))),
+        Named::Reserved(alias) => return Err(StepError::Fatal(rename::reserved(&state.environment, &alias))),
     }
     let _ = tenant::mark_serving(tx, state.tenant).await?;
     Ok(Flow::Done)
@@ -262,11 +267,6 @@ async fn confirm(acting: &Acting) -> Stepped {
     Ok(Flow::Done)
 }
 
-fn slug_taken(slug: &TenantSlug, environment: &EnvironmentName) -> Problem {
-    Problem::new(ErrorCode::SlugTaken, format!("a tenant called `{slug}` exists in `{environment}` already"))
-        .next(format!("choose another name, or look at it: `holm tenant show {slug} --env {environment}`"))
-}
-
 /// A database to be adopted.
 #[derive(Clone, Debug)]
 pub struct NewAdoption {
@@ -283,7 +283,7 @@ pub struct NewAdoption {
 /// Adopts a database, and returns the operation that does.
 ///
 /// # Errors
-/// Every reason that can be seen at once: a name that is taken, the catalog, a server or a database that is known, a role
+/// Every reason that can be seen at once: a name that is taken or kept for another tenant, the catalog, a server or a database that is known, a role
 /// that may do too much or too little, a server that does not answer or lets in otherwise than by SCRAM; nothing changed.
 ///
 /// # Cancel safety
@@ -295,14 +295,17 @@ pub async fn adopt(control: &Control, by: &Actor, new: NewAdoption, reason: Opti
 async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Reason>) -> Result<OperationId, Problem> {
     let environment = environment::show(&control, &new.environment).await?;
     if tenant::by_slug(control.catalog(), &new.environment, &new.slug).await?.is_some() {
-        return Err(slug_taken(&new.slug, &new.environment));
+        return Err(rename::taken(&new.environment, &new.slug));
     }
-    let name = match new.cluster {
+    if let Some(alias) = name::alias(control.catalog(), &new.environment, &new.slug).await? {
+        return Err(rename::reserved(&new.environment, &alias));
+    }
+    let cluster_named = match new.cluster {
         Some(name) => name,
         None => cluster_name(&new.environment, &new.slug)?,
     };
-    if cluster::by_name(control.catalog(), &name).await?.is_some() {
-        return Err(name_taken(&name).next("or give the cluster a name of its own: `--cluster-name`"));
+    if cluster::by_name(control.catalog(), &cluster_named).await?.is_some() {
+        return Err(name_taken(&cluster_named).next("or give the cluster a name of its own: `--cluster-name`"));
     }
     let Some(database) = new.url.database.clone() else {
         return Err(Problem::new(ErrorCode::InvalidValue, "the URL names no database")
@@ -317,7 +320,7 @@ async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Rea
         environment: new.environment.clone(),
         environment_id: environment.id,
         cluster,
-        name,
+        name: cluster_named,
         database_id: DatabaseId::from_uuid(Uuid::now_v7()),
         address,
         role,
@@ -348,7 +351,7 @@ async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Rea
     let mut tx = control.catalog().transaction().await?;
     let operation = request::<Adopt>(&mut tx, wanted).await?;
     tx.commit().await?;
-    control.nudge();
+    control.nudge_runner();
     Ok(operation)
 }
 

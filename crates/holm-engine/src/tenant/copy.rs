@@ -13,6 +13,7 @@ use std::time::Duration;
 use holm_core::actor::Actor;
 use holm_core::audit::{AuditAction, Reason, Subject};
 use holm_core::cluster::ClusterName;
+use holm_core::cluster::state::ClusterState;
 use holm_core::credential::Level;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
@@ -25,7 +26,7 @@ use holm_core::slug::TenantSlug;
 use holm_core::tenant::TenantState;
 use holm_store::cluster::Cluster;
 use holm_store::data_key::KeyOwner;
-use holm_store::database::{self, Database};
+use holm_store::database::{self, Database, DatabaseState};
 use holm_store::sealed::Sealed;
 use holm_store::state::Update;
 use holm_store::template::{self, TemplateId, TemplateState};
@@ -140,6 +141,10 @@ async fn plan(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
         Planned::Before => return Ok(Flow::Done),
         Planned::Taken => rename::taken(&state.environment, &state.slug),
         Planned::Reserved(alias) => rename::reserved(&state.environment, &alias),
+        Planned::ClusterClosed(now) => {
+            let name = holm_store::cluster::by_id(acting.control.catalog(), state.cluster).await?.map(|cluster| cluster.name);
+            closed(name.as_ref(), now)
+        }
     };
     Err(StepError::Fatal(refused))
 }
@@ -153,12 +158,17 @@ async fn give_up(tx: &mut Tx, state: &State) -> Result<(), StepError> {
 
 async fn copy_content(acting: &Acting, state: &mut State) -> Stepped {
     let programs = programs::found(acting.control.programs())?;
-    let (source, target) = (known(acting, state.source_database).await?, known(acting, state.database).await?);
+    let source = known(acting, state.source_database).await?;
     let site = acting.site(state.cluster).await?;
     // Where the source is elsewhere, sessions of a former runner are ended there too.
     let other = if state.source_cluster == state.cluster { None } else { Some(acting.site(state.source_cluster).await?) };
     let from = other.as_ref().unwrap_or(&site);
     lock::one(&site.admin, state.database.as_uuid()).await.map_err(|error| site.retry(&error))?;
+    // Under the lock: if a person abandoned the operation, it is condemned, and perhaps gone already.
+    let target = known(acting, state.database).await?;
+    if target.state != DatabaseState::Claimed {
+        return Err(StepError::Lost);
+    }
     let logins = logins_of(acting, &target).await?;
     if !on_cluster::is_whole(&site.admin, &target.name, &logins).await.map_err(|error| site.retry(&error))? {
         let source_logins = logins_of(acting, &source).await?;
@@ -210,8 +220,8 @@ impl Filling<'_> {
         on_cluster::prepare(&session, name).await.map_err(|error| to.retry(&error))?;
         session.close().await;
         self.transfer(size, &owner, &password).await?;
-        // Its owner may have changed it, while it restored what the tenant wrote.
-        on_cluster::set_password(&to.admin, name, &password).await.map_err(|error| to.retry(&error))?;
+        // Its owner may have changed that, while it restored what the tenant wrote.
+        on_cluster::let_in(&to.admin, name, &password).await.map_err(|error| to.retry(&error))?;
         let session = to.login(name, &owner, &password).await?;
         on_cluster::close_ledger(&session, name).await.map_err(|error| to.retry(&error))?;
         session.close().await;
@@ -328,8 +338,8 @@ pub struct NewTenantCopy {
 ///
 /// # Errors
 /// No such tenant, one that is being created or changed by another operation, a name that is in use or kept for another
-/// tenant; [`ErrorCode::ClusterElsewhere`]: a cluster of another environment; [`ErrorCode::ProgramsNotFound`]; trouble
-/// with the catalog.
+/// tenant; [`ErrorCode::ClusterElsewhere`]: a cluster of another environment; [`ErrorCode::ClusterClosed`]: one that is not
+/// open; [`ErrorCode::ProgramsNotFound`]; trouble with the catalog.
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
@@ -413,7 +423,7 @@ async fn begin(
     };
     let operation = request::<Copy>(&mut tx, wanted).await?;
     tx.commit().await?;
-    control.nudge();
+    control.nudge_runner();
     Ok(operation)
 }
 
@@ -425,11 +435,16 @@ async fn places(control: &Control, tenant: &Tenant, wanted: Option<&ClusterName>
     let source = database::of_tenant(control.catalog(), tenant.id).await?.ok_or_else(|| not_now(tenant))?;
     let home = holm_store::cluster::by_id(control.catalog(), source.cluster).await?.ok_or_else(|| not_now(tenant))?;
     let template = source.template.ok_or_else(|| adopted(tenant))?;
-    let Some(name) = wanted.filter(|wanted| **wanted != home.name) else { return Ok((source, home, template)) };
-    let cluster = holm_store::cluster::by_name(control.catalog(), name).await?.ok_or_else(|| no_such_cluster(tenant, name))?;
+    let Some(name) = wanted.filter(|wanted| **wanted != home.name) else {
+        is_open(&home)?;
+        return Ok((source, home, template));
+    };
+    let cluster = holm_store::cluster::by_name(control.catalog(), name).await?.filter(|cluster| cluster.adopted.is_none());
+    let cluster = cluster.ok_or_else(|| no_such_cluster(tenant, name))?;
     if cluster.environment != tenant.environment {
         return Err(elsewhere(tenant, &cluster));
     }
+    is_open(&cluster)?;
     if cluster.access.major() < home.access.major() {
         return Err(Problem::new(ErrorCode::CopyRefused, format!("`{}` cannot be copied to cluster `{name}`", tenant.slug))
             .because(format!("it runs PostgreSQL {}, and the tenant's cluster {}", cluster.access.major(), home.access.major()))
@@ -468,6 +483,16 @@ fn not_now(tenant: &Tenant) -> Problem {
 fn no_such_cluster(tenant: &Tenant, name: &ClusterName) -> Problem {
     Problem::new(ErrorCode::ClusterNotFound, format!("`{}` has no cluster called `{name}`", tenant.environment))
         .next("see which there are: `holm cluster list`")
+}
+
+fn is_open(cluster: &Cluster) -> Result<(), Problem> {
+    if cluster.state == ClusterState::Open { Ok(()) } else { Err(closed(Some(&cluster.name), cluster.state)) }
+}
+
+fn closed(cluster: Option<&ClusterName>, state: ClusterState) -> Problem {
+    let cluster = cluster.map_or_else(|| "the cluster".to_owned(), |name| format!("cluster `{name}`"));
+    Problem::new(ErrorCode::ClusterClosed, format!("{cluster} takes no copy of a tenant: it is {state}"))
+        .next("choose another cluster with `--cluster`: `holm cluster list`")
 }
 
 fn elsewhere(tenant: &Tenant, cluster: &Cluster) -> Problem {

@@ -276,7 +276,7 @@ async fn enqueue(control: &Control, by: Actor, tenant: &Tenant, wish: Wish) -> R
     // Last, so that nobody is asked to agree to what is refused anyway.
     rule::heed(&mut tx, Guard { by: &by, environment, is: &[Guarded::TenantDelete], content, operation }).await?;
     tx.commit().await?;
-    control.nudge();
+    control.nudge_runner();
     Ok(operation)
 }
 

@@ -192,7 +192,7 @@ async fn begin(
     };
     let operation = request::<Rename>(&mut tx, wanted).await?;
     tx.commit().await?;
-    control.nudge();
+    control.nudge_runner();
     Ok(operation)
 }
 

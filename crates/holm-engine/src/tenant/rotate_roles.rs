@@ -186,7 +186,7 @@ async fn begin(
     unchanged(&mut tx, &environment, &slug, seen).await?;
     let operation = ask(&control, &mut tx, by, &tenant, None).await?;
     tx.commit().await?;
-    control.nudge();
+    control.nudge_runner();
     Ok(operation)
 }
 

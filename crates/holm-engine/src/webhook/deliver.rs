@@ -21,13 +21,11 @@ use uuid::Uuid;
 use super::post::post;
 use crate::control::Control;
 use crate::notices::Counters;
+use crate::pulse::{UNHEARD, heard};
 use crate::reconcile::backoff::jittered;
 
 /// An attempt takes 10 s at the most, and to write it down 12 s.
 const LEASE: Duration = Duration::from_secs(30);
-
-/// What wakes nobody is seen after this long; one statement each time.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// 1 s, doubled with each failure up to these.
 const MESSAGE_WAIT_MAX: Duration = Duration::from_secs(3600);
@@ -35,7 +33,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(300);
 
 /// Tells until it is stopped.
 pub(crate) async fn run(control: Control) {
-    let mut signal = control.signal();
+    let (mut signal, mut looks) = (control.signal(), control.looks());
     loop {
         match lease::claim(control.catalog(), control.runner(), LEASE).await {
             Ok(claimed) => {
@@ -45,8 +43,8 @@ pub(crate) async fn run(control: Control) {
             }
             Err(error) => tracing::debug!(%error, "webhooks wait for the catalog"),
         }
-        // Both safe to drop: a watch and a timer.
-        let _ = tokio::time::timeout(LOOK_AGAIN, signal.changed()).await;
+        // What wakes nobody, and what is tried again, is found by the pulse.
+        heard(&mut signal, &mut looks, UNHEARD, |found| found.webhooks).await;
     }
 }
 

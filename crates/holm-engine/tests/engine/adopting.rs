@@ -12,7 +12,7 @@ use holm_engine::cluster;
 use holm_engine::credential::{self, CredentialScope, NewCredential};
 use holm_engine::operation::show;
 use holm_engine::tenant::adopt::{self, NewAdoption};
-use holm_engine::tenant::{self, delete};
+use holm_engine::tenant::{self, delete, rename};
 use holm_testkit::{TestServer, new_server};
 
 use crate::adding::{looks, server_url, try_add};
@@ -23,7 +23,7 @@ async fn world() -> World {
 }
 
 /// A database with a table, owned by a role that may do nothing else, closed to everyone; its URL.
-async fn bring(server: &TestServer, name: &str) -> String {
+pub(crate) async fn bring(server: &TestServer, name: &str) -> String {
     let admin = server.connect("postgres").await;
     for sql in [
         format!("CREATE ROLE {name} LOGIN PASSWORD 'brought by {name}'"),
@@ -40,18 +40,18 @@ async fn bring(server: &TestServer, name: &str) -> String {
     format!("postgresql://{name}:brought%20by%20{name}@{}/{name}", server.address)
 }
 
-async fn try_adopt(world: &World, name: &str, environment: &str, url: &str) -> Result<OperationId, Problem> {
+pub(crate) async fn try_adopt(world: &World, name: &str, environment: &str, url: &str) -> Result<OperationId, Problem> {
     let new = NewAdoption { environment: environment.parse().unwrap(), slug: slug(name), url: server_url(url), cluster: None };
     adopt::adopt(&world.control, &DEV, new, None).await
 }
 
-async fn adopted(world: &World, name: &str, url: &str) {
+pub(crate) async fn adopted(world: &World, name: &str, url: &str) {
     let id = try_adopt(world, name, "production", url).await.unwrap();
     assert_eq!(show::succeeded(&world.control, id, PATIENCE).await.unwrap().state, OperationState::Succeeded);
 }
 
 /// Refused at once, for this reason, and nothing is different.
-async fn refused(world: &World, environment: &str, url: &str, code: ErrorCode) -> Problem {
+pub(crate) async fn refused(world: &World, environment: &str, url: &str, code: ErrorCode) -> Problem {
     let count = world.count("operation").await;
     let problem = try_adopt(world, "brought", environment, url).await.unwrap_err();
     assert_eq!((problem.code, problem.changed), (code, Changed::Nothing), "{problem:?}");
@@ -226,6 +226,21 @@ async fn a_server_that_lets_in_otherwise_than_by_scram_is_refused_and_gets_no_pa
         assert_eq!((problem.code, problem.changed), (ErrorCode::NotScram, Changed::Nothing));
     }
     assert_eq!(world.count("operation").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_kept_for_another_tenant_is_refused_at_once() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    world.create("goteborg").await.unwrap();
+    let renamed = rename::NewName { to: slug("vast"), grace: rename::GRACE, reason: None };
+    let id = rename::rename(&world.control, &DEV, &production(), &slug("goteborg"), renamed).await.unwrap();
+    show::succeeded(&world.control, id, PATIENCE).await.unwrap();
+    let server = new_server(&[]).await;
+    let url = bring(&server, "app").await;
+    for (name, code) in [("goteborg", ErrorCode::SlugReserved), ("vast", ErrorCode::SlugTaken)] {
+        assert_eq!(try_adopt(&world, name, "production", &url).await.unwrap_err().code, code);
+    }
+    adopted(&world, "brought", &url).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -193,6 +193,34 @@ async fn whatever_a_tenant_wrote_runs_only_as_the_owner_of_the_copy() {
     world.assert_whole().await;
 }
 
+/// Set off in a copy only, by the first row. What it sets is for sessions that come later: Holm's own.
+const SHUTS_ITSELF_IN: &str = "\
+CREATE FUNCTION public.shuts() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_database() <> 'SOURCE' THEN
+        EXECUTE format('ALTER ROLE %I SET default_transaction_read_only = on', current_user);
+        EXECUTE format('ALTER ROLE %I IN DATABASE %I SET search_path = nowhere', current_user, current_database());
+        EXECUTE format('ALTER DATABASE %I SET statement_timeout = 1', current_database());
+        EXECUTE format('REVOKE ALL ON DATABASE %I FROM %I', current_database(), current_user);
+    END IF;
+    RETURN true;
+END $$;
+CREATE TABLE public.once (id int CHECK (public.shuts()));
+INSERT INTO public.once VALUES (1)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_content_sets_for_later_sessions_while_it_comes_is_neither_in_the_way_nor_left() {
+    let world = world().await;
+    let source = world.create("goteborg").await.unwrap().database.unwrap();
+    owner(&world, &source).await.batch_execute(&SHUTS_ITSELF_IN.replace("SOURCE", source.as_str())).await.unwrap();
+    let copy = copied(&world, "goteborg", "copy").await;
+    let inside = world.server.connect(copy.as_str()).await;
+    assert_eq!(number(&inside, "SELECT count(*) FROM once").await, 1);
+    assert_eq!(number(&inside, "SELECT count(*) FROM pg_db_role_setting").await, 0);
+    world.login(&copy, "owner").await.batch_execute("CREATE TABLE works (id int)").await.unwrap();
+    world.assert_whole_but_for_logins().await;
+}
+
 /// A login as the owner, as Holm itself may need one afterwards: its own password is put back.
 async fn owner(world: &World, database: &DatabaseName) -> Client {
     let verifier = verifier(world, database).await;

@@ -121,3 +121,17 @@ async fn an_operation_whose_code_is_gone_waits_untouched_and_says_so_and_holds_u
     assert_eq!(given_up.state, OperationState::Abandoned);
     assert!(world.complaints().await.iter().all(|finding| finding.check != "operations"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn giving_up_ends_the_sessions_in_which_a_step_could_still_act_and_only_those() {
+    let world = world().await;
+    world.create("goteborg").await.unwrap();
+    let id = delete::delete(&world.control, &DEV, &production(), &slug("goteborg"), MONTH, None).await.unwrap();
+    world.until_count("operation WHERE step = 2 AND lease_owner IS NULL AND finished_at IS NULL", 1).await;
+    let (acting, other) = (world.server.connect("postgres").await, world.server.connect("postgres").await);
+    acting.batch_execute(&format!("SET application_name = 'holm {id} 1'")).await.unwrap();
+    other.batch_execute("SET application_name = 'holm op_01a1ff4c3c1674f8b457ec8406863b64 1'").await.unwrap();
+    people::tell(&world.control, &DEV, id, Word::Abandon { reason: "it stands still".parse().unwrap() }).await.unwrap();
+    assert!(acting.batch_execute("SELECT 1").await.is_err(), "a session of the operation lives");
+    other.batch_execute("SELECT 1").await.unwrap();
+}

@@ -77,6 +77,22 @@ async fn a_drain_that_is_cancelled_lets_tenants_in_again() {
     world.assert_whole().await;
 }
 
+/// The story: a creation found the cluster open, and was written down when it was not any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_began_to_wait_as_its_cluster_was_closed_is_turned_away_and_holds_nothing_up() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    world.create("goteborg").await.unwrap();
+    let draining = drain::drain(&world.control, &DEV, &name(), None).await.unwrap();
+    world.until_count("operation WHERE kind = 'cluster.drain' AND step_name = 'tenants'", 1).await;
+    let late = "INSERT INTO tenant (id, environment_id, slug, wanted_cluster_id, state, seeded, epoch, parameters)
+                SELECT gen_random_uuid(), environment_id, 'malmo', id, 'creating', true, 1, '[]' FROM cluster";
+    world.catalog().await.batch_execute(late).await.unwrap();
+    world.until_count("tenant WHERE slug = 'malmo' AND state = 'failed'", 1).await;
+    delete::delete(&world.control, &DEV, &production(), &slug("goteborg"), Duration::ZERO, None).await.unwrap();
+    show::succeeded(&world.control, draining, PATIENCE).await.unwrap();
+    assert_eq!(shown(&world).await.state, ClusterState::Drained);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_is_not_drained_is_not_removed() {
     let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;

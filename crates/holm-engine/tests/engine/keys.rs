@@ -6,19 +6,21 @@ use holm_core::environment::EnvironmentKind;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::route::RouteVersion;
 use holm_core::secret::Secret;
+use holm_engine::cluster::add::{self, NewServer};
 use holm_engine::control::{Control, ControlConfig};
 use holm_engine::doctor::{self, Verdict};
 use holm_engine::environment::{self, NewEnvironment};
 use holm_engine::key::rewrap::rewrap;
 use holm_engine::key::rotate::rotate;
 use holm_engine::key::{self, KeyState};
+use holm_engine::operation::show;
 use holm_engine::secret::master_keys::{KeySource, MasterKeys};
 use holm_link::Publisher;
 use holm_link::bundle::{self, Envelope, NodeId, PairKey};
 use holm_store::catalog::Catalog;
-use holm_testkit::{TestDatabase, database, server};
+use holm_testkit::{TestDatabase, database, new_server, server};
 
-use crate::support::{DEV, KEY, Setup, World, production, slug};
+use crate::support::{DEV, KEY, PATIENCE, Setup, World, production, slug};
 
 /// A catalog and a directory for key files; no cluster.
 pub(crate) struct Place {
@@ -218,6 +220,23 @@ async fn r59_tenants_and_clusters_outlive_their_master_key() {
     let only = world.control_from(MasterKeys::new(given(&[8]))).await.unwrap();
     assert!(only.publisher().table().route(&production(), &slug("goteborg")).is_some());
     assert_eq!(world.control_with(KEY).await.unwrap_err().code, ErrorCode::WrongMasterKey);
+}
+
+/// The story: a server is asked for, and before anybody gets to it the master key is rotated and the former one retired.
+#[tokio::test(flavor = "multi_thread")]
+async fn r59_a_server_that_waits_to_be_added_outlives_the_master_key_that_its_password_was_sealed_with() {
+    let place = Place::new().await;
+    place.used(MasterKeys::new(place.file())).await.shutdown().await;
+    let control = place.open(MasterKeys::new(place.file())).await.unwrap();
+    let server = new_server(&[]).await;
+    let url = crate::adding::server_url(&server.url("postgres"));
+    let new = NewServer { name: "production-1".parse().unwrap(), environment: production(), url, connections_max: None };
+    let id = add::add(&control, &DEV, new, None).await.unwrap();
+    let rotated = rotate(&control, &DEV).await.unwrap();
+    assert_eq!(rewrap(&control, &DEV).await.unwrap().retired, vec![rotated.former]);
+    control.start();
+    show::succeeded(&control, id, PATIENCE).await.unwrap();
+    assert_eq!(doctor::examine(&control).await.into_iter().filter(|finding| finding.verdict != Verdict::Good).collect::<Vec<_>>(), vec![]);
 }
 
 #[tokio::test]

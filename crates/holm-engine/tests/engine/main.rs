@@ -10,6 +10,8 @@ mod adding;
 #[cfg(test)]
 mod adopting;
 #[cfg(test)]
+mod adopting_urls;
+#[cfg(test)]
 mod approvals;
 #[cfg(test)]
 mod audit;
@@ -17,6 +19,8 @@ mod audit;
 mod clusters;
 #[cfg(test)]
 mod copying;
+#[cfg(test)]
+mod copying_across;
 #[cfg(test)]
 mod creating;
 #[cfg(test)]
@@ -43,6 +47,8 @@ mod logs;
 mod mails;
 #[cfg(test)]
 mod nodes;
+#[cfg(test)]
+mod pulse;
 #[cfg(test)]
 mod renaming;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -11,12 +12,16 @@ use holm_core::operation::standing::Standing;
 use holm_engine::operation::probe::{Direction, Moment};
 use holm_engine::operation::show;
 use holm_store::page::Page;
-use holm_testkit::eventually;
+use holm_testkit::{TestServer, eventually};
 
 use crate::order::{self, Gate, Obedience, Order, Place};
+use crate::servers::{self, Lent};
 use crate::snapshot::{Snapshot, differences};
 use crate::subject::{Stage, Subject};
 use crate::world::{PATIENCE, World};
+
+/// From the end of a process to another one's first step, on a busy machine of two cores.
+const TAKEOVER: Duration = Duration::from_secs(3);
 
 /// An operation and what is done to it.
 #[derive(Clone)]
@@ -32,6 +37,7 @@ pub(crate) struct Asked {
     pub(crate) id: OperationId,
     stage: Stage,
     before: Snapshot,
+    only_read: Snapshot,
 }
 
 impl Case {
@@ -56,15 +62,13 @@ pub(crate) fn last_to_undo(subject: &Subject) -> Option<usize> {
     listed.no_return.unwrap_or(listed.steps.len()).checked_sub(1)
 }
 
-/// One case for each place at which an operation can be met, forward and back.
+/// One case for each step, forward and back, in which the order is met at every one of the moments, one after the other: so
+/// every place has its turn, and an operation is not made anew for each.
 pub(crate) fn everywhere(subject: &'static Subject, moments: &[Moment], order: Order) -> Vec<Case> {
-    let steps = subject.listed().steps.len();
-    let forward = (0..steps).flat_map(|step| moments.iter().map(move |moment| Case::forward(subject, step, *moment, order)));
-    let places = (0..=last_to_undo(subject).unwrap_or(0)).flat_map(|step| moments.iter().map(move |moment| (step, *moment)));
-    let back = places.filter_map(|(step, moment)| {
-        let place = Place { step, direction: Direction::Back, moment };
-        Case::back(subject, vec![(place, order)])
-    });
+    let orders = |step, direction| moments.iter().map(move |moment| (Place { step, direction, moment: *moment }, order)).collect();
+    let forward = (0..subject.listed().steps.len()).map(|step| orders(step, Direction::Forward));
+    let forward = forward.map(|orders| Case { subject, orders, end: OperationState::Succeeded });
+    let back = (0..=last_to_undo(subject).unwrap_or(0)).filter_map(|step| Case::back(subject, orders(step, Direction::Back)));
     forward.chain(back).collect()
 }
 
@@ -91,21 +95,28 @@ pub(crate) async fn ask(world: &mut World, cases: &[Case], gate: &Arc<Gate>) -> 
     world.open(Some(Arc::new(probe))).await;
     let mut asked = Vec::new();
     for (case, stage) in cases.iter().zip(stages) {
-        let before = world.snapshot_of(&stage).await;
+        let (before, only_read) = (world.snapshot_of(&stage).await, world.only_read(&stage).await);
         let id = (case.subject.request)(world.control(), &stage).await;
         for (place, order) in &case.orders {
             order::give(&world.orders(), id, *place, *order);
         }
-        asked.push(Asked { case: case.clone(), id, stage, before });
+        asked.push(Asked { case: case.clone(), id, stage, before, only_read });
     }
     asked
 }
 
-/// What may be under way at the same time: all together, but for those that must be alone.
+/// What may be under way at the same time: all together, but for those that must be alone, and as many as there are servers
+/// of those that need one each.
 pub(crate) fn batches(cases: Vec<Case>) -> Vec<Vec<Case>> {
-    let (alone, together): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.subject.alone);
-    let together = Some(together).filter(|cases| !cases.is_empty());
-    together.into_iter().chain(alone.into_iter().map(|case| vec![case])).collect()
+    let (alone, rest): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.subject.alone);
+    let (with_servers, together): (Vec<_>, Vec<_>) = rest.into_iter().partition(|case| case.subject.has_servers());
+    let mut batches: Vec<_> = servers::rounds(with_servers);
+    match batches.first_mut() {
+        Some(first) => first.extend(together),
+        None if together.is_empty() => {}
+        None => batches.push(together),
+    }
+    batches.into_iter().chain(alone.into_iter().map(|case| vec![case])).collect()
 }
 
 /// As [`ask`], and carries them out in this process.
@@ -116,6 +127,12 @@ pub(crate) async fn run(world: &mut World, cases: Vec<Case>) {
         over(world, &asked).await;
         check(world, &asked).await;
     }
+}
+
+/// For all that processes are killed or stopped at: each takes a lease to be over and a new process to start.
+pub(crate) fn patience(asked: &[Asked]) -> Duration {
+    let met = asked.iter().flat_map(|one| &one.case.orders).filter(|(_, order)| matches!(order, Order::Kill | Order::Stop));
+    PATIENCE + TAKEOVER * u32::try_from(met.count()).unwrap()
 }
 
 /// Waits until all are over.
@@ -131,6 +148,17 @@ pub(crate) async fn over(world: &World, asked: &[Asked]) {
 
 /// Looks at each, and then at the whole. The control plane of this process is running.
 pub(crate) async fn check(world: &World, asked: &[Asked]) {
+    check_each(world, asked).await;
+    world.assert_whole().await;
+}
+
+/// As [`check`], while processes stand still.
+pub(crate) async fn check_beside_the_still(world: &World, asked: &[Asked]) {
+    check_each(world, asked).await;
+    world.assert_whole_but_for_sessions().await;
+}
+
+async fn check_each(world: &World, asked: &[Asked]) {
     world.settled().await;
     for one in asked {
         let told = one.tell(world).await;
@@ -139,6 +167,7 @@ pub(crate) async fn check(world: &World, asked: &[Asked]) {
         let operation = show::show(world.control(), one.id).await.unwrap();
         assert_eq!(operation.state, one.case.end, "{told}");
         assert_eq!(one.replayed(world).await.summary(), one.case.end, "its journal says otherwise\n{told}");
+        assert_eq!(differences(&one.only_read, &world.only_read(&one.stage).await), Vec::<String>::new(), "it was only to be read\n{told}");
         if one.case.end == OperationState::Succeeded {
             (one.case.subject.succeeded)(world, &one.stage).await;
         } else {
@@ -146,10 +175,14 @@ pub(crate) async fn check(world: &World, asked: &[Asked]) {
             assert_eq!(differences(&one.before, &after), Vec::<String>::new(), "not as before\n{told}");
         }
     }
-    world.assert_whole().await;
 }
 
 impl Asked {
+    /// The server that its stage has to itself, if it has one.
+    pub(crate) fn server(&self) -> Option<&TestServer> {
+        self.stage.server.as_ref().map(Lent::server)
+    }
+
     /// Whether every position that something is ordered for was reached.
     pub(crate) fn met_all(&self, world: &World) -> bool {
         self.case.orders.iter().all(|(place, _)| order::met(&world.orders(), self.id, *place).is_some())

@@ -2,6 +2,7 @@
 //!
 //! A child ends with its standard input, or with its parent; what it logs is kept for the parent to read.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use holm_engine::programs::Programs;
 use holm_testkit::eventually;
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
@@ -27,13 +29,14 @@ fn carries_operations_out_when_it_is_a_child() {
     // A child that is stopped would outlive its parent.
     set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
     let mut parts = role.split('\n');
-    let mut part = || parts.next().expect("a url, a directory and a lease").to_owned();
+    let mut part = || parts.next().expect("a url, a directory, a lease and the programs").to_owned();
     let (url, directory, lease) = (part(), PathBuf::from(part()), Duration::from_millis(part().parse().unwrap()));
+    let programs = Programs { directory: part().into(), library_path: Some(part()).filter(|path| !path.is_empty()).map(OsString::from) };
     log_to(&directory.join(format!("child-{}.log", std::process::id())));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let probe = Obedience::new(directory.join("orders"), Arc::<Gate>::default());
-        let control = world::open(&url, lease, CONNECTIONS, Some(Arc::new(probe))).await;
+        let control = world::open(&url, lease, CONNECTIONS, programs, Some(Arc::new(probe))).await;
         control.start();
         tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
         control.shutdown().await;
@@ -55,7 +58,10 @@ impl Runner {
     /// Starts one over a world's catalog.
     pub(crate) fn start(world: &World) -> Self {
         let directory = world.directory.path();
-        let role = format!("{}\n{}\n{}", world.url(), directory.display(), world.lease.as_millis());
+        let (programs, lease) = (world.programs(), world.lease.as_millis());
+        let libraries = programs.library_path.unwrap_or_default();
+        let parts = [world.url(), directory.display().to_string(), lease.to_string(), programs.directory.display().to_string()];
+        let role = format!("{}\n{}", parts.join("\n"), libraries.display());
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["child::carries_operations_out_when_it_is_a_child", "--exact", "--nocapture"])
             .env(ROLE, role)

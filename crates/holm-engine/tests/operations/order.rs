@@ -102,7 +102,8 @@ pub(crate) fn woke(directory: &Path, operation: OperationId, place: Place) -> bo
 /// Where runners stand until a test lets them go on.
 #[derive(Default)]
 pub(crate) struct Gate {
-    standing: Mutex<(usize, bool)>,
+    /// How many have come, and how many of them may go on.
+    standing: Mutex<(usize, usize)>,
     changed: Condvar,
 }
 
@@ -110,7 +111,8 @@ impl Gate {
     fn stand(&self) {
         let mut standing = self.standing.lock().unwrap();
         standing.0 += 1;
-        while !standing.1 {
+        let nth = standing.0;
+        while nth > standing.1 {
             standing = self.changed.wait(standing).unwrap();
         }
     }
@@ -120,9 +122,10 @@ impl Gate {
         self.standing.lock().unwrap().0
     }
 
-    /// Lets everyone go on, those too who come later.
+    /// Lets everyone go on who has come so far.
     pub(crate) fn open(&self) {
-        self.standing.lock().unwrap().1 = true;
+        let mut standing = self.standing.lock().unwrap();
+        standing.1 = standing.0;
         self.changed.notify_all();
     }
 }

@@ -1,6 +1,8 @@
 //! The proofs, each over every operation.
 
+mod adopting;
 mod clock;
+mod copying;
 mod failed;
 mod killed;
 mod repeated;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use holm_core::role::DatabaseName;
+use holm_testkit::TestServer;
 use tokio_postgres::Client;
 
 use crate::subject::Stage;
@@ -25,10 +26,12 @@ SELECT 'role ' || r.rolname, concat_ws(' ', r.rolcanlogin, r.rolsuper, r.rolcrea
     r.rolvaliduntil, (SELECT string_agg(m.roleid::regrole::text, ',' ORDER BY 1) FROM pg_auth_members m WHERE m.member = r.oid))
 FROM pg_authid r
 WHERE r.rolname !~ '^pg_' AND ($1::text[] IS NULL OR EXISTS (SELECT FROM unnest($1) AS n WHERE starts_with(r.rolname, n || '_')))";
-/// How many rows each table of a tenant has.
+/// The rows that each table of a tenant has, in whatever order.
 const CONTENT: &str = "
 SELECT 'table ' || quote_ident(table_schema) || '.' || quote_ident(table_name),
-    (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM %I.%I', table_schema, table_name), false, true, '')))[1]::text
+    (xpath('/row/n/text()', query_to_xml(
+        format('SELECT concat_ws('' '', count(*), sum(hashtextextended(t::text, 0))) AS n FROM %I.%I t', table_schema, table_name),
+        false, true, '')))[1]::text
 FROM information_schema.tables
 WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')";
 
@@ -51,21 +54,24 @@ impl World {
         take(&catalog, aliases, &[&tenants], &mut seen).await;
         let sql = format!("SELECT 'member ' || id, (to_jsonb(t) - {VOLATILE})::text FROM database t WHERE name = ANY($1)");
         take(&catalog, &sql, &[&names], &mut seen).await;
-        let cluster = self.cluster.connect("postgres").await;
-        take(&cluster, DATABASES, &[&names], &mut seen).await;
-        take(&cluster, ROLES, &[&names], &mut seen).await;
-        for name in &stage.databases {
-            if seen.contains_key(&format!("database {name}")) {
-                let mut tables = Snapshot::new();
-                take(&self.cluster.connect(name.as_str()).await, CONTENT, &[], &mut tables).await;
-                seen.extend(tables.into_iter().map(|(table, rows)| (format!("{name} {table}"), rows)));
-            }
+        seen.extend(on_server(&self.cluster, &names).await);
+        if let Some(made) = stage.made {
+            seen.extend(made(self, stage).await);
         }
         let table = self.control().publisher().table();
         for tenant in &stage.tenants {
             seen.insert(format!("route {tenant}"), table.route_of(*tenant).map_or_else(String::new, |route| route_text(route)));
         }
+        self.add_own_server(stage, &mut seen).await;
         seen
+    }
+
+    /// What of a stage is only read.
+    pub(crate) async fn only_read(&self, stage: &Stage) -> Snapshot {
+        match stage.only_read {
+            Some(look) => look(self, stage).await,
+            None => Snapshot::new(),
+        }
     }
 
     /// Everything: every row of the catalog, journals too, and everything that the cluster has.
@@ -83,8 +89,12 @@ impl World {
         let cluster = self.cluster.connect("postgres").await;
         take(&cluster, DATABASES, &[&None::<Vec<&str>>], &mut seen).await;
         take(&cluster, ROLES, &[&None::<Vec<&str>>], &mut seen).await;
+        if let Some(brought) = self.brought.get() {
+            seen.extend(everything_on(brought).await);
+        }
         let table = self.control().publisher().table();
         seen.extend(table.routes().map(|route| (format!("route {}", route.tenant), route_text(route))));
+        self.add_servers(&mut seen).await;
         seen
     }
 
@@ -98,11 +108,37 @@ impl World {
     }
 }
 
+/// Databases by name, with their roles and what their tables hold.
+pub(crate) async fn on_server(server: &TestServer, names: &[&str]) -> Snapshot {
+    let (mut seen, postgres) = (Snapshot::new(), server.connect("postgres").await);
+    take(&postgres, DATABASES, &[&names], &mut seen).await;
+    take(&postgres, ROLES, &[&names], &mut seen).await;
+    for name in names {
+        if seen.contains_key(&format!("database {name}")) {
+            let mut tables = Snapshot::new();
+            take(&server.connect(name).await, CONTENT, &[], &mut tables).await;
+            seen.extend(tables.into_iter().map(|(table, rows)| (format!("{name} {table}"), rows)));
+        }
+    }
+    seen
+}
+
+/// All that a server with databases to be adopted has, by another name than what the cluster has.
+async fn everything_on(server: &TestServer) -> Snapshot {
+    let names: Vec<String> = {
+        let postgres = server.connect("postgres").await;
+        let sql = "SELECT datname::text FROM pg_database WHERE datallowconn";
+        postgres.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    on_server(server, &names).await.into_iter().map(|(key, value)| (format!("brought {key}"), value)).collect()
+}
+
 fn route_text(route: &holm_core::route::Route) -> String {
     format!("{} {} {:?} {} {} {:?}", route.environment, route.slug, route.state, route.cluster, route.database, route.parameters)
 }
 
-async fn take(client: &Client, sql: &str, params: &[&(dyn tokio_postgres::types::ToSql + Sync)], into: &mut Snapshot) {
+pub(crate) async fn take(client: &Client, sql: &str, params: &[&(dyn tokio_postgres::types::ToSql + Sync)], into: &mut Snapshot) {
     let rows = client.query(sql, params).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     into.extend(rows.iter().map(|row| (row.get::<_, String>(0), row.get::<_, Option<String>>(1).unwrap_or_default())));
 }

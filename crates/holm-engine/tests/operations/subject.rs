@@ -7,10 +7,17 @@ use holm_engine::control::Control;
 use holm_engine::operation::probe;
 use holm_store::tenant::Tenant;
 
+use crate::servers::Lent;
+use crate::snapshot::Snapshot;
 use crate::world::World;
 
+mod cluster_add;
+mod cluster_drain;
+mod cluster_remove;
 mod cluster_rotate_roles;
 mod credential_rotate;
+mod tenant_adopt;
+mod tenant_copy;
 mod tenant_delete;
 mod tenant_rename;
 mod tenant_rotate_roles;
@@ -36,7 +43,18 @@ pub(crate) struct Stage {
     pub(crate) tenants: Vec<TenantId>,
     pub(crate) databases: Vec<DatabaseName>,
     pub(crate) clusters: Vec<ClusterId>,
+    /// The server that it has to itself, if it has one.
+    pub(crate) server: Option<Lent>,
+    /// Where what somebody brings is.
+    pub(crate) url: String,
+    /// What it is to make, by names, since it has no identity before it is asked for: nothing, when it was undone.
+    pub(crate) made: Option<Look>,
+    /// What it only reads: exactly as before, also when it succeeded.
+    pub(crate) only_read: Option<Look>,
 }
+
+/// A look at something of a stage's.
+pub(crate) type Look = for<'a> fn(&'a World, &'a Stage) -> LocalBoxFuture<'a, Snapshot>;
 
 impl Stage {
     /// One tenant with its database.
@@ -48,15 +66,16 @@ impl Stage {
 /// All of them.
 pub(crate) const SUBJECTS: &[Subject] = &[
     tenant_delete::SUBJECT,
+    tenant_copy::SUBJECT,
+    tenant_adopt::SUBJECT,
     tenant_rename::SUBJECT,
     tenant_rotate_roles::SUBJECT,
     credential_rotate::SUBJECT,
     cluster_rotate_roles::SUBJECT,
+    cluster_add::SUBJECT,
+    cluster_drain::SUBJECT,
+    cluster_remove::SUBJECT,
 ];
-
-/// Operations that have tests of their own and no proofs yet: each wants a server, or programs, of its own for every stage.
-/// A line goes when its entry comes; nothing may be added.
-const NOT_PROVEN_YET: [&str; 5] = ["cluster.add", "cluster.drain", "cluster.remove", "tenant.adopt", "tenant.copy"];
 
 impl Subject {
     /// Its steps, as the engine has them.
@@ -68,7 +87,7 @@ impl Subject {
 #[test]
 fn every_operation_that_exists_is_proven_and_nothing_else_is() {
     let mut exist: Vec<_> = probe::catalogue().into_iter().map(|listed| listed.kind).collect();
-    let mut proven: Vec<_> = SUBJECTS.iter().map(|subject| subject.kind).chain(NOT_PROVEN_YET).collect();
+    let mut proven: Vec<_> = SUBJECTS.iter().map(|subject| subject.kind).collect();
     exist.sort_unstable();
     exist.dedup();
     proven.sort_unstable();

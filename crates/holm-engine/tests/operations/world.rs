@@ -15,6 +15,7 @@ use holm_engine::credential::{self, CredentialScope, NewCredential};
 use holm_engine::doctor::{self, Verdict};
 use holm_engine::environment::{self, NewEnvironment};
 use holm_engine::operation::probe::Probe;
+use holm_engine::programs::Programs;
 use holm_engine::secret::master_key::MasterKey;
 use holm_engine::tenant::{self, NewTenant};
 use holm_link::Publisher;
@@ -22,7 +23,10 @@ use holm_store::catalog::Catalog;
 use holm_store::environment::Seed;
 use holm_store::tenant::Tenant;
 use holm_testkit::{TestServer, database, eventually, new_server, server};
+use tokio::sync::OnceCell;
 use tokio_postgres::Client;
+
+use crate::servers::{AUTHENTICATION_TIMEOUT, Servers};
 
 /// Longer than anything takes on a busy machine of two cores.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
@@ -31,7 +35,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 const LEASE: Duration = Duration::from_secs(3);
 
 /// For proofs that wait for takeovers again and again; a busy machine loses some leases, which only proves more.
-const SHORT_LEASE: Duration = Duration::from_millis(600);
+const SHORT_LEASE: Duration = Duration::from_millis(900);
 
 const KEY: [u8; 32] = [7; 32];
 
@@ -40,6 +44,12 @@ const MIGRATION: &str = "CREATE TABLE musician (id serial PRIMARY KEY, name text
     INSERT INTO musician (name) VALUES ('Ada'), ('Berta');";
 
 const POOL_SIZE: u32 = 2;
+
+/// What sealed secrets goes with what it sealed them for.
+const ORPHANED_KEYS: &str = "data_key k LEFT JOIN tenant t ON t.id = k.tenant_id LEFT JOIN cluster c ON c.id = k.cluster_id
+    WHERE k.destroyed_at IS NULL AND (t.state IN ('failed', 'dropped') OR c.state = 'removed')";
+const ORPHANED_CREDENTIALS: &str = "credential k JOIN tenant t ON t.id = k.tenant_id
+    WHERE k.revoked_at IS NULL AND t.state IN ('failed', 'dropped')";
 
 /// Where the catalog is.
 pub(crate) enum CatalogServer {
@@ -62,9 +72,12 @@ impl CatalogServer {
 pub(crate) struct World {
     pub(crate) cluster: TestServer,
     pub(crate) catalog_server: CatalogServer,
+    /// With databases to be adopted, once there is one.
+    pub(crate) brought: OnceCell<TestServer>,
     pub(crate) directory: tempfile::TempDir,
     catalog: String,
     control: Option<Control>,
+    pub(crate) servers: Servers,
     pub(crate) lease: Duration,
 }
 
@@ -79,6 +92,12 @@ impl World {
         Self::with(CatalogServer::Shared(server().await), SHORT_LEASE, None).await
     }
 
+    /// As [`with_short_lease`](Self::with_short_lease), for many processes that stand still and keep their connections.
+    pub(crate) async fn for_many_that_stand_still() -> Self {
+        let catalog = new_server(&[("max_connections", "600")]).await;
+        Self::with(CatalogServer::Own(Box::new(catalog)), SHORT_LEASE, None).await
+    }
+
     /// With a catalog on a server of its own.
     pub(crate) async fn with_own_catalog_server() -> Self {
         Self::with(CatalogServer::Own(Box::new(new_server(&[]).await)), LEASE, None).await
@@ -86,10 +105,11 @@ impl World {
 
     /// With everything, one cluster and a seed; its control plane is running.
     pub(crate) async fn with(catalog_server: CatalogServer, lease: Duration, seed: Option<&str>) -> Self {
-        let cluster = new_server(&[("max_connections", "200")]).await;
+        let cluster = new_server(&[("max_connections", "200"), AUTHENTICATION_TIMEOUT]).await;
         let catalog = database(catalog_server.get()).await.name.as_str().to_owned();
         let directory = tempfile::tempdir().unwrap();
-        let mut world = Self { cluster, catalog_server, directory, catalog, control: None, lease };
+        let brought = OnceCell::new();
+        let mut world = Self { cluster, catalog_server, brought, directory, catalog, control: None, servers: Servers::default(), lease };
         let migration = world.directory.path().join("migrations/20260301090000_init");
         std::fs::create_dir_all(&migration).unwrap();
         std::fs::write(migration.join("migration.sql"), MIGRATION).unwrap();
@@ -110,19 +130,8 @@ impl World {
             seed,
         };
         environment::ensure(world.control(), &by(), new).await.unwrap();
-        cluster::register(world.control(), &by(), world.new_cluster("production-1")).await.unwrap();
+        cluster::register(world.control(), &by(), new_cluster("production-1", &world.cluster)).await.unwrap();
         world
-    }
-
-    fn new_cluster(&self, name: &str) -> NewCluster {
-        NewCluster {
-            name: name.parse().unwrap(),
-            environment: production(),
-            address: self.cluster.address.clone(),
-            admin_role: self.cluster.superuser.clone(),
-            admin_password: self.cluster.password.clone(),
-            connections_max: None,
-        }
     }
 
     /// The catalog, as the superuser.
@@ -140,7 +149,19 @@ impl World {
         if let Some(former) = self.control.take() {
             former.shutdown().await;
         }
-        self.control = Some(open(&self.url(), self.lease, 10, probe).await);
+        self.control = Some(open(&self.url(), self.lease, 10, self.programs(), probe).await);
+    }
+
+    /// The client programs of the servers here.
+    pub(crate) fn programs(&self) -> Programs {
+        let (installation, own) = (self.cluster.installation(), self.own_programs());
+        let directory = if own.exists() { own } else { installation.bin.clone() };
+        Programs { directory, library_path: installation.library_path.clone() }
+    }
+
+    /// Where a test puts programs to be run instead.
+    pub(crate) fn own_programs(&self) -> PathBuf {
+        self.directory.path().join("programs")
     }
 
     /// Where orders are.
@@ -164,6 +185,11 @@ impl World {
         self.catalog_server.get().connect(&self.catalog).await
     }
 
+    /// Operations that are not over, and what holds them up.
+    pub(crate) async fn unfinished(&self) -> Vec<String> {
+        unfinished(&self.catalog().await).await
+    }
+
     /// One number from the catalog.
     pub(crate) async fn count(&self, from: &str) -> i64 {
         self.catalog().await.query_one(&format!("SELECT count(*) FROM {from}"), &[]).await.unwrap().get(0)
@@ -182,8 +208,11 @@ impl World {
 
     /// Waits until the pool is as it should be and every route is published.
     pub(crate) async fn settled(&self) {
-        self.until_count("database WHERE state = 'ready'", POOL_SIZE.into()).await;
+        let ready = "SELECT count(*) FROM database d WHERE d.cluster_id = c.id AND d.state = 'ready'";
+        let otherwise = "cluster c JOIN environment e ON e.id = c.environment_id WHERE c.state = 'open' AND c.adopted_oid IS NULL";
+        self.until_count(&format!("{otherwise} AND ({ready}) <> e.pool_size"), 0).await;
         self.until_count("database WHERE state IN ('planned', 'condemned')", 0).await;
+        self.until_count("template WHERE state = 'planned' OR (state = 'retired' AND dropped_at IS NULL)", 0).await;
         self.until_count("tenant WHERE state = 'creating'", 0).await;
         self.until_count("cluster WHERE trouble IS NOT NULL", 0).await;
         let catalog = self.catalog().await;
@@ -197,11 +226,24 @@ impl World {
 
     /// Nothing is orphaned, nothing is held, nobody is left over, and the doctor finds nothing.
     pub(crate) async fn assert_whole(&self) {
+        self.assert_whole_but_for_sessions().await;
+        eventually(PATIENCE, "no session of a runner to be left", async || {
+            let left = self.sessions_of_runners().await;
+            if left.is_empty() { Ok(()) } else { Err(left) }
+        })
+        .await;
+    }
+
+    /// As [`assert_whole`](Self::assert_whole), while processes stand still: one that stopped in the middle of a login has a
+    /// session that nobody saw when those of former runners were ended.
+    pub(crate) async fn assert_whole_but_for_sessions(&self) {
         self.settled().await;
         assert_eq!(self.count("operation WHERE finished_at IS NULL").await, 0, "operations that are not over");
         assert_eq!(self.count("operation_subject WHERE held").await, 0, "subjects held by operations that are over");
-        assert_eq!(self.sessions_of_runners().await, Vec::<String>::new(), "sessions of runners");
+        assert_eq!(self.count(ORPHANED_KEYS).await, 0, "live keys of what is gone");
+        assert_eq!(self.count(ORPHANED_CREDENTIALS).await, 0, "credentials for what is gone");
         assert_eq!(self.orphans().await, Vec::<String>::new(), "orphans");
+        self.assert_servers_whole().await;
         let complaints: Vec<_> =
             doctor::examine(self.control()).await.into_iter().filter(|finding| finding.verdict != Verdict::Good).collect();
         assert_eq!(complaints, Vec::new(), "what the doctor finds");
@@ -224,11 +266,29 @@ impl World {
     }
 }
 
+/// As [`World::unfinished`], for who looks again and again: a login costs a process and a key.
+pub(crate) async fn unfinished(catalog: &Client) -> Vec<String> {
+    let sql = "SELECT concat_ws(' ', kind, id, state, step_name, problem) FROM operation WHERE finished_at IS NULL ORDER BY id";
+    catalog.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// A server as one of its clusters.
+pub(crate) fn new_cluster(name: &str, server: &TestServer) -> NewCluster {
+    NewCluster {
+        name: name.parse().unwrap(),
+        environment: production(),
+        address: server.address.clone(),
+        admin_role: server.superuser.clone(),
+        admin_password: server.password.clone(),
+        connections_max: None,
+    }
+}
+
 /// A control plane over a catalog, not started.
-pub(crate) async fn open(url: &str, lease: Duration, connections: usize, probe: Option<Arc<dyn Probe>>) -> Control {
+pub(crate) async fn open(url: &str, lease: Duration, connections: usize, programs: Programs, probe: Option<Arc<dyn Probe>>) -> Control {
     let catalog = Catalog::open(url, connections).unwrap();
     let mut config = ControlConfig::new(catalog, MasterKey::from_bytes(KEY), Publisher::default());
-    (config.lease, config.probe) = (lease, probe);
+    (config.lease, config.probe, config.programs) = (lease, probe, Some(programs));
     Control::open(config).await.unwrap()
 }
 

@@ -108,7 +108,7 @@ impl Pool<'_> {
 
     async fn make_one(&self, template: &Template, planned: &Database, session: &Connection) -> Result<(), Problem> {
         let id = planned.id.as_uuid();
-        lock::one(session, id).await.map_err(|error| self.problem(&error))?;
+        lock::one_from_the_still(session, id).await.map_err(|error| self.problem(&error))?;
         let made = self.make_locked(template, planned, session).await;
         let _ = lock::release(session, id).await;
         made

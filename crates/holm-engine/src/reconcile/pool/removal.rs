@@ -50,10 +50,11 @@ impl Pool<'_> {
         outcome
     }
 
-    /// Both states, condemned and retired, are for good, so that nothing needs to be asked again under the lock.
+    /// Both states, condemned and retired, are for good, so that nothing needs to be asked again under the lock. Nobody fills
+    /// such a database any more: an idle session that has the lock is of a process that stands still.
     async fn remove_one(&self, id: Uuid, name: &DatabaseName) -> Result<Removed, Problem> {
         let refused = |error| self.problem(&error);
-        lock::one(self.admin, id).await.map_err(refused)?;
+        lock::one_from_the_still(self.admin, id).await.map_err(refused)?;
         let removed = condemn::remove(self.admin, name).await.map_err(refused);
         let _ = lock::release(self.admin, id).await;
         removed

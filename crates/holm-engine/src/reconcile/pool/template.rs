@@ -3,6 +3,7 @@
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::role::DatabaseName;
 use holm_migrate::MigrationSet;
+use holm_store::state::Update;
 use holm_store::template::{self, NewTemplate, Template, TemplateId, TemplateState};
 use uuid::Uuid;
 
@@ -69,7 +70,7 @@ impl Pool<'_> {
     }
 
     async fn build(&self, planned: &Template, migrations: &MigrationSet) -> Result<(), Problem> {
-        lock::one(self.admin, planned.id.as_uuid()).await.map_err(|error| self.problem(&error))?;
+        lock::one_from_the_still(self.admin, planned.id.as_uuid()).await.map_err(|error| self.problem(&error))?;
         // It may have been given up while the lock was waited for; what is made then would be nobody's.
         if template::by_id(self.control.catalog(), planned.id).await?.is_none_or(|now| now.state == TemplateState::Retired) {
             let _ = lock::release(self.admin, planned.id.as_uuid()).await;
@@ -90,7 +91,10 @@ impl Pool<'_> {
     /// In one transaction, so that nobody finds the new template ready and the members of the old one still handed out.
     async fn switch_to(&self, id: TemplateId) -> Result<(), Problem> {
         let mut tx = self.control.catalog().transaction().await?;
-        let _ = template::mark_ready(&mut tx, id).await?;
+        if template::mark_ready(&mut tx, id).await? != Update::Done {
+            // Given up meanwhile, and what came after it is not to be given up for it.
+            return Err(self.no_pool());
+        }
         template::retire_others(&mut tx, self.cluster.id, id).await?;
         holm_store::database::condemn_stale(&mut tx, self.cluster.id).await?;
         tx.commit().await?;

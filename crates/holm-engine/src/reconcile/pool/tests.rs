@@ -46,7 +46,7 @@ async fn cut_off(control: &Control, id: ClusterId, polls: usize) -> bool {
 async fn to_the_end(control: &Control, id: ClusterId) {
     for part in Part::ALL {
         let settled = async || match pass(control, id, part).await {
-            Ok(Pass::Settled) => Ok(()),
+            Ok(Pass::Settled | Pass::Nothing) => Ok(()),
             Ok(Pass::Busy | Pass::Gone) => Err(None::<Problem>),
             Err(problem) => Err(Some(problem)),
         };

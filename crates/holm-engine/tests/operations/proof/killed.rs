@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use holm_engine::operation::probe::Moment;
 use holm_testkit::eventually;
 
-use crate::case::{self, Case, batches, dealt, everywhere};
+use crate::case::{self, Asked, Case, batches, dealt, everywhere};
 use crate::child::Runner;
 use crate::order::Order;
 use crate::subject::SUBJECTS;
-use crate::world::{PATIENCE, World};
+use crate::world::{self, World};
 
 /// Processes at the same time.
 const RUNNERS: usize = 2;
@@ -37,7 +37,7 @@ async fn prove(cases: Vec<Case>) {
 async fn until_all_are_met(world: &mut World, mut cases: Vec<Case>) {
     while !cases.is_empty() {
         let asked = case::ask(world, &cases, &Arc::default()).await;
-        until_all_are_over(world).await;
+        until_all_are_over(world, &asked).await;
         world.control().start();
         // A process that is killed between a record and the look at it, for another operation's sake, misses the latter.
         let (met, missed): (Vec<_>, Vec<_>) = asked.into_iter().partition(|one| one.met_all(world));
@@ -47,19 +47,18 @@ async fn until_all_are_met(world: &mut World, mut cases: Vec<Case>) {
 }
 
 /// Keeps processes running, replacing those that die, until every operation is over.
-async fn until_all_are_over(world: &World) {
+async fn until_all_are_over(world: &World, asked: &[Asked]) {
     let mut runners: Vec<_> = (0..RUNNERS).map(|_| Runner::start(world)).collect();
     let catalog = world.catalog().await;
-    let unfinished = "SELECT count(*) FROM operation WHERE finished_at IS NULL";
-    eventually(PATIENCE, "the end of every operation", async || {
+    eventually(case::patience(asked), "the end of every operation", async || {
         for runner in &mut runners {
             if let Some(status) = runner.ended() {
                 assert_eq!(status.signal(), Some(9), "a child ended by itself; it said:\n{}", runner.log());
                 *runner = Runner::start(world);
             }
         }
-        let left: i64 = catalog.query_one(unfinished, &[]).await.unwrap().get(0);
-        if left == 0 { Ok(()) } else { Err(format!("{left} left")) }
+        let left = world::unfinished(&catalog).await;
+        if left.is_empty() { Ok(()) } else { Err(left) }
     })
     .await;
 }
