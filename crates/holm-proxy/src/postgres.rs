@@ -2,7 +2,7 @@
 //!
 //! Promises: a tenant's bytes never reach another (a server connection is born with one tenant and dies with it, and so
 //! does everything that is kept of it); a new route table holds for every session from its acknowledgement on; a cluster
-//! never sees more connections than its budget. Refuses, in this form, to share a server connection between clients.
+//! never sees more connections than its budget; server connections of different tenants never stand in for each other.
 //!
 //! Threads: one accepts and applies route tables, the others are workers with a runtime of their own. A session stays
 //! with its worker; only its entry in the registry is seen from outside.
@@ -17,34 +17,45 @@ mod conversation;
 pub mod counters;
 mod feed;
 mod half_open;
+mod home;
 mod login;
 mod parameters;
+mod peer_network;
+mod pooling;
 mod refusal;
 mod relay;
 mod server;
 mod session;
 mod sessions;
+mod socket;
 pub mod sqlstate;
 mod stop;
 mod tenant_name;
+pub mod throttle;
 mod tls;
+mod transaction;
 mod worker;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use holm_core::cluster::ClusterName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_link::{Feed, Routes};
 use tokio::sync::oneshot;
 
-use crate::postgres::budget::Budget;
+use crate::postgres::budget::{Counts, Desks};
 use crate::postgres::cancel::Cancels;
 use crate::postgres::counters::Counters;
 use crate::postgres::half_open::HalfOpen;
+use crate::postgres::home::Homes;
+pub use crate::postgres::pooling::Pooling;
 use crate::postgres::sessions::Sessions;
+use crate::postgres::throttle::Throttle;
 use crate::postgres::tls::Tls;
+pub use crate::postgres::tls::TlsRenewal;
 
 /// How the proxy listens.
 #[derive(Clone, Debug)]
@@ -61,6 +72,12 @@ pub struct ProxyConfig {
     pub clients_max: usize,
     /// How many worker threads; 0 is one a core.
     pub workers: usize,
+    /// How server connections are given to sessions that do not say.
+    pub pooling: Pooling,
+    /// How long a client in transaction pooling waits for a server connection.
+    pub wait: Duration,
+    /// How long a client that wants a server connection of its own waits for it.
+    pub wait_for_session: Duration,
 }
 
 impl ProxyConfig {
@@ -75,6 +92,10 @@ impl ProxyConfig {
             // Two descriptors each stay far below the usual hard limit of 524,288.
             clients_max: 10_000,
             workers: 0,
+            pooling: Pooling::Transaction,
+            wait: Duration::from_secs(30),
+            // Another session may last for hours; only what is idle can be waited for.
+            wait_for_session: Duration::from_secs(5),
         }
     }
 }
@@ -86,20 +107,77 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+    /// Whether clients must show certificates too.
+    pub clients: Option<ClientCertificates>,
+    /// How often they are looked at, to see whether they have changed.
+    pub look_every: Duration,
+}
+
+/// What clients must show.
+#[derive(Clone, Debug)]
+pub struct ClientCertificates {
+    /// The authorities that issue them, in PEM: every certificate that leads to one of these will do.
+    pub authorities: PathBuf,
+    /// Which of them is good for which credential.
+    pub good_for: GoodFor,
+}
+
+/// Which credential a client's certificate is good for. The password is asked for either way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GoodFor {
+    /// Any: it lets a machine come near, and says no more.
+    Any,
+    /// The one whose name is its common name, or one of its DNS names.
+    Named,
+}
+
+impl TlsFiles {
+    /// A certificate and its key, looked at every 10 s: who renews a certificate does it days before the old one is over.
+    pub const fn new(certificate: PathBuf, key: PathBuf) -> Self {
+        Self { certificate, key, clients: None, look_every: Duration::from_secs(10) }
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let authorities = self.clients.as_ref().map(|clients| &*clients.authorities);
+        [&*self.certificate, &*self.key].into_iter().chain(authorities)
+    }
 }
 
 /// What every session of this node shares.
 struct Node {
     routes: Routes,
-    tls: Option<Tls>,
+    tls: Option<Arc<Tls>>,
     tls_required: bool,
+    good_for: GoodFor,
     login_timeout: Duration,
     clients_max: usize,
     half_open: HalfOpen,
+    throttle: Throttle,
     sessions: Arc<Sessions>,
-    budget: Budget,
+    desks: Desks,
     cancels: Cancels,
     counters: Arc<Counters>,
+    pooling: Pooling,
+    homes: Arc<Homes>,
+    wait: Duration,
+    wait_for_session: Duration,
+}
+
+/// What one cluster's connections are used for, on this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterUse {
+    /// Which.
+    pub cluster: ClusterName,
+    /// Connections that tenants may have together.
+    pub most: u32,
+    /// Those that there are, opening and closing ones included.
+    pub used: u32,
+    /// Those that are being opened.
+    pub opening: u32,
+    /// Those that are being closed.
+    pub closing: u32,
+    /// Clients that wait for one.
+    pub waiting: usize,
 }
 
 /// A running proxy. Dropping it ends its sessions at once; [`Proxy::shutdown`] lets them finish first.
@@ -107,7 +185,32 @@ struct Node {
 pub struct Proxy {
     local_addr: SocketAddr,
     counters: Arc<Counters>,
+    node: Weak<Node>,
+    tls_renewal: Option<TlsRenewal>,
     shutdown: oneshot::Sender<Shutdown>,
+}
+
+/// Tells what clusters' connections are used for, for as long as the proxy runs.
+#[derive(Clone, Debug)]
+pub struct Gauges(Weak<Node>);
+
+impl Gauges {
+    /// Every cluster that a session has asked for, by name.
+    pub fn clusters(&self) -> Vec<ClusterUse> {
+        let Some(node) = self.0.upgrade() else { return Vec::new() };
+        let table = node.routes.load();
+        let mut uses: Vec<ClusterUse> = node
+            .desks
+            .counts()
+            .into_iter()
+            .filter_map(|(id, Counts { ceiling, used, connecting, closing, waiting })| {
+                let cluster = table.cluster(id)?.name.clone();
+                Some(ClusterUse { cluster, most: ceiling, used, opening: connecting, closing, waiting })
+            })
+            .collect();
+        uses.sort_by(|one, other| one.cluster.as_str().cmp(other.cluster.as_str()));
+        uses
+    }
 }
 
 /// How the proxy is to end.
@@ -128,32 +231,51 @@ struct Shutdown {
 /// # Cancel safety
 /// Safe: dropped half-way, the threads end.
 pub async fn start(config: ProxyConfig, feed: Feed) -> Result<Proxy, Problem> {
-    let tls = config.tls.as_ref().map(Tls::load).transpose()?;
+    let tls = config.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
     if config.tls_required && tls.is_none() {
         return Err(Problem::new(ErrorCode::InvalidConfig, "TLS is required, but the proxy has no certificate")
             .next("give it a certificate and a key, or do not require TLS"));
     }
+    let clients = config.tls.as_ref().and_then(|tls| tls.clients.as_ref());
     let listener = acceptor::listen(config.listen)?;
     let local_addr = acceptor::local_addr(&listener)?;
     let counters = Arc::new(Counters::default());
+    let tls_renewal = tls.as_ref().map(|tls| TlsRenewal::new(Arc::clone(tls), Arc::clone(&counters)));
+    let homes = Arc::new(Homes::default());
     let node = Arc::new(Node {
+        desks: Desks::new(feed.routes(), Arc::clone(&homes)),
         routes: feed.routes(),
         tls,
-        tls_required: config.tls_required,
+        // Without TLS nobody can show a certificate.
+        tls_required: config.tls_required || clients.is_some(),
+        good_for: clients.map_or(GoodFor::Any, |clients| clients.good_for),
         login_timeout: config.login_timeout,
         clients_max: config.clients_max,
         half_open: HalfOpen::new(config.clients_max),
+        throttle: Throttle::default(),
         sessions: Arc::new(Sessions::default()),
-        budget: Budget::default(),
         cancels: Cancels::new(),
         counters: Arc::clone(&counters),
+        pooling: config.pooling,
+        homes,
+        wait: config.wait,
+        wait_for_session: config.wait_for_session,
     });
+    let weak = Arc::downgrade(&node);
     let (shutdown, asked) = oneshot::channel();
     let (ready, readiness) = oneshot::channel();
-    acceptor::spawn(acceptor::Parts { node, listener, feed, workers: worker_count(config.workers), asked, ready })?;
+    acceptor::spawn(acceptor::Parts {
+        node,
+        listener,
+        feed,
+        tls_renewal: tls_renewal.clone(),
+        workers: worker_count(config.workers),
+        asked,
+        ready,
+    })?;
     let started = readiness.await;
     started.unwrap_or_else(|_| Err(Problem::new(ErrorCode::Internal, "the proxy's thread ended while it started")))?;
-    Ok(Proxy { local_addr, counters, shutdown })
+    Ok(Proxy { local_addr, counters, node: weak, tls_renewal, shutdown })
 }
 
 fn worker_count(wanted: usize) -> usize {
@@ -166,9 +288,19 @@ impl Proxy {
         self.local_addr
     }
 
+    /// The way to have it read its TLS files again, if it has some.
+    pub fn tls_renewal(&self) -> Option<TlsRenewal> {
+        self.tls_renewal.clone()
+    }
+
     /// What it has counted.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
+    }
+
+    /// What it can be asked at any time.
+    pub fn gauges(&self) -> Gauges {
+        Gauges(Weak::clone(&self.node))
     }
 
     /// Stops accepting, ends each session when it is outside a transaction, and the rest when `deadline` is over.

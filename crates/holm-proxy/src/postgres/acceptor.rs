@@ -8,11 +8,12 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_link::Feed;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::stop::Reason;
 use super::worker::Worker;
-use super::{Node, Shutdown, feed};
+use super::{Node, Shutdown, TlsRenewal, feed, tls};
 
 /// Clients that the kernel keeps for us; it cuts this to its own limit.
 const BACKLOG: i32 = 1024;
@@ -30,6 +31,7 @@ pub(super) struct Parts {
     pub(super) node: Arc<Node>,
     pub(super) listener: TcpListener,
     pub(super) feed: Feed,
+    pub(super) tls_renewal: Option<TlsRenewal>,
     pub(super) workers: usize,
     pub(super) asked: oneshot::Receiver<Shutdown>,
     pub(super) ready: oneshot::Sender<Result<(), Problem>>,
@@ -73,7 +75,7 @@ pub(super) fn spawn(parts: Parts) -> Result<(), Problem> {
 }
 
 async fn run(parts: Parts) {
-    let Parts { node, listener, feed, workers, mut asked, ready } = parts;
+    let Parts { node, listener, feed, tls_renewal, workers, mut asked, ready } = parts;
     let (listener, workers) = match start(&node, listener, workers) {
         Ok(started) => started,
         Err(problem) => return drop(ready.send(Err(problem))),
@@ -82,6 +84,11 @@ async fn run(parts: Parts) {
         return;
     }
     let following = tokio::spawn(feed::follow(feed, Arc::clone(&node)));
+    let clock = tokio::spawn({
+        let node = Arc::clone(&node);
+        async move { node.desks.keep_time().await }
+    });
+    let renewing = tls_renewal.map(|renewal| tokio::spawn(tls::keep(renewal)));
     let request = tokio::select! {
         request = &mut asked => request.ok(),
         // May be dropped half-way: a client that was not handed over is closed.
@@ -96,6 +103,8 @@ async fn run(parts: Parts) {
     close_sessions(&node, patience).await;
     // Only now: the control plane must not take this node for gone while it has sessions.
     following.abort();
+    clock.abort();
+    renewing.inspect(JoinHandle::abort);
     workers.into_iter().for_each(Worker::join);
     if let Some(done) = done {
         let _ = done.send(());
@@ -104,8 +113,9 @@ async fn run(parts: Parts) {
 
 fn start(node: &Arc<Node>, listener: TcpListener, workers: usize) -> Result<(tokio::net::TcpListener, Vec<Worker>), Problem> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| cannot_listen(&error, None))?;
-    let workers: Result<_, _> = (0..workers).map(|number| Worker::spawn(number, Arc::clone(node))).collect();
-    Ok((listener, workers?))
+    let workers: Vec<Worker> = (0..workers).map(|number| Worker::spawn(number, Arc::clone(node))).collect::<Result<_, _>>()?;
+    node.homes.open(workers.iter().map(Worker::commands).collect());
+    Ok((listener, workers))
 }
 
 async fn accept(listener: &tokio::net::TcpListener, workers: &[Worker]) {

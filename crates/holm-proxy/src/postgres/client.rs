@@ -2,19 +2,23 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use holm_pgwire::certificate;
+use holm_pgwire::scram::end_point::EndPoint;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+
+use super::socket::Socket;
+use super::tls::Encrypted;
 
 /// One client's bytes, whichever way they come.
 #[derive(Debug)]
 pub(super) enum Client {
     /// As they are.
-    Plain(TcpStream),
+    Plain(Socket),
     /// Encrypted.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<Encrypted>),
     /// A TLS handshake has the socket, or lost it.
     Away,
 }
@@ -24,10 +28,43 @@ impl Client {
         matches!(self, Self::Tls(_))
     }
 
+    fn socket(&mut self) -> Option<&mut Socket> {
+        match self {
+            Self::Plain(socket) => Some(socket),
+            Self::Tls(session) => Some(session.stream.get_mut().0),
+            Self::Away => None,
+        }
+    }
+
+    /// Leaves this worker.
+    pub(super) fn depart(&mut self) {
+        self.socket().into_iter().for_each(Socket::depart);
+    }
+
+    /// Comes to this worker.
+    pub(super) fn arrive(&mut self) {
+        self.socket().into_iter().for_each(Socket::arrive);
+    }
+
     /// The host that the client thinks it is connected to.
     pub(super) fn server_name(&self) -> Option<&str> {
         match self {
-            Self::Tls(stream) => stream.get_ref().1.server_name(),
+            Self::Tls(session) => session.stream.get_ref().1.server_name(),
+            Self::Plain(_) | Self::Away => None,
+        }
+    }
+
+    /// Whether the certificate that the client showed, and TLS believed, gives it this name.
+    pub(super) fn is_certified_as(&self, name: &str) -> bool {
+        let Self::Tls(session) = self else { return false };
+        let shown = session.stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        shown.and_then(|shown| certificate::parse(shown).ok()?.names().ok()).is_some_and(|names| names.contains(&name))
+    }
+
+    /// What the client can bind its proof to.
+    pub(super) fn end_point(&self) -> Option<Arc<EndPoint>> {
+        match self {
+            Self::Tls(session) => session.end_point.clone(),
             Self::Plain(_) | Self::Away => None,
         }
     }
@@ -37,7 +74,7 @@ impl AsyncRead for Client {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(session) => Pin::new(&mut session.stream).poll_read(cx, buf),
             Self::Away => Poll::Ready(Ok(())),
         }
     }
@@ -47,15 +84,15 @@ impl AsyncWrite for Client {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(session) => Pin::new(&mut session.stream).poll_write(cx, buf),
             Self::Away => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            // A TCP socket keeps nothing back.
+            Self::Tls(session) => Pin::new(&mut session.stream).poll_flush(cx),
+            // As a TCP socket, which keeps nothing back.
             Self::Plain(_) | Self::Away => Poll::Ready(Ok(())),
         }
     }
@@ -63,7 +100,7 @@ impl AsyncWrite for Client {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(session) => Pin::new(&mut session.stream).poll_shutdown(cx),
             Self::Away => Poll::Ready(Ok(())),
         }
     }

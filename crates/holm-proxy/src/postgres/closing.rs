@@ -16,7 +16,7 @@ use super::cancel;
 use super::client::Client;
 use super::refusal;
 use super::relay::{Relay, drain};
-use super::sessions::Session;
+use super::sessions::{ServerKey, Session};
 
 /// For a client to take its last message. A client that does not read loses the message, not our time.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(1);
@@ -26,8 +26,14 @@ const LINGER: Duration = Duration::from_millis(500);
 const ABANDONED_GRACE: Duration = Duration::from_secs(10);
 /// For a backend to notice that it should go; an idle one takes a few milliseconds.
 const STOPPED_GRACE: Duration = Duration::from_millis(300);
-/// For a cancel request, and for its effect.
-const CANCEL_PATIENCE: Duration = Duration::from_secs(2);
+/// For a cancel request.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(1);
+/// For the effect of one. It is lost on a backend that has not come to read its statement yet, so that another follows.
+const CANCEL_EFFECT: Duration = Duration::from_millis(500);
+/// For all of them together; with the rest of the way out it stays below the patience of a shutdown.
+const CANCELS_PATIENCE: Duration = Duration::from_secs(6);
+/// For a server to notice that its client has left the login.
+const LOGIN_GRACE: Duration = Duration::from_secs(5);
 
 /// How much time a server gets to finish what it does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,12 +84,12 @@ pub(super) async fn dismiss(mut relay: Relay, problem: &Problem) -> TcpStream {
 /// Leaves a server in the middle of the login: it has no statement to cancel, and closes when it comes to read.
 pub(super) async fn abandon(mut server: TcpStream) {
     let _ = server.shutdown().await;
-    let _ = timeout(CANCEL_PATIENCE, drain(&mut server)).await;
+    let _ = timeout(LOGIN_GRACE, drain(&mut server)).await;
 }
 
 /// Leaves a server: says goodbye where a message may stand, waits for it to close, cancels what it still runs if it does
 /// not.
-pub(super) async fn release(mut server: TcpStream, session: &Session, leave: Leave, goodbye: Goodbye) {
+pub(super) async fn release(mut server: TcpStream, session: &Session, key: Option<&ServerKey>, leave: Leave, goodbye: Goodbye) {
     if goodbye == Goodbye::Due {
         let _ = timeout(STOPPED_GRACE, server.write_all(&TERMINATE)).await;
     }
@@ -103,11 +109,18 @@ pub(super) async fn release(mut server: TcpStream, session: &Session, leave: Lea
     if closed {
         return;
     }
-    if let Some(key) = session.server_key.get() {
-        let _ = timeout(CANCEL_PATIENCE, cancel::send(&session.admission.cluster, key)).await;
-    }
-    if timeout(CANCEL_PATIENCE, drain(&mut server)).await.is_err() {
+    let ended = async {
+        loop {
+            if let Some(key) = key {
+                let _ = timeout(CANCEL_PATIENCE, cancel::send(&session.admission.cluster, key)).await;
+            }
+            if timeout(CANCEL_EFFECT, drain(&mut server)).await.is_ok() {
+                return;
+            }
+        }
+    };
+    if timeout(CANCELS_PATIENCE, ended).await.is_err() {
         let (tenant, cluster) = (session.admission.route.tenant, session.admission.cluster.id);
-        tracing::warn!(tenant.id = %tenant, cluster.id = %cluster, "a server did not close a connection in time, nor when its statement was cancelled");
+        tracing::warn!(tenant.id = %tenant, cluster.id = %cluster, "a server did not close a connection in time, however often its statement was cancelled");
     }
 }

@@ -1,8 +1,13 @@
-//! What the proxy counts: sessions, logins by outcome, refusals by code, ends by reason.
+//! What the proxy counts: sessions, logins by outcome, refusals by code, ends by reason, pins, and waits for a server.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use holm_core::error::ErrorCode;
+
+use super::throttle::Rule;
+use super::transaction::Pin;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -58,21 +63,83 @@ impl Disconnect {
 }
 
 /// One session that is open.
-pub(super) struct Open<'a>(&'a Counters);
+#[derive(Debug)]
+pub(super) struct Open(Arc<Counters>);
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.sessions_open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How long clients have waited for a server connection, those that found none at once.
+#[derive(Debug, Default)]
+pub struct Waits {
+    buckets: [AtomicU64; Self::BOUNDS_MS.len()],
+    count: AtomicU64,
+    sum_us: AtomicU64,
+}
+
+impl Waits {
+    /// Upper bounds of the buckets, in milliseconds: from a hand-over to the longest wait that is usual.
+    pub const BOUNDS_MS: [u64; 9] = [1, 5, 20, 100, 500, 2_000, 5_000, 10_000, 30_000];
+
+    pub(super) fn add(&self, waited: Duration) {
+        let us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        if let Some(bucket) = Self::BOUNDS_MS.iter().position(|bound| us <= bound * 1000) {
+            self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        }
+        self.sum_us.fetch_add(us, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits that were no longer than each bound, in milliseconds, those of the bounds before included.
+    pub fn cumulative(&self) -> impl Iterator<Item = (u64, u64)> {
+        let buckets = self.buckets.iter().scan(0, |sum, bucket| {
+            *sum += bucket.load(Ordering::Relaxed);
+            Some(*sum)
+        });
+        Self::BOUNDS_MS.into_iter().zip(buckets)
+    }
+
+    /// All waits.
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// How long they were together.
+    pub fn sum(&self) -> Duration {
+        Duration::from_micros(self.sum_us.load(Ordering::Relaxed))
+    }
+}
+
+/// A client that keeps its server connection beyond the transaction; dropping it ends that.
+#[derive(Debug)]
+pub(super) struct Pinned(Arc<Counters>);
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        self.0.pinned_now.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Counts since the start. Reading takes no lock.
 #[derive(Debug)]
 pub struct Counters {
+    /// For a server connection in transaction pooling.
+    pub waits: Waits,
+    pinned_now: AtomicU64,
+    pins: [AtomicU64; Pin::ALL.len()],
     sessions_open: AtomicU64,
     sessions_opened: AtomicU64,
     cancels_sent: AtomicU64,
     cancels_refused: AtomicU64,
+    channel_bindings_refused: AtomicU64,
+    throttled: [AtomicU64; Rule::ALL.len()],
+    handshakes_failed: AtomicU64,
+    certificates_replaced: AtomicU64,
+    certificates_refused: AtomicU64,
+    certificate_stale: AtomicBool,
     refusals: [AtomicU64; ErrorCode::ALL.len()],
     disconnects: [AtomicU64; Disconnect::ALL.len()],
 }
@@ -80,10 +147,19 @@ pub struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         Self {
+            waits: Waits::default(),
+            pinned_now: AtomicU64::new(0),
+            pins: std::array::from_fn(|_| AtomicU64::new(0)),
             sessions_open: AtomicU64::new(0),
             sessions_opened: AtomicU64::new(0),
             cancels_sent: AtomicU64::new(0),
             cancels_refused: AtomicU64::new(0),
+            channel_bindings_refused: AtomicU64::new(0),
+            throttled: std::array::from_fn(|_| AtomicU64::new(0)),
+            handshakes_failed: AtomicU64::new(0),
+            certificates_replaced: AtomicU64::new(0),
+            certificates_refused: AtomicU64::new(0),
+            certificate_stale: AtomicBool::new(false),
             refusals: std::array::from_fn(|_| AtomicU64::new(0)),
             disconnects: std::array::from_fn(|_| AtomicU64::new(0)),
         }
@@ -111,6 +187,37 @@ impl Counters {
         self.cancels_refused.load(Ordering::Relaxed)
     }
 
+    /// Logins that were bound to another certificate, or whose client was told that there is no channel binding: somebody may
+    /// stand between, or something that ends TLS and begins it again. The first kind is among the wrong passwords as well.
+    pub fn channel_bindings_refused(&self) -> u64 {
+        self.channel_bindings_refused.load(Ordering::Relaxed)
+    }
+
+    /// Logins that were not looked at because too many had failed, by what was used up.
+    pub fn throttled(&self) -> impl Iterator<Item = (Rule, u64)> {
+        Rule::ALL.into_iter().zip(self.throttled.iter().map(|count| count.load(Ordering::Relaxed)))
+    }
+
+    /// TLS handshakes that failed: no certificate that is believed, a client that does not believe ours, no TLS at all.
+    pub fn handshakes_failed(&self) -> u64 {
+        self.handshakes_failed.load(Ordering::Relaxed)
+    }
+
+    /// How often new TLS files came into use.
+    pub fn certificates_replaced(&self) -> u64 {
+        self.certificates_replaced.load(Ordering::Relaxed)
+    }
+
+    /// How often changed TLS files could not be used.
+    pub fn certificates_refused(&self) -> u64 {
+        self.certificates_refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether the TLS files say something else than what is in use, and cannot be used.
+    pub fn is_certificate_stale(&self) -> bool {
+        self.certificate_stale.load(Ordering::Relaxed)
+    }
+
     /// Refusals by code.
     pub fn refusals(&self) -> impl Iterator<Item = (ErrorCode, u64)> {
         ErrorCode::ALL.iter().copied().zip(self.refusals.iter().map(|count| count.load(Ordering::Relaxed)))
@@ -126,16 +233,62 @@ impl Counters {
         Disconnect::ALL.into_iter().zip(self.disconnects.iter().map(|count| count.load(Ordering::Relaxed)))
     }
 
+    /// Clients that keep their server connection now, since they need a session.
+    pub fn pinned_now(&self) -> u64 {
+        self.pinned_now.load(Ordering::Relaxed)
+    }
+
+    /// How often a client came to keep its server connection, by what it did.
+    pub fn pins(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Pin::ALL.into_iter().map(Pin::as_str).zip(self.pins.iter().map(|count| count.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn pinned(self: &Arc<Self>, pin: Pin) -> Pinned {
+        if let Some(index) = Pin::ALL.iter().position(|known| *known == pin) {
+            self.pins[index].fetch_add(1, Ordering::Relaxed);
+        }
+        self.pinned_now.fetch_add(1, Ordering::Relaxed);
+        Pinned(Arc::clone(self))
+    }
+
     /// Counts a session for as long as the guard lives, a panic included.
-    pub(super) fn session_opened(&self) -> Open<'_> {
+    pub(super) fn session_opened(self: &Arc<Self>) -> Open {
         self.sessions_open.fetch_add(1, Ordering::Relaxed);
         self.sessions_opened.fetch_add(1, Ordering::Relaxed);
-        Open(self)
+        Open(Arc::clone(self))
     }
 
     pub(super) fn cancel(&self, sent: bool) {
         let counter = if sent { &self.cancels_sent } else { &self.cancels_refused };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn channel_binding_refused(&self) {
+        self.channel_bindings_refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn handshake_failed(&self) {
+        self.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn certificate_replaced(&self) {
+        self.certificates_replaced.fetch_add(1, Ordering::Relaxed);
+        self.certificate_usable();
+    }
+
+    pub(super) fn certificate_usable(&self) {
+        self.certificate_stale.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn certificate_unusable(&self) {
+        self.certificates_refused.fetch_add(1, Ordering::Relaxed);
+        self.certificate_stale.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn throttle(&self, rule: Rule) {
+        if let Some(index) = Rule::ALL.iter().position(|known| *known == rule) {
+            self.throttled[index].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn refuse(&self, code: ErrorCode) {

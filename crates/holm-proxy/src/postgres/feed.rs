@@ -12,8 +12,11 @@ use super::Node;
 /// Safe: a table that is not enforced is not acknowledged.
 pub(super) async fn follow(mut feed: Feed, node: Arc<Node>) {
     while let Some(table) = feed.next().await {
+        node.desks.follow();
         // Logins load the table themselves, and it was the newest before we heard of it.
         node.sessions.enforce(&table).await;
+        // Those of sessions that are gone now are among them.
+        node.homes.enforce(&table).await;
         feed.acknowledge(table.version());
     }
     tracing::warn!("the control plane is gone; the last routes stay in use");

@@ -3,6 +3,7 @@
 //! Promises: nothing depends on what exists until the client has proven who it is; bytes that came in the clear before a
 //! TLS handshake are never taken for bytes that came through it (CVE-2021-3935).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use holm_core::credential::Credential;
@@ -15,14 +16,15 @@ use holm_pgwire::message;
 use holm_pgwire::startup::{self, Opening, SessionRequest, TLS_HANDSHAKE, Version};
 use tokio::io::AsyncWriteExt;
 
-use super::Node;
-use super::authentication::{self, Claimant, Proof, authenticate, mock_secret, random};
+use super::authentication::{self, Claimant, Gate, Proof, authenticate, mock_secret, random};
 use super::client::Client;
 use super::conversation::{Broken, Conversation};
 use super::refusal;
 use super::sessions::Registered;
+use super::socket::Socket;
 use super::tenant_name::Names;
 use super::tls::Begun;
+use super::{GoodFor, Node};
 
 /// Why a client gets no session.
 pub(super) enum Failed {
@@ -35,7 +37,7 @@ pub(super) enum Failed {
 impl From<authentication::Failed> for Failed {
     fn from(failed: authentication::Failed) -> Self {
         match failed {
-            authentication::Failed::Refused(problem) => Self::Refused(problem),
+            authentication::Failed::Refused(problem) | authentication::Failed::Between(problem) => Self::Refused(problem),
             authentication::Failed::Broken(Broken::Malformed(malformed)) => Self::Refused(refusal::violation(&malformed.to_string())),
             authentication::Failed::Broken(_) => Self::Cut("the client went away during its login"),
         }
@@ -85,7 +87,7 @@ async fn decline(conversation: &mut Conversation<Client>) -> Result<(), Failed> 
 
 /// Takes a client that begins with a TLS record at its word.
 async fn begin_direct_tls(node: &Node, conversation: &mut Conversation<Client>) -> Result<(), Failed> {
-    let (Some(_), Client::Plain(stream)) = (&node.tls, &conversation.stream) else { return Ok(()) };
+    let (Some(_), Client::Plain(Socket::Here(stream))) = (&node.tls, &conversation.stream) else { return Ok(()) };
     let mut first = [0];
     match stream.peek(&mut first).await {
         Ok(1..) if first[0] == TLS_HANDSHAKE => handshake(node, conversation, Begun::Direct).await,
@@ -109,8 +111,12 @@ async fn handshake(node: &Node, conversation: &mut Conversation<Client>, begun: 
     let Some(tls) = &node.tls else { return Err(Failed::Cut("there is no certificate")) };
     match std::mem::replace(&mut conversation.stream, Client::Away) {
         Client::Plain(stream) => {
-            let stream = tls.accept(stream, begun).await.map_err(|_| Failed::Cut("the TLS handshake failed"))?;
-            conversation.stream = Client::Tls(Box::new(stream));
+            let session = tls.accept(stream, begun).await.map_err(|error| {
+                node.counters.handshake_failed();
+                tracing::debug!(%error, "a TLS handshake failed");
+                Failed::Cut("the TLS handshake failed")
+            })?;
+            conversation.stream = Client::Tls(Box::new(session));
             Ok(())
         }
         Client::Tls(_) | Client::Away => Err(Failed::Cut("the client asked for encryption twice")),
@@ -131,11 +137,21 @@ pub(super) struct Proven {
 }
 
 /// Has the client prove that it knows the secret of the credential it names.
-pub(super) async fn prove(node: &Node, conversation: &mut Conversation<Client>, request: &SessionRequest<'_>) -> Result<Proven, Failed> {
+pub(super) async fn prove(
+    node: &Node,
+    conversation: &mut Conversation<Client>,
+    request: &SessionRequest<'_>,
+    peer: IpAddr,
+) -> Result<Proven, Failed> {
     if node.tls_required && !conversation.stream.is_encrypted() {
         return Err(Failed::Refused(refusal::tls_required()));
     }
     let names = Names::of(request);
+    if node.good_for == GoodFor::Named && !conversation.stream.is_certified_as(&names.user) {
+        return Err(Failed::Refused(refusal::certificate_for_another()));
+    }
+    let gate = Gate::new(node, peer, &names.user);
+    gate.check()?;
     let host = conversation.stream.server_name().map(str::to_owned);
     let (credential, secret) = {
         let table = node.routes.load();
@@ -146,7 +162,9 @@ pub(super) async fn prove(node: &Node, conversation: &mut Conversation<Client>, 
     if request.needs_negotiation() {
         message::negotiate_protocol_version(&mut greeting, request.spoken(), &request.extensions);
     }
-    let Proof { answer, by_retiring } = authenticate(conversation, greeting, claimant).await?;
+    let end_point = conversation.stream.end_point();
+    let proof = authenticate(conversation, greeting, claimant, end_point.as_deref(), &gate).await;
+    let Proof { answer, by_retiring } = proof.inspect_err(|failed| failed.count(&node.counters))?;
     let credential = credential.ok_or_else(|| Failed::Refused(refusal::authentication_failed()))?;
     let host = host.and_then(|host| node.routes.load().environment(&credential.environment)?.domain.tenant_of(&host));
     let password = match &credential.retiring {

@@ -18,6 +18,15 @@ fn is_for_holm(name: &[u8]) -> bool {
 
 /// The StartupMessage for one session.
 pub(super) fn startup_message(request: &SessionRequest<'_>, route: &Route, role: &RoleName) -> Vec<u8> {
+    message_of(request, route, role, &OURS)
+}
+
+/// The StartupMessage for a connection that sessions share which differ in nothing but the application's name.
+pub(super) fn pooled_startup_message(request: &SessionRequest<'_>, route: &Route, role: &RoleName) -> Vec<u8> {
+    message_of(request, route, role, &[&OURS[..], &[b"application_name"]].concat())
+}
+
+fn message_of(request: &SessionRequest<'_>, route: &Route, role: &RoleName, left_out: &[&[u8]]) -> Vec<u8> {
     let options = server_options(request, route);
     let schema = search_path(request);
     let mut parameters: Vec<(&[u8], &[u8])> = vec![(b"user", role.as_str().as_bytes()), (b"database", route.database.as_str().as_bytes())];
@@ -27,7 +36,7 @@ pub(super) fn startup_message(request: &SessionRequest<'_>, route: &Route, role:
     if let Some(schema) = &schema {
         parameters.push((b"search_path", schema));
     }
-    let own = request.parameters.iter().filter(|(name, _)| !OURS.contains(name) && !is_for_holm(name));
+    let own = request.parameters.iter().filter(|(name, _)| !left_out.contains(name) && !is_for_holm(name));
     parameters.extend(own);
     let mut out = Vec::new();
     message::startup(&mut out, parameters);

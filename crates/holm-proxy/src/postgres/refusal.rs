@@ -4,13 +4,16 @@
 //! cluster, since tenants read them.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use holm_core::cluster::Cluster;
 use holm_core::credential::Level;
 use holm_core::error::{ErrorCode, Problem};
+use holm_core::route::Route;
 use holm_core::slug::TenantSlug;
 use holm_pgwire::message::{self, ErrorReport};
 
+use super::budget::Because;
 use super::sqlstate::sqlstate;
 use super::stop::Reason;
 
@@ -37,6 +40,29 @@ pub(super) fn authentication_failed() -> Problem {
     Problem::new(ErrorCode::AuthenticationFailed, "the name or the password is wrong")
         .because("no credential of this environment has this name and this password")
         .next("take both from the credential as it was issued: postgresql://<credential>:<secret>@<host>/<tenant>")
+}
+
+/// It depends on what the client itself has shown and said, and on nothing here.
+pub(super) fn certificate_for_another() -> Problem {
+    Problem::new(ErrorCode::CertificateForAnother, "the client certificate is for another credential")
+        .because("neither its common name nor one of its DNS names is the name that the client logs in with")
+        .next("connect with the credential that the certificate was issued for, or with that credential's certificate")
+}
+
+/// Which rule it was is not said: what one address did is no other's to know.
+pub(super) fn throttled(retry_after: Duration) -> Problem {
+    let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+    Problem::new(ErrorCode::LoginsThrottled, "too many logins failed")
+        .because("logins with this name, or from this address, failed so often of late that this one was not looked at")
+        .next(format!("try again in {seconds} s, with the right name and password; an app that was given a wrong one should be stopped"))
+}
+
+/// It depends on nothing but the connection: whether the name exists is not asked yet.
+pub(super) fn channel_binding_lost() -> Problem {
+    Problem::new(ErrorCode::ChannelBindingLost, "the client was told that this proxy has no channel binding")
+        .because("the proxy offered SCRAM-SHA-256-PLUS, and what the client received did not have it: somebody may stand between the two")
+        .next("do not send the password again over this network before you know who that is")
+        .next("connect with `channel_binding=require`, so that the client does not go on without")
 }
 
 pub(super) fn unknown_tenant(name: &str) -> Problem {
@@ -70,12 +96,50 @@ pub(super) fn no_such_level(slug: &TenantSlug, level: Level) -> Problem {
         .next("use a credential of level `owner`")
 }
 
-pub(super) fn no_connection_left(cluster: &Cluster) -> Problem {
-    let Cluster { name, connections_max, .. } = cluster;
-    Problem::new(ErrorCode::NoConnectionLeft, "the tenant's cluster has no connection left")
-        .because(format!("all {connections_max} connections that cluster `{name}` may have are in use (connections_max)"))
-        .next("close sessions that are not in use, or make the app's own pool smaller")
-        .next(format!("an operator can raise connections_max of cluster `{name}`"))
+/// Nothing came free in time. Who holds most is named to its own clients only; others hear how many.
+pub(super) fn no_connection(because: Because, route: &Route, cluster: &Cluster) -> Problem {
+    let (slug, name) = (&route.slug, &cluster.name);
+    let full = |why: String| Problem::new(ErrorCode::NoConnectionLeft, "the tenant's cluster has no connection left").because(why);
+    let operator = format!("an operator can raise connections_max of cluster `{name}`");
+    match because {
+        Because::BudgetFull { ceiling, most, most_held, .. } => {
+            let problem = full(in_use(ceiling, cluster));
+            match most {
+                Some(most) if most == route.tenant => problem.next(format!(
+                    "the tenant `{slug}` itself holds {most_held} of them: close its sessions and transactions that are not in use, or make its app's own pool smaller"
+                )),
+                Some(_) => problem
+                    .next("close sessions that are not in use, or make the app's own pool smaller")
+                    .next(format!("another tenant holds {most_held} of them; try again in a moment")),
+                None => problem.next("close sessions that are not in use, or make the app's own pool smaller"),
+            }
+            .next(operator)
+        }
+        Because::TenantMaximum { held, max, .. } => {
+            let why = if max >= cluster.connections_max {
+                in_use(max, cluster)
+            } else {
+                format!("the tenant `{slug}` has all {max} connections that it may have")
+            };
+            full(why)
+                .next(format!(
+                    "the tenant `{slug}` itself holds {held} of them: close its sessions and transactions that are not in use, or make its app's own pool smaller"
+                ))
+                .next(operator)
+        }
+        Because::OpeningsSlow { connecting } => full(format!("cluster `{name}` takes long to open connections: {connecting} are opening"))
+            .next("try again in a moment; an operator can look at the load of the server"),
+        Because::OpeningsFail { .. } | Because::OpeningFailed => server_unreachable(slug, "its connections could not be opened"),
+    }
+}
+
+/// Which limit was met.
+fn in_use(ceiling: u32, Cluster { name, connections_max, .. }: &Cluster) -> String {
+    if ceiling >= *connections_max {
+        format!("all {ceiling} connections that cluster `{name}` may have are in use (connections_max)")
+    } else {
+        format!("all {ceiling} connections that tenants may have on cluster `{name}` are in use (of {connections_max}, connections_max)")
+    }
 }
 
 pub(super) fn names_disagree(first: (&str, &str), second: (&str, &str)) -> Problem {
@@ -94,6 +158,12 @@ pub(super) fn server_lost(why: &str) -> Problem {
     Problem::new(ErrorCode::ServerUnreachable, "the connection to the tenant's server is lost")
         .because(why)
         .next("connect again, and check whether the last transaction was committed")
+}
+
+pub(super) fn no_such_pooling(word: &str) -> Problem {
+    Problem::new(ErrorCode::InvalidValue, format!("there is no pooling `{}`", shown(word)))
+        .because("the option `holm.pooling` says how long the session has a server connection")
+        .next("give it as `session` or `transaction`, or leave it out")
 }
 
 pub(super) fn tls_required() -> Problem {

@@ -43,7 +43,7 @@ pub(super) struct Server {
 }
 
 /// Why there is no connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Failed {
     /// In our words.
     Refused(Problem),

@@ -4,6 +4,7 @@
 //! place in the budget and the entry in the registry, in that order, and names one reason.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::route::Admission;
@@ -14,42 +15,83 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::Node;
-use super::budget::Permit;
+use super::budget::{Answer, Seat, Ticketed, Verdict};
 use super::cancel;
 use super::client::Client;
+use super::closing;
 use super::closing::{Goodbye, Leave, dismiss, last_words, release};
 use super::conversation::Conversation;
-use super::counters::Disconnect;
+use super::counters::{Disconnect, Open};
 use super::login::{self, Failed, First, Proven};
 use super::parameters;
+use super::pooling::{self, Pooling};
 use super::refusal;
 use super::relay::{End, Relay};
 use super::server::{self, Server};
 use super::sessions::Registered;
+use super::socket::Socket;
+use super::stop::Reason;
+use super::transaction;
 
-/// A client that is joined with its server.
-struct Joined {
+/// A client that has got in.
+enum Joined {
+    Own(Box<Own>),
+    /// Into a pool, on this worker.
+    Pooled(Box<transaction::Entering>),
+    /// To the worker where its tenant is at home.
+    HandedOver,
+}
+
+/// A client with a server connection of its own.
+struct Own {
+    open: Open,
     relay: Relay,
     registered: Registered,
-    permit: Permit,
+    seat: Seat,
 }
 
 /// Serves one client; counts and logs how it ended.
-pub(super) async fn serve(node: &Node, socket: TcpStream, peer: SocketAddr) {
+pub(super) async fn serve(node: &Node, socket: TcpStream, peer: SocketAddr, worker: usize) {
     // The login's future is large and short-lived; a session keeps only what carrying needs.
-    let ended = match Box::pin(open(node, socket, peer)).await {
-        Ok(joined) => {
-            let _open = node.counters.session_opened();
-            Box::pin(carry(joined)).await
-        }
+    let ended = match Box::pin(open(node, socket, peer, worker)).await {
+        Ok(Joined::Own(own)) => Box::pin(carry(*own)).await,
+        Ok(Joined::Pooled(entering)) => enter(node, *entering).await,
+        Ok(Joined::HandedOver) => return,
         Err(ended) => ended,
     };
+    over(node, peer, ended);
+}
+
+/// Serves a client that another worker has logged in.
+pub(super) async fn arrive(node: &Node, mut entering: transaction::Entering) {
+    entering.arrive();
+    let peer = entering.peer;
+    over(node, peer, enter(node, entering).await);
+}
+
+async fn enter(node: &Node, entering: transaction::Entering) -> Disconnect {
+    let (peer, answer) = (entering.peer, entering.answer.clone());
+    match Box::pin(transaction::admit(node, entering)).await {
+        Ok(admitted) => Box::pin(transaction::serve(node, admitted)).await,
+        Err(transaction::Refused::Ours(problem, client)) => {
+            let words = [answer, refusal::fatal(&problem)].concat();
+            refuse(node, client, peer, &problem, &words).await
+        }
+        Err(transaction::Refused::Servers(message, client)) => {
+            last_words(client, &[answer, message].concat()).await;
+            Disconnect::Refused
+        }
+        Err(transaction::Refused::Gone) => Disconnect::ClientGone,
+    }
+}
+
+fn over(node: &Node, peer: SocketAddr, ended: Disconnect) {
     node.counters.disconnect(ended);
     tracing::debug!(peer.addr = %peer, reason = ended.as_str(), "a connection ended");
 }
 
-async fn open(node: &Node, socket: TcpStream, peer: SocketAddr) -> Result<Joined, Disconnect> {
-    let mut conversation = Conversation::new(Client::Plain(socket));
+async fn open(node: &Node, socket: TcpStream, peer: SocketAddr, worker: usize) -> Result<Joined, Disconnect> {
+    let mut conversation = Conversation::new(Client::Plain(Socket::Here(socket)));
     let deadline = Instant::now() + node.login_timeout;
     let place = node.half_open.enter();
 
@@ -73,7 +115,7 @@ async fn open(node: &Node, socket: TcpStream, peer: SocketAddr) -> Result<Joined
     let proven = tokio::select! {
         biased;
         reason = place.stop.ended() => Err(Failed::Refused(refusal::stopped(reason))),
-        proven = timeout_at(deadline, login::prove(node, &mut conversation, &request)) =>
+        proven = timeout_at(deadline, login::prove(node, &mut conversation, &request, peer.ip())) =>
             proven.unwrap_or_else(|_| Err(Failed::Refused(refusal::login_timeout()))),
     };
     let proven = match proven {
@@ -81,7 +123,47 @@ async fn open(node: &Node, socket: TcpStream, peer: SocketAddr) -> Result<Joined
         Err(failed) => return Err(turn_away(node, conversation, peer, failed).await),
     };
     drop(place);
-    join(node, conversation, &request, proven, peer).await
+    match pooling::of(&request, proven.credential.level, node.pooling) {
+        Ok(Pooling::Session) => join(node, conversation, &request, proven, peer).await,
+        Ok(Pooling::Transaction) => go_home(node, conversation, &request, proven, peer, worker).await,
+        Err(problem) => {
+            let words = [proven.answer, refusal::fatal(&problem)].concat();
+            Err(refuse(node, conversation.stream, peer, &problem, &words).await)
+        }
+    }
+}
+
+/// Lets a client that has proven itself go to the worker where its tenant is at home.
+async fn go_home(
+    node: &Node,
+    conversation: Conversation<Client>,
+    request: &startup::SessionRequest<'_>,
+    proven: Proven,
+    peer: SocketAddr,
+    worker: usize,
+) -> Result<Joined, Disconnect> {
+    let registered = match login::admit(node, request, &proven) {
+        Ok(registered) => registered,
+        Err(problem) => {
+            let words = [proven.answer, refusal::fatal(&problem)].concat();
+            return Err(refuse(node, conversation.stream, peer, &problem, &words).await);
+        }
+    };
+    let home = node.homes.of(registered.admission.route.tenant);
+    let mut entering = Box::new(transaction::Entering::new(conversation, request, proven.answer, registered, peer));
+    if home == worker {
+        return Ok(Joined::Pooled(entering));
+    }
+    entering.depart();
+    match node.homes.hand_over(home, entering) {
+        Ok(()) => Ok(Joined::HandedOver),
+        Err(mut entering) => {
+            entering.arrive();
+            let words = [entering.answer.clone(), refusal::fatal(&refusal::stopped(Reason::ShuttingDown))].concat();
+            last_words(entering.into_client(), &words).await;
+            Err(Disconnect::Stopped)
+        }
+    }
 }
 
 /// Opens the server connection of a client that has proven itself, and tells the client that it may begin.
@@ -93,7 +175,7 @@ async fn join(
     peer: SocketAddr,
 ) -> Result<Joined, Disconnect> {
     let answer = proven.answer.clone();
-    let (registered, permit, server) = match reach(node, request, &proven).await {
+    let (registered, seat, server) = match reach(node, request, &proven).await {
         Ok(reached) => reached,
         Err(server::Failed::Refused(problem)) => {
             let words = [answer, refusal::fatal(&problem)].concat();
@@ -104,6 +186,8 @@ async fn join(
             return Err(Disconnect::Refused);
         }
     };
+    // Before its client can know that it is open.
+    let open = node.counters.session_opened();
     let mut welcome = answer;
     welcome.extend_from_slice(&server.greeting);
     let (process, key) = node.cancels.key_of(&registered);
@@ -116,45 +200,66 @@ async fn join(
         _ = registered.stop.ended() => false,
     };
     if !welcomed {
-        release(server.stream, &registered, Leave::Abandoned, Goodbye::Due).await;
+        release(server.stream, &registered, registered.server_key.load().as_deref(), Leave::Abandoned, Goodbye::Due).await;
         return Err(Disconnect::ClientGone);
     }
     match Relay::new(conversation.into_parts(), (server.stream, server.rest)) {
-        (relay, None) => Ok(Joined { relay, registered, permit }),
+        (relay, None) => Ok(Joined::Own(Box::new(Own { open, relay, registered, seat }))),
         (relay, Some(end)) => Err(part(relay, &registered, end).await),
     }
 }
 
-async fn reach(
-    node: &Node,
-    request: &startup::SessionRequest<'_>,
-    proven: &Proven,
-) -> Result<(Registered, Permit, Server), server::Failed> {
+async fn reach(node: &Node, request: &startup::SessionRequest<'_>, proven: &Proven) -> Result<(Registered, Seat, Server), server::Failed> {
     let registered = login::admit(node, request, proven).map_err(server::Failed::Refused)?;
     let Admission { route, cluster, login } = &registered.admission;
-    let permit = node.budget.take(cluster).ok_or_else(|| server::Failed::Refused(refusal::no_connection_left(cluster)))?;
     let startup = parameters::startup_message(request, route, &login.role);
     if startup.len() > STARTUP_LENGTH_MAX {
         // The server would close without a word.
         return Err(server::Failed::Refused(refusal::violation("the startup parameters are too long")));
     }
+    // Nobody else ever waits in its pool.
+    let mut waiting = node.desks.of(cluster).want(node.desks.number_pool(), route.tenant, Ticketed::Own, node.wait_for_session);
+    // Both are safe to drop: an answer that was not taken is given back.
+    let answer = tokio::select! {
+        answer = waiting.answer() => answer,
+        reason = registered.stop.ended() => return Err(server::Failed::Refused(refusal::stopped(reason))),
+    };
+    let mut seat = match answer {
+        Answer::MayOpen(seat) => seat,
+        Answer::Refused(because) => return Err(server::Failed::Refused(refusal::no_connection(because, route, cluster))),
+        Answer::Given(_) => unreachable!("only members of a pool are given connections"),
+    };
     let latest = || node.routes.load().route_of(route.tenant).cloned();
-    let mut server = server::open((cluster, route), proven.credential.level, &startup, &registered.stop, latest).await?;
+    let mut server = match server::open((cluster, route), proven.credential.level, &startup, &registered.stop, latest).await {
+        Ok(server) => server,
+        Err(failed) => {
+            seat.failed();
+            return Err(failed);
+        }
+    };
+    if matches!(seat.opened(), Verdict::Close) {
+        // The budget shrank meanwhile.
+        closing::abandon(server.stream).await;
+        let counts = seat.desk.full();
+        return Err(server::Failed::Refused(refusal::no_connection(counts, route, cluster)));
+    }
     // Born with one tenant: the connection that was just opened and the session that gets it are of the same.
     if server.tenant != route.tenant {
         return Err(server::Failed::Refused(Problem::new(ErrorCode::Internal, "a server connection of another tenant was refused")));
     }
     if let Some(key) = server.key.take() {
-        registered.server_key.get_or_init(|| key);
+        registered.server_key.store(Some(Arc::new(key)));
     }
-    Ok((registered, permit, server))
+    drop(waiting);
+    Ok((registered, seat, server))
 }
 
-async fn carry(joined: Joined) -> Disconnect {
-    let Joined { mut relay, registered, permit } = joined;
+async fn carry(own: Own) -> Disconnect {
+    // In this order, so that a session that is not counted any more has no place either.
+    let Own { open: _open, mut relay, registered, seat } = own;
     let end = relay.run(&registered.stop).await;
     let ended = part(relay, &registered, end).await;
-    drop(permit);
+    drop(seat);
     ended
 }
 
@@ -165,7 +270,7 @@ async fn part(relay: Relay, session: &Registered, end: End) -> Disconnect {
         End::ClientGone => {
             let Relay { client, server, .. } = relay;
             drop(client);
-            release(server, session, Leave::Abandoned, goodbye).await;
+            release(server, session, session.server_key.load().as_deref(), Leave::Abandoned, goodbye).await;
             if terminated { Disconnect::Terminated } else { Disconnect::ClientGone }
         }
         End::ServerGone if terminated => Disconnect::Terminated,
@@ -181,17 +286,17 @@ async fn part(relay: Relay, session: &Registered, end: End) -> Disconnect {
             tracing::warn!(tenant.id = %session.admission.route.tenant, "a server broke the protocol");
             let Relay { client, server, .. } = relay;
             drop(client);
-            release(server, session, Leave::Stopped, goodbye).await;
+            release(server, session, session.server_key.load().as_deref(), Leave::Stopped, goodbye).await;
             Disconnect::ServerViolation
         }
         End::ClientViolation => {
             let server = dismiss(relay, &refusal::violation("a message has an impossible length")).await;
-            release(server, session, Leave::Stopped, goodbye).await;
+            release(server, session, session.server_key.load().as_deref(), Leave::Stopped, goodbye).await;
             Disconnect::ClientViolation
         }
         End::Stopped(reason) => {
             let server = dismiss(relay, &refusal::stopped(reason)).await;
-            release(server, session, Leave::Stopped, goodbye).await;
+            release(server, session, session.server_key.load().as_deref(), Leave::Stopped, goodbye).await;
             Disconnect::Stopped
         }
     }

@@ -5,9 +5,9 @@
 //! suspension either finds the session here or is found by it.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use holm_core::credential::Credential;
+use holm_core::credential::{Credential, Level};
 use holm_core::route::{Admission, RouteState, RouteTable};
 use holm_core::secret::Secret;
 use tokio::sync::watch;
@@ -28,6 +28,21 @@ pub(super) struct ServerKey {
     pub(super) key: Box<[u8]>,
 }
 
+/// The key of the server connection that a session has now. It changes with every transaction and is read by a cancel alone,
+/// so that a lock that is nearly always free costs less than a swap that never waits.
+#[derive(Debug, Default)]
+pub(super) struct CurrentKey(Mutex<Option<Arc<ServerKey>>>);
+
+impl CurrentKey {
+    pub(super) fn store(&self, key: Option<Arc<ServerKey>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    pub(super) fn load(&self) -> Option<Arc<ServerKey>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// One session as others see it.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -39,8 +54,10 @@ pub(super) struct Session {
     pub(super) admission: Admission,
     /// What a client of protocol 3.0 must show to cancel; `None` for one that has a long key.
     pub(super) short_key: Option<[u8; 4]>,
-    pub(super) server_key: OnceLock<ServerKey>,
-    /// One cancel at a time is on its way.
+    /// Of the server connection that it has now.
+    pub(super) server_key: CurrentKey,
+    /// One cancel at a time is on its way. It is asked for the key after this is set, and a connection is taken away before
+    /// this is looked at: so a connection that a cancel is on its way to is never given to another client.
     pub(super) cancelling: AtomicBool,
     pub(super) stop: Stop,
 }
@@ -114,7 +131,7 @@ impl Sessions {
             password,
             admission,
             short_key,
-            server_key: OnceLock::new(),
+            server_key: CurrentKey::default(),
             cancelling: AtomicBool::new(false),
             stop: Stop::default(),
         });
@@ -193,20 +210,24 @@ impl Session {
             Some(now) if same_rights(now, &self.credential) && now.accepts(&self.password) => {}
             _ => return Some(Reason::Revoked),
         }
-        let Admission { route, cluster, login } = &self.admission;
-        let Some(now) = table.route_of(route.tenant) else { return Some(Reason::Removed) };
-        match now.state {
-            RouteState::Serving => {}
-            RouteState::Suspended => return Some(Reason::Suspended),
-            RouteState::Deleted => return Some(Reason::Deleted),
-        }
-        let stays = now.environment == route.environment
-            && now.cluster == route.cluster
-            && now.database == route.database
-            && now.logins.of(self.credential.level).is_some_and(|now| now.role == login.role)
-            && table.cluster(now.cluster).is_some_and(|known| known.address == cluster.address && known.environment == cluster.environment);
-        if stays { None } else { Some(Reason::Moved) }
+        forbidden(&self.admission, self.credential.level, table)
     }
+}
+
+/// Why a connection of an admission may not go on under a table, if so.
+pub(super) fn forbidden(Admission { route, cluster, login }: &Admission, level: Level, table: &RouteTable) -> Option<Reason> {
+    let Some(now) = table.route_of(route.tenant) else { return Some(Reason::Removed) };
+    match now.state {
+        RouteState::Serving => {}
+        RouteState::Suspended => return Some(Reason::Suspended),
+        RouteState::Deleted => return Some(Reason::Deleted),
+    }
+    let stays = now.environment == route.environment
+        && now.cluster == route.cluster
+        && now.database == route.database
+        && now.logins.of(level).is_some_and(|now| now.role == login.role)
+        && table.cluster(now.cluster).is_some_and(|known| known.address == cluster.address && known.environment == cluster.environment);
+    if stays { None } else { Some(Reason::Moved) }
 }
 
 /// Whether a credential still is the one that the session was opened with.

@@ -13,10 +13,15 @@ pub const fn sqlstate(code: ErrorCode) -> &'static str {
         ErrorCode::UnknownTenant | ErrorCode::TenantDeleted | ErrorCode::TenantRenamed => "3D000",
         // cannot_connect_now
         ErrorCode::TenantSuspended => "57P03",
-        // too_many_connections
-        ErrorCode::NoConnectionLeft | ErrorCode::TooManyClients => "53300",
+        // too_many_connections: pools back off and come again. 28P01 would have an app with the right password give up because
+        // somebody else failed.
+        ErrorCode::NoConnectionLeft | ErrorCode::TooManyClients | ErrorCode::LoginsThrottled => "53300",
         // invalid_authorization_specification
-        ErrorCode::TenantNamesDisagree | ErrorCode::TlsRequired | ErrorCode::LevelNotThere => "28000",
+        ErrorCode::TenantNamesDisagree
+        | ErrorCode::TlsRequired
+        | ErrorCode::LevelNotThere
+        | ErrorCode::ChannelBindingLost
+        | ErrorCode::CertificateForAnother => "28000",
         // protocol_violation
         ErrorCode::ProtocolViolation => "08P01",
         // connection_failure
@@ -27,6 +32,8 @@ pub const fn sqlstate(code: ErrorCode) -> &'static str {
         ErrorCode::NotCarried => "0A000",
         // admin_shutdown
         ErrorCode::SessionClosed | ErrorCode::ShuttingDown => "57P01",
+        // invalid_parameter_value
+        ErrorCode::InvalidValue => "22023",
         // internal_error: codes that no client of the proxy gets
         _ => "XX000",
     }
@@ -59,6 +66,9 @@ mod tests {
         HOLM-5013 ShuttingDown 57P01
         HOLM-5014 TenantDeleted 3D000
         HOLM-5015 TenantRenamed 3D000
+        HOLM-5021 ChannelBindingLost 28000
+        HOLM-5022 LoginsThrottled 53300
+        HOLM-5023 CertificateForAnother 28000
         ");
     }
 }

@@ -1,24 +1,44 @@
 //! TLS towards clients.
+//!
+//! Promises: what a handshake began with it ends with, whatever the files say meanwhile; sessions that are open are not
+//! touched by a new certificate. What is bound to a certificate is bound to that of its own handshake.
+
+mod identity;
+mod renewal;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use holm_core::error::{ErrorCode, Problem};
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use arc_swap::ArcSwap;
+use holm_core::error::Problem;
+use holm_pgwire::scram::end_point::EndPoint;
 use tokio_rustls::server::TlsStream;
 
+use self::identity::Identity;
+pub use self::renewal::TlsRenewal;
+pub(super) use self::renewal::keep;
+use self::renewal::{Look, Renewed, Stamp};
 use super::TlsFiles;
+use super::socket::Socket;
 
 /// The ALPN name of the protocol (PostgreSQL 17): keeps a browser's TLS, or another server's, from being mistaken for ours.
 const ALPN: &[u8] = b"postgresql";
 
-/// A certificate, ready for handshakes.
-#[derive(Clone)]
-pub(super) struct Tls(TlsAcceptor);
+/// What is shown to clients, and the files that it comes from.
+pub(super) struct Tls {
+    files: TlsFiles,
+    current: ArcSwap<Identity>,
+    /// How the files looked when they were last read, with success or without.
+    seen: Mutex<Stamp>,
+}
+
+/// A TLS session with a client.
+#[derive(Debug)]
+pub(super) struct Encrypted {
+    pub(super) stream: TlsStream<Socket>,
+    /// What a client can bind its proof to: the certificate of this handshake, and not one that came later.
+    pub(super) end_point: Option<Arc<EndPoint>>,
+}
 
 /// How a client came to TLS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,29 +51,37 @@ pub(super) enum Begun {
 
 impl Tls {
     pub(super) fn load(files: &TlsFiles) -> Result<Self, Problem> {
-        let wrong = |what: &std::path::Path, why: &dyn std::fmt::Display| {
-            Problem::new(ErrorCode::InvalidConfig, format!("the TLS file `{}` cannot be used", what.display()))
-                .because(why)
-                .next("give a certificate chain and its private key, both in PEM")
-        };
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
-            .and_then(Iterator::collect)
-            .map_err(|error| wrong(&files.certificate, &error))?;
-        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(&files.key, &error))?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| wrong(&files.certificate, &error))?;
-        let mut config = builder.with_no_client_auth().with_single_cert(chain, key).map_err(|error| wrong(&files.certificate, &error))?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        // Before they are read: what changes in between is seen as a change.
+        let seen = Stamp::of(files);
+        let identity = Identity::read(files)?;
+        Ok(Self { files: files.clone(), current: ArcSwap::from_pointee(identity), seen: Mutex::new(seen) })
     }
 
-    pub(super) async fn accept(&self, stream: TcpStream, begun: Begun) -> io::Result<TlsStream<TcpStream>> {
-        let stream = self.0.accept(stream).await?;
+    /// Reads the files again, and has handshakes from now on use what is new in them. Blocks.
+    ///
+    /// # Errors
+    /// They cannot be used; what was in use stays.
+    fn renew(&self, look: Look) -> Result<Renewed, Problem> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Stamp::of(&self.files);
+        if look == Look::IfChanged && now == *seen {
+            return Ok(Renewed::Untouched);
+        }
+        *seen = now;
+        let identity = Identity::read(&self.files)?;
+        if identity.is_same(&self.current.load()) {
+            return Ok(Renewed::Same);
+        }
+        self.current.store(Arc::new(identity));
+        Ok(Renewed::Replaced)
+    }
+
+    pub(super) async fn accept(&self, stream: Socket, begun: Begun) -> io::Result<Encrypted> {
+        let identity = self.current.load_full();
+        let stream = identity.acceptor.accept(stream).await?;
         if begun == Begun::Direct && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "direct TLS without the ALPN protocol `postgresql`"));
         }
-        Ok(stream)
+        Ok(Encrypted { stream, end_point: identity.end_point.clone() })
     }
 }

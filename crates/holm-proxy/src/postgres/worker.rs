@@ -10,7 +10,9 @@ use holm_core::error::{ErrorCode, Problem};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use super::{Node, acceptor, session};
+use super::home::Command;
+use super::transaction::{offer, opening};
+use super::{Node, acceptor, session, transaction};
 
 /// Clients on their way from the acceptor; a worker takes them between two polls, so that this many wait only when it is
 /// far behind.
@@ -19,8 +21,12 @@ const HANDED_MAX: usize = 256;
 /// What is left of sessions after a shutdown's deadline gets this long to close its sockets.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Idle connections are looked at, the oldest alone.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
 pub(super) struct Worker {
     clients: mpsc::Sender<TcpStream>,
+    commands: mpsc::UnboundedSender<Command>,
     load: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
 }
@@ -41,9 +47,14 @@ impl Worker {
         let (clients, handed) = mpsc::channel(HANDED_MAX);
         let load = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&load);
-        let run = move || runtime.block_on(work(node, handed, counted));
+        let (commands, commanded) = mpsc::unbounded_channel();
+        let run = move || runtime.block_on(work(number, node, handed, commanded, counted));
         let thread = std::thread::Builder::new().name(format!("holm-proxy-{number}")).spawn(run).map_err(failed)?;
-        Ok(Self { clients, load, thread })
+        Ok(Self { clients, commands, load, thread })
+    }
+
+    pub(super) fn commands(&self) -> mpsc::UnboundedSender<Command> {
+        self.commands.clone()
     }
 
     pub(super) fn load(&self) -> usize {
@@ -68,20 +79,73 @@ impl Worker {
     }
 }
 
-async fn work(node: Arc<Node>, mut handed: mpsc::Receiver<TcpStream>, load: Arc<AtomicUsize>) {
+async fn work(
+    number: usize,
+    node: Arc<Node>,
+    mut handed: mpsc::Receiver<TcpStream>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    load: Arc<AtomicUsize>,
+) {
     let sessions = TaskTracker::new();
-    while let Some(client) = handed.recv().await {
-        let (node, load) = (Arc::clone(&node), Load(Arc::clone(&load)));
-        sessions.spawn(async move {
-            match adopt(client) {
-                Ok((client, peer)) => session::serve(&node, client, peer).await,
-                Err(error) => tracing::debug!(%error, "a client was gone before it was served"),
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        // All are safe to drop: two channels and a clock.
+        tokio::select! {
+            client = handed.recv() => {
+                let Some(client) = client else { break };
+                let (node, load) = (Arc::clone(&node), Load(Arc::clone(&load)));
+                sessions.spawn(async move {
+                    match adopt(client) {
+                        Ok((client, peer)) => session::serve(&node, client, peer, number).await,
+                        Err(error) => tracing::debug!(%error, "a client was gone before it was served"),
+                    }
+                    drop(load);
+                });
             }
-            drop(load);
-        });
+            Some(command) = commands.recv() => obey(command, &node, &sessions, &load),
+            _ = sweep.tick() => transaction::sweep(&sessions),
+        }
     }
     sessions.close();
-    let _ = tokio::time::timeout(LAST_PATIENCE, sessions.wait()).await;
+    transaction::stop_openings();
+    let ended = async {
+        loop {
+            tokio::select! {
+                // First, since what is asked may be more to wait for.
+                biased;
+                Some(command) = commands.recv() => obey(command, &node, &sessions, &load),
+                () = sessions.wait() => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LAST_PATIENCE, ended).await;
+    let _ = tokio::time::timeout(LAST_PATIENCE, transaction::close_all()).await;
+}
+
+fn obey(command: Command, node: &Arc<Node>, sessions: &TaskTracker, load: &Arc<AtomicUsize>) {
+    match command {
+        Command::Enter(entering) => {
+            load.fetch_add(1, Ordering::Relaxed);
+            let (node, load) = (Arc::clone(node), Load(Arc::clone(load)));
+            sessions.spawn(async move {
+                session::arrive(&node, *entering).await;
+                drop(load);
+            });
+        }
+        Command::Enforce(table, done) => {
+            sessions.spawn(async move {
+                transaction::enforce(&table).await;
+                let _ = done.send(());
+            });
+        }
+        Command::Open { seat, pool } => {
+            let node = Arc::clone(node);
+            sessions.spawn(async move { opening::open(&node, seat, pool).await });
+        }
+        Command::Close(connection) => drop(sessions.spawn(transaction::close_idle(connection))),
+        Command::Evict { desk, worker, whose } => offer::evict(&desk, worker, whose),
+        Command::Reoffer { cluster, whose } => offer::reoffer(cluster, whose),
+    }
 }
 
 fn adopt(client: TcpStream) -> std::io::Result<(tokio::net::TcpStream, std::net::SocketAddr)> {

@@ -70,7 +70,7 @@ async fn a_client_cannot_say_where_it_comes_from() {
                   X-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /evil\r\nProxy: http://evil.example";
     let request = format!("GET / HTTP/1.1\r\nHost: goteborg.localhost\r\nConnection: close\r\n{forged}\r\n\r\n");
     let answer = world.exchange(&request).await;
-    assert!(!answer.contains("203.0.113.9") && !answer.contains("evil") && !answer.contains("443"), "{answer}");
+    assert!(!answer.contains("203.0.113.9") && !answer.contains("evil") && !answer.contains("x-forwarded-port"), "{answer}");
     assert!(answer.contains("x-forwarded-for: 127.0.0.1\n") && answer.contains("x-forwarded-proto: http\n"), "{answer}");
 
     let behind_a_proxy = World::with(Some(address), |config| config.trusted_proxies.push("127.0.0.1".parse().unwrap())).await;

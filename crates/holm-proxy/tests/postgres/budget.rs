@@ -1,17 +1,25 @@
 //! A cluster never sees more connections than its budget, and a client beyond it is told which limit it met.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use holm_core::error::ErrorCode;
 use holm_core::route::RouteChange;
+use holm_proxy::postgres::ProxyConfig;
 
 use crate::support::{World, cluster, config, eventually};
 
 const LIMIT: u32 = 4;
 
+/// A proxy that refuses at once what it has no connection for.
+async fn impatient() -> World {
+    let config = ProxyConfig { wait_for_session: Duration::ZERO, ..config() };
+    World::with(config, holm_testkit::server().await).await
+}
+
 #[tokio::test]
 async fn one_client_too_many_is_refused_with_the_limit_and_let_in_when_another_has_gone() {
-    let world = World::new().await;
+    let world = impatient().await;
     tokio::join!(world.tenant("malmo"), world.tenant("lund"));
     world.publish([RouteChange::Cluster(cluster("production", &world.server.address, LIMIT))]);
     let mut clients = vec![world.connect("app", "malmo").await, world.connect("app", "malmo").await];
@@ -29,7 +37,7 @@ async fn one_client_too_many_is_refused_with_the_limit_and_let_in_when_another_h
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_budget_holds_while_clients_come_and_go_in_every_way() {
-    let world = World::new().await;
+    let world = impatient().await;
     let tenants = [world.tenant("malmo").await, world.tenant("lund").await];
     world.publish([RouteChange::Cluster(cluster("production", &world.server.address, LIMIT))]);
     let admin = world.server.connect("postgres").await;
@@ -44,9 +52,7 @@ async fn the_budget_holds_while_clients_come_and_go_in_every_way() {
                     0 => drop(client.query_one("SELECT 1", &[]).await),
                     // Gone in the middle of a statement.
                     1 => {
-                        drop(
-                            tokio::time::timeout(std::time::Duration::from_millis(3), client.batch_execute("SELECT pg_sleep(0.02)")).await,
-                        );
+                        drop(tokio::time::timeout(Duration::from_millis(3), client.batch_execute("SELECT pg_sleep(0.02)")).await);
                     }
                     _ => {}
                 }

@@ -1,18 +1,31 @@
 //! What the PostgreSQL proxy promises, tried with real clients against a real server.
 #![allow(clippy::unwrap_used, reason = "everything here is a test")]
 
+use holm_proxy::postgres::Pooling;
+
+/// What sessions get that do not say.
+pub(crate) const POOLING: Pooling = Pooling::Session;
+
 mod budget;
 mod cancel;
+mod certificates;
+mod channel_binding;
+mod client_certificates;
 mod clients;
+mod encrypted;
 mod hostile_clients;
 mod hostile_servers;
 mod isolation;
+mod own_connection;
 mod protocol;
 mod raw;
 mod refusals;
 mod rotation;
+mod sharing;
 mod shutdown;
 mod support;
 mod suspend;
+mod throttle;
 mod tls;
 mod traffic;
+mod transaction;

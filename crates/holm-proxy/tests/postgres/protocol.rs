@@ -1,7 +1,7 @@
 //! Versions, parameters, and what is left when nobody is connected.
 
 use crate::raw::{Raw, query, startup};
-use crate::support::{SECRET, World, cluster, eventually};
+use crate::support::{SECRET, World, cluster};
 
 async fn show(client: &tokio_postgres::Client, name: &str) -> String {
     client.query_one("SELECT current_setting($1)", &[&name]).await.unwrap().get(0)
@@ -71,24 +71,6 @@ async fn r79_a_tenants_parameters_arrive_and_the_clients_own_come_after_them() {
     assert!(client.query_one("SELECT current_setting('holm.tenant')", &[]).await.is_err(), "what is for Holm stays with Holm");
     let other = world.connect("app", "lund").await;
     assert_eq!((show(&other, "work_mem").await, show(&other, "statement_timeout").await), ("4MB".into(), "0".into()));
-}
-
-#[tokio::test]
-async fn r86_r95_a_tenant_that_nobody_uses_holds_no_connection() {
-    let world = World::new().await;
-    let (used, cold) = tokio::join!(world.tenant("malmo"), world.tenant("lund"));
-    let admin = world.server.connect("postgres").await;
-    let clients: Vec<_> = futures_util::future::join_all((0..5).map(|_| world.connect("app", "malmo"))).await;
-    assert_eq!((world.backends(&admin, &used).await, world.backends(&admin, &cold).await), (5, 0));
-    assert_eq!(world.proxy.counters().sessions_open(), 5);
-    drop(clients);
-    eventually("everything of the tenant is gone", async || {
-        match (world.backends(&admin, &used).await, world.proxy.counters().sessions_open()) {
-            (0, 0) => Ok(()),
-            left => Err(format!("{left:?} (backends, sessions)")),
-        }
-    })
-    .await;
 }
 
 #[tokio::test]

@@ -4,16 +4,19 @@ use holm_pgwire::frame::{MESSAGE_LENGTH_MAX, scan};
 use holm_pgwire::message;
 use holm_pgwire::scram::client::Opening;
 use holm_pgwire::scram::keys::LoginKeys;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::support::{PATIENCE, World};
 
-pub(crate) struct Raw {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Raw<S = TcpStream> {
+    pub(crate) stream: S,
     inbox: Vec<u8>,
 }
+
+/// Of a client that is always the same.
+pub(crate) const NONCE: &str = "fyko+d2lbbFgONRv9qkxdawL";
 
 /// A message: type and body.
 pub(crate) type Message = (u8, Vec<u8>);
@@ -28,7 +31,13 @@ pub(crate) fn startup(minor: u16, parameters: &[(&str, &str)]) -> Vec<u8> {
 
 impl Raw {
     pub(crate) async fn connect(world: &World) -> Self {
-        Self { stream: TcpStream::connect(world.proxy.local_addr()).await.unwrap(), inbox: Vec::new() }
+        Self::over(TcpStream::connect(world.proxy.local_addr()).await.unwrap())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
+    pub(crate) const fn over(stream: S) -> Self {
+        Self { stream, inbox: Vec::new() }
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
@@ -73,9 +82,14 @@ impl Raw {
     /// The SCRAM exchange, after the startup packet was sent; gives what came before the challenge.
     pub(crate) async fn prove(&mut self, password: &str) -> Vec<Message> {
         let before = self.until(b'R').await;
-        let (opening, first) = Opening::new("fyko+d2lbbFgONRv9qkxdawL".to_owned());
+        self.prove_with("SCRAM-SHA-256", Opening::new(NONCE.to_owned()), password).await;
+        before
+    }
+
+    /// The SCRAM exchange from the client's first message on.
+    pub(crate) async fn prove_with(&mut self, mechanism: &str, (opening, first): (Opening, String), password: &str) {
         let mut out = Vec::new();
-        message::sasl_initial_response(&mut out, "SCRAM-SHA-256", first.as_bytes());
+        message::sasl_initial_response(&mut out, mechanism, first.as_bytes());
         self.send(&out).await;
         let (_, challenge) = self.next().await.unwrap();
         let text = String::from_utf8(challenge[4..].to_vec()).unwrap();
@@ -85,7 +99,6 @@ impl Raw {
         let mut out = Vec::new();
         message::sasl_response(&mut out, proof.as_bytes());
         self.send(&out).await;
-        before
     }
 }
 

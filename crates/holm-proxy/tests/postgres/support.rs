@@ -48,6 +48,9 @@ pub(crate) fn config() -> ProxyConfig {
         login_timeout: Duration::from_secs(10),
         clients_max: 1000,
         workers: 2,
+        pooling: crate::POOLING,
+        wait: Duration::from_secs(30),
+        wait_for_session: Duration::from_secs(5),
     }
 }
 

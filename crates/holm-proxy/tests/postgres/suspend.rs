@@ -1,12 +1,16 @@
 //! A new table holds for open sessions too, and is acknowledged only when it does.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use holm_core::cluster::ServerAddress;
 use holm_core::credential::{Level, Scope};
 use holm_core::route::{Route, RouteChange, RouteState};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::raw::{Raw, query, startup};
-use crate::support::{SECRET, Tenant, World, credential};
+use crate::support::{SECRET, Tenant, World, cluster, credential, eventually};
 
 fn suspended(tenant: &Tenant, epoch: u64) -> RouteChange {
     RouteChange::Route(Route { state: RouteState::Suspended, epoch, ..tenant.route.clone() })
@@ -42,6 +46,55 @@ async fn when_a_suspension_is_acknowledged_its_sessions_are_gone_from_the_server
     }
     other.send(&query("SELECT 1")).await;
     other.until(b'Z').await;
+}
+
+/// Stands in front of a server and loses the first cancel request, as one is lost on a backend that has not come to read its
+/// statement yet; gives its address, and how many requests came.
+async fn losing_a_cancel(server: &ServerAddress) -> (ServerAddress, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = ServerAddress { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+    let (server, cancels) = (server.clone(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&cancels);
+    tokio::spawn(async move {
+        while let Ok((mut proxy, _)) = listener.accept().await {
+            let (server, counted) = (server.clone(), Arc::clone(&counted));
+            tokio::spawn(async move {
+                let mut head = [0; 8];
+                proxy.read_exact(&mut head).await.unwrap();
+                // The code of a CancelRequest (PostgreSQL, "Message Formats").
+                if head[4..] == 80_877_102_u32.to_be_bytes() && counted.fetch_add(1, Ordering::SeqCst) == 0 {
+                    return;
+                }
+                let mut real = TcpStream::connect((&*server.host, server.port)).await.unwrap();
+                real.write_all(&head).await.unwrap();
+                // An end that breaks off is as good as one that closes.
+                let _ = copy_bidirectional(&mut proxy, &mut real).await;
+            });
+        }
+    });
+    (address, cancels)
+}
+
+#[tokio::test]
+async fn a_cancel_that_is_lost_leaves_no_statement_behind_when_the_suspension_is_acknowledged() {
+    let world = World::new().await;
+    let (address, cancels) = losing_a_cancel(&world.server.address).await;
+    world.publish([RouteChange::Cluster(cluster("production", &address, 100))]);
+    let malmo = world.tenant("malmo").await;
+    let admin = world.server.connect("postgres").await;
+    let mut busy = raw_session(&world, "malmo").await;
+    busy.send(&query("SELECT pg_sleep(600)")).await;
+    eventually("the statement runs", async || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND wait_event = 'PgSleep'";
+        match admin.query_one(sql, &[&malmo.route.database.as_str()]).await.unwrap().get::<_, i64>(0) {
+            1 => Ok(()),
+            _ => Err("not yet".into()),
+        }
+    })
+    .await;
+    world.publish_and_wait([suspended(&malmo, 2)]).await;
+    assert_eq!(world.backends(&admin, &malmo).await, 0);
+    assert!(cancels.load(Ordering::SeqCst) >= 2, "the first was lost");
 }
 
 #[tokio::test]

@@ -1,19 +1,14 @@
 //! TLS towards clients: asked for, direct, required; and names in the certificate's world that must agree.
 
-use std::process::Stdio;
-use std::sync::Arc;
-
 use holm_proxy::postgres::TlsFiles;
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
+use crate::encrypted::{SSL_REQUEST, connector, psql};
 use crate::raw::{Raw, startup};
-use crate::support::{SECRET, World, config};
-
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+use crate::support::{World, config};
 
 /// A proxy with a certificate for `*.holm.test`.
 async fn world(required: bool) -> (World, rustls::RootCertStore, TempDir) {
@@ -26,26 +21,8 @@ async fn world(required: bool) -> (World, rustls::RootCertStore, TempDir) {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certified.cert.der().clone()).unwrap();
     let mut config = config();
-    (config.tls, config.tls_required) = (Some(TlsFiles { certificate, key }), required);
+    (config.tls, config.tls_required) = (Some(TlsFiles::new(certificate, key)), required);
     (World::with(config, holm_testkit::server().await).await, roots, files)
-}
-
-fn connector(roots: &rustls::RootCertStore, alpn: &[&[u8]]) -> TlsConnector {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = builder.with_root_certificates(roots.clone()).with_no_client_auth();
-    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    TlsConnector::from(Arc::new(config))
-}
-
-/// psql with a host name, which it sends as SNI.
-async fn psql(world: &World, conninfo: &str, sql: &str) -> Result<String, String> {
-    let conninfo = format!("hostaddr=127.0.0.1 port={} {conninfo}", world.port());
-    let mut psql = tokio::process::Command::new(world.server.installation().bin.join("psql"));
-    psql.env("PGPASSWORD", SECRET).stdin(Stdio::null()).args(["-XAtqc", sql, &conninfo]);
-    let output = psql.output().await.unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The child mode: a Holm proxy as a process of its own, with one tenant.
+//! The child mode: a Holm proxy as a process of its own, with as many tenants as it is told.
 
 use std::io::Read as _;
 use std::num::NonZeroU32;
@@ -12,7 +12,7 @@ use holm_core::scram::{LoginKeys, Verifier};
 use holm_core::secret::Secret;
 use holm_link::Publisher;
 use holm_pgwire::scram::keys;
-use holm_proxy::postgres::{ProxyConfig, start};
+use holm_proxy::postgres::{Pooling, ProxyConfig, start};
 
 /// The first argument that makes this program a proxy.
 pub(crate) const MODE: &str = "--serve";
@@ -23,36 +23,76 @@ pub(crate) const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).unwrap();
 /// Password of the credential and of the role.
 pub(crate) const SECRET: &str = "benchmark";
 
-/// Serves until standard input is closed. Arguments: workers, server port, database, role.
+/// What the child is told, as its arguments.
+pub(crate) struct Told<'a> {
+    pub(crate) pooling: &'a str,
+    /// Threads; 0 is one a core.
+    pub(crate) workers: &'a str,
+    pub(crate) port: u16,
+    pub(crate) role: &'a str,
+    pub(crate) tenants: usize,
+    /// The tenants share these; the names are [`database`]'s.
+    pub(crate) databases: usize,
+    pub(crate) budget: u32,
+}
+
+impl Told<'_> {
+    pub(crate) fn args(&self) -> Vec<String> {
+        let Self { pooling, workers, port, role, tenants, databases, budget } = self;
+        [MODE, pooling, workers, role]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([u64::from(*port), *tenants as u64, *databases as u64, u64::from(*budget)].map(|number| number.to_string()))
+            .collect()
+    }
+}
+
+/// The database of a tenant, where tenants share so many.
+pub(crate) fn database(tenant: usize, databases: usize) -> String {
+    format!("bench_{}", tenant % databases)
+}
+
+/// The name of a tenant.
+pub(crate) fn slug(tenant: usize) -> String {
+    format!("t{tenant}")
+}
+
+/// Serves until standard input is closed.
 pub(crate) fn serve(args: &[String]) {
-    let [workers, port, database, role] = args else { panic!("{MODE} workers port database role") };
+    let [pooling, workers, role, numbers @ ..] = args else { panic!("a child is told how to pool, how many workers, a role and numbers") };
+    let numbers: Vec<u32> = numbers.iter().map(|number| number.parse().expect("a number")).collect();
+    let [port, tenants, databases, budget] = numbers[..] else { panic!("a port and three counts") };
     let publisher = Publisher::default();
-    let config = ProxyConfig {
-        listen: "127.0.0.1:0".parse().expect("an address"),
-        tls: None,
-        tls_required: false,
-        login_timeout: Duration::from_secs(10),
-        clients_max: 1000,
-        workers: workers.parse().expect("a number"),
-    };
+    let mut config = ProxyConfig::new("127.0.0.1:0".parse().expect("an address"));
+    config.workers = workers.parse().expect("a number");
+    config.pooling = if pooling == "transaction" { Pooling::Transaction } else { Pooling::Session };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let proxy = runtime.block_on(start(config, publisher.subscribe())).expect("the proxy starts");
-    publisher.publish(publisher.table().with(RouteVersion(1), changes(port.parse().expect("a port"), database, role)));
+    let told = Told {
+        pooling,
+        workers,
+        port: port.try_into().expect("a port"),
+        role,
+        tenants: tenants as usize,
+        databases: databases as usize,
+        budget,
+    };
+    publisher.publish(publisher.table().with(RouteVersion(1), changes(&told)));
     println!("{}", proxy.local_addr().port());
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     runtime.block_on(proxy.shutdown(Duration::ZERO));
 }
 
-fn changes(port: u16, database: &str, role: &str) -> [RouteChange; 4] {
+fn changes(told: &Told<'_>) -> Vec<RouteChange> {
     let keys = keys::LoginKeys::derive(SECRET.as_bytes(), SALT, ROUNDS);
     let verifier = keys.verifier(SALT, ROUNDS);
     let cluster = "clu_00000000000000000000000000000001".parse().expect("an id");
     let environment = || "production".parse().expect("a name");
     let login = |_| ServerLogin {
-        role: role.parse().expect("a role"),
+        role: told.role.parse().expect("a role"),
         keys: LoginKeys { client_key: Secret::new(keys.client_key), server_key: Secret::new(keys.server_key) },
     };
-    [
+    let mut changes = vec![
         RouteChange::Environment(Environment {
             name: environment(),
             kind: EnvironmentKind::Production,
@@ -63,8 +103,8 @@ fn changes(port: u16, database: &str, role: &str) -> [RouteChange; 4] {
             id: cluster,
             name: "bench".parse().expect("a name"),
             environment: environment(),
-            address: ServerAddress { host: "127.0.0.1".into(), port },
-            connections_max: 500,
+            address: ServerAddress { host: "127.0.0.1".into(), port: told.port },
+            connections_max: told.budget,
         }),
         RouteChange::Credential(Credential {
             id: "cred_00000000000000000000000000000001".parse().expect("an id"),
@@ -80,18 +120,21 @@ fn changes(port: u16, database: &str, role: &str) -> [RouteChange; 4] {
             },
             retiring: None,
         }),
+    ];
+    changes.extend((0..told.tenants).map(|tenant| {
         RouteChange::Route(Route {
-            tenant: "ten_00000000000000000000000000000001".parse().expect("an id"),
-            slug: "bench".parse().expect("a slug"),
+            tenant: format!("ten_{:032}", tenant + 1).parse().expect("an id"),
+            slug: slug(tenant).parse().expect("a slug"),
             environment: environment(),
             state: RouteState::Serving,
             epoch: 1,
             cluster,
-            database: database.parse().expect("a name"),
+            database: database(tenant, told.databases).parse().expect("a name"),
             logins: Level::ALL.map(login).into(),
             next_logins: None,
             parameters: Box::new([]),
             aliases: Box::new([]),
-        }),
-    ]
+        })
+    }));
+    changes
 }

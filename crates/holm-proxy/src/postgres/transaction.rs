@@ -1,0 +1,379 @@
+//! Transaction pooling: a client has a server connection from its first message until its transaction is over, and another
+//! client of the same tenant and role may have it then.
+//!
+//! Promises: a connection goes from one client to the next only when the server owes nothing, no transaction is open, no
+//! byte is on its way and nothing is known to be left behind in its session; any doubt closes it. It never leaves the pool
+//! that it was opened for, and a pool is of one tenant and one role. A client that needs a session keeps its connection
+//! (`effects`), and what it leaves there is discarded before anybody else gets it.
+
+pub(super) mod connection;
+mod down;
+mod effects;
+mod lend;
+pub(super) mod offer;
+pub(super) mod opening;
+mod pools;
+mod prepared;
+mod settings;
+mod up;
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use holm_core::error::{ErrorCode, Problem};
+use holm_core::route::{Admission, RouteTable};
+use holm_pgwire::exchange::{Ask, Exchange, Goes, Whose};
+use holm_pgwire::frame::{HEADER_LENGTH, STARTUP_LENGTH_MAX, scan};
+use holm_pgwire::message;
+use holm_pgwire::startup::SessionRequest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::connection::Connection;
+pub(super) use self::effects::Pin;
+use self::lend::{End, Guest, Lend, Woke, leaves};
+use self::pools::Member;
+use self::prepared::Names;
+use self::settings::Settings;
+use self::up::Up;
+use super::Node;
+use super::budget::{Answer, Because, Ticketed};
+use super::client::Client;
+use super::closing::{self, Goodbye, Leave, last_words, release};
+use super::conversation::Conversation;
+use super::counters::{Disconnect, Open};
+use super::sessions::{Registered, Session};
+use super::{parameters, refusal, server};
+
+/// For DISCARD ALL; a connection that needs longer is closed.
+const RESET_PATIENCE: Duration = Duration::from_secs(2);
+/// For a client to take its last message.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(1);
+/// A connection that nobody has had for so long is closed.
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(600);
+
+/// A client that is in.
+pub(super) struct Admitted {
+    open: Open,
+    guest: Guest,
+    registered: Registered,
+}
+
+/// A client that has proven itself, on its way into its tenant's pool.
+pub(super) struct Entering {
+    client: Client,
+    /// What it sent already.
+    asked: Vec<u8>,
+    startup: Box<[u8]>,
+    application_name: Option<Box<[u8]>>,
+    /// The end of the authentication, to be sent with what follows.
+    pub(super) answer: Vec<u8>,
+    registered: Registered,
+    pub(super) peer: SocketAddr,
+}
+
+impl Entering {
+    pub(super) fn new(
+        conversation: Conversation<Client>,
+        request: &SessionRequest<'_>,
+        answer: Vec<u8>,
+        registered: Registered,
+        peer: SocketAddr,
+    ) -> Self {
+        let (client, asked) = conversation.into_parts();
+        let Admission { route, login, .. } = &registered.admission;
+        let startup = parameters::pooled_startup_message(request, route, &login.role).into();
+        let application_name = request.parameter("application_name").map(Into::into);
+        Self { client, asked, startup, application_name, answer, registered, peer }
+    }
+
+    /// Leaves this worker.
+    pub(super) fn depart(&mut self) {
+        self.client.depart();
+    }
+
+    /// Comes to this worker.
+    pub(super) fn arrive(&mut self) {
+        self.client.arrive();
+    }
+
+    pub(super) fn into_client(self) -> Client {
+        self.client
+    }
+}
+
+/// Lets a client in, and tells it that it may begin. The first client of a pool waits for a server, whose settings it and all
+/// others are told.
+pub(super) async fn admit(node: &Node, entering: Entering) -> Result<Admitted, Refused> {
+    let Entering { mut client, asked, startup, application_name, answer, registered, .. } = entering;
+    if startup.len() > STARTUP_LENGTH_MAX {
+        return Err(Refused::Ours(refusal::violation("the startup parameters are too long"), client));
+    }
+    let member = Member::enter(&registered.admission, registered.credential.level, startup, || node.desks.number_pool());
+    let mut up = Up::default();
+    up.hold(&asked);
+    let mut settings = match member.greeting() {
+        Some(greeting) => greeting,
+        None => match wait(node, &registered, &member, (&mut client, &mut up)).await {
+            Ok(connection) => {
+                let greeting = connection.initial.clone();
+                offer::give(connection);
+                greeting
+            }
+            Err(Denied::Failed(server::Failed::Refused(problem))) => return Err(Refused::Ours(problem, client)),
+            Err(Denied::Failed(server::Failed::Passed(message))) => return Err(Refused::Servers(message, client)),
+            Err(Denied::Gone) => return Err(Refused::Gone),
+        },
+    };
+    if let Some(name) = application_name {
+        settings.set(b"application_name", &name);
+    }
+    // Before its client can know that it is open.
+    let open = node.counters.session_opened();
+    let mut welcome = answer;
+    settings.iter().for_each(|(name, value)| message::parameter_status(&mut welcome, name, value));
+    let (process, key) = node.cancels.key_of(&registered);
+    message::backend_key_data(&mut welcome, process, &key);
+    message::ready_for_query(&mut welcome);
+    let said = async {
+        client.write_all(&welcome).await?;
+        client.flush().await
+    };
+    let welcomed = tokio::select! {
+        // A welcome that was sent in part is never continued: the client is closed.
+        welcomed = timeout(server::LOGIN_TIMEOUT, said) => matches!(welcomed, Ok(Ok(()))),
+        _ = registered.stop.ended() => false,
+    };
+    if !welcomed {
+        return Err(Refused::Gone);
+    }
+    let guest = Guest { client, up, names: Names::default(), settings, pin: None, pinned: None, member };
+    Ok(Admitted { open, guest, registered })
+}
+
+/// Closes every idle connection of this worker that a table forbids, and ends every such opening.
+pub(super) async fn enforce(table: &RouteTable) {
+    let (openings, idle) = (pools::stop_forbidden(table), pools::take_forbidden(table));
+    join_all(idle.into_iter().map(close_idle)).await;
+    join_all(openings.iter().map(CancellationToken::cancelled)).await;
+}
+
+/// Closes the connections of this worker that nobody has had for long.
+pub(super) fn sweep(tasks: &TaskTracker) {
+    for connection in pools::take_older_than(IDLE_MAX) {
+        tasks.spawn(close_idle(connection));
+    }
+}
+
+/// Ends every opening of this worker.
+pub(super) fn stop_openings() {
+    pools::stop_all();
+}
+
+/// Closes every idle connection of this worker.
+pub(super) async fn close_all() {
+    join_all(pools::take_older_than(Duration::ZERO).into_iter().map(close_idle)).await;
+}
+
+/// Why a client was not let in.
+pub(super) enum Refused {
+    Ours(Problem, Client),
+    Servers(Vec<u8>, Client),
+    Gone,
+}
+
+/// Serves a client until it goes or has to.
+pub(super) async fn serve(node: &Node, admitted: Admitted) -> Disconnect {
+    // In this order, so that a session that is not counted any more has no place either.
+    let Admitted { open: _open, mut guest, registered } = admitted;
+    loop {
+        let has_asked = !guest.up.is_at_boundary();
+        let woke = if has_asked { Woke::Asks } else { guest.wakes(&registered.stop).await };
+        match woke {
+            Woke::Asks => {}
+            Woke::Terminated => return Disconnect::Terminated,
+            Woke::Gone => return Disconnect::ClientGone,
+            Woke::Stopped(reason) => {
+                last_words(guest.client, &refusal::fatal(&refusal::stopped(reason))).await;
+                return Disconnect::Stopped;
+            }
+        }
+        let connection = match guest.member.take() {
+            Some(connection) => connection,
+            None => match wait(node, &registered, &guest.member, (&mut guest.client, &mut guest.up)).await {
+                Ok(connection) => connection,
+                Err(Denied::Gone) => return Disconnect::ClientGone,
+                Err(Denied::Failed(failed)) => {
+                    let words = match failed {
+                        server::Failed::Refused(problem) => {
+                            node.counters.refuse(problem.code);
+                            refusal::fatal(&problem)
+                        }
+                        server::Failed::Passed(message) => message,
+                    };
+                    last_words(guest.client, &words).await;
+                    return Disconnect::Refused;
+                }
+            },
+        };
+        registered.server_key.store(connection.key.clone());
+        let mut lend = Lend::new(connection, &mut guest, registered.id);
+        let end = lend.run(&mut guest, &registered.stop, &node.counters).await;
+        // First nobody finds the connection by this session any more, then is asked whether somebody just has.
+        registered.server_key.store(None);
+        if registered.cancelling.load(Ordering::SeqCst) {
+            lend.connection.spent = true;
+        }
+        match end {
+            End::Settled => {
+                guest.settings = lend.connection.settings.clone();
+                put_back(lend.connection, &registered).await;
+            }
+            end => return part(lend, &mut guest, &registered, end).await,
+        }
+    }
+}
+
+async fn put_back(connection: Box<Connection>, session: &Session) {
+    if connection.spent { close(connection, session, Leave::Stopped, Goodbye::Due).await } else { offer::give(connection) }
+}
+
+/// Ends a session in the middle of a lending: the client first, then the server.
+async fn part(mut lend: Lend, guest: &mut Guest, session: &Session, end: End) -> Disconnect {
+    let goodbye = if lend.is_between_messages(guest) { Goodbye::Due } else { Goodbye::Impossible };
+    let (dismissed, leave, disconnect) = match end {
+        End::Settled | End::Terminated | End::ClientGone => {
+            let settled = lend.is_settled(guest);
+            let Lend { connection, .. } = lend;
+            drop(std::mem::replace(&mut guest.client, Client::Away));
+            if settled && guest.pin.is_some() {
+                // At once: locks and listening end with their client.
+                match reset(connection).await {
+                    Ok(connection) => put_back(connection, session).await,
+                    Err(connection) => close(connection, session, Leave::Stopped, Goodbye::Due).await,
+                }
+            } else if settled {
+                put_back(connection, session).await;
+            } else {
+                close(connection, session, Leave::Abandoned, goodbye).await;
+            }
+            return if end == End::ClientGone { Disconnect::ClientGone } else { Disconnect::Terminated };
+        }
+        End::ServerGone if lend.has_told_error() => (None, Leave::Stopped, Disconnect::ServerGone),
+        End::ServerGone => (Some(refusal::server_lost("the server closed the connection")), Leave::Stopped, Disconnect::ServerGone),
+        End::ServerViolation => {
+            tracing::warn!(tenant.id = %session.admission.route.tenant, "a server broke the protocol");
+            (None, Leave::Stopped, Disconnect::ServerViolation)
+        }
+        End::ClientViolation(what) => (Some(refusal::violation(&what.to_string())), Leave::Stopped, Disconnect::ClientViolation),
+        End::Stopped(reason) => (Some(refusal::stopped(reason)), Leave::Stopped, Disconnect::Stopped),
+    };
+    // Without the end of the message there is no place for ours; the client then sees the connection break off.
+    let between = dismissed.is_some() && matches!(timeout(CLIENT_PATIENCE, lend.finish_message(guest)).await, Ok(Ok(())));
+    let client = std::mem::replace(&mut guest.client, Client::Away);
+    let words = dismissed.filter(|_| between).map(|problem| refusal::fatal(&problem)).unwrap_or_default();
+    if end != End::ServerViolation {
+        last_words(client, &words).await;
+    }
+    close(lend.connection, session, leave, goodbye).await;
+    disconnect
+}
+
+/// Closes a connection; its place in the budget is free when the server has closed its side.
+async fn close(connection: Box<Connection>, session: &Session, leave: Leave, goodbye: Goodbye) {
+    let Connection { stream, key, seat, .. } = *connection;
+    release(stream, session, key.as_deref(), leave, goodbye).await;
+    drop(seat);
+}
+
+/// Closes a connection that nobody has.
+pub(super) async fn close_idle(connection: Box<Connection>) {
+    let Connection { mut stream, seat, .. } = *connection;
+    let _ = stream.write_all(&message::TERMINATE).await;
+    closing::abandon(stream).await;
+    drop(seat);
+}
+
+/// Discards what a session has left behind.
+async fn reset(mut connection: Box<Connection>) -> Result<Box<Connection>, Box<Connection>> {
+    match timeout(RESET_PATIENCE, discard(&mut connection)).await {
+        Ok(Ok(())) => Ok(connection),
+        Ok(Err(())) | Err(_) => Err(connection),
+    }
+}
+
+async fn discard(connection: &mut Connection) -> Result<(), ()> {
+    connection.stream.write_all(b"Q\0\0\0\x10DISCARD ALL\0").await.map_err(drop)?;
+    let (mut exchange, mut down, mut heard) = (Exchange::default(), Vec::new(), [0; 1024]);
+    exchange.ask(Ask::Query, Whose::Ours, |_| {});
+    loop {
+        let length = connection.stream.read(&mut heard).await.map_err(drop)?;
+        if length == 0 {
+            return Err(());
+        }
+        down.extend_from_slice(&heard[..length]);
+        while let Some(frame) = scan(&down, STARTUP_LENGTH_MAX).map_err(drop)? {
+            let goes = exchange.answer(frame.tag, frame.body.first().copied().unwrap_or(0), |_| {}).map_err(drop)?;
+            match frame.tag {
+                b'S' => note(frame.body, &mut connection.settings),
+                b'E' => return Err(()),
+                _ if goes == Goes::On => return Err(()),
+                _ => {}
+            }
+            let whole = HEADER_LENGTH + frame.body.len();
+            down.drain(..whole);
+        }
+        if exchange.is_settled() && down.is_empty() {
+            connection.known.clear();
+            connection.soiled = false;
+            return Ok(());
+        }
+    }
+}
+
+fn note(body: &[u8], settings: &mut Settings) {
+    let mut texts = body.split(|byte| *byte == 0);
+    if let (Some(name), Some(value)) = (texts.next(), texts.next()) {
+        settings.set(name, value);
+    }
+}
+
+/// Why a client has no connection.
+enum Denied {
+    Failed(server::Failed),
+    /// It left while it waited.
+    Gone,
+}
+
+/// A connection of the pool: the next that is free, or a new one.
+async fn wait(node: &Node, session: &Session, member: &Member, (client, up): (&mut Client, &mut Up)) -> Result<Box<Connection>, Denied> {
+    let Admission { route, cluster, .. } = &session.admission;
+    let begun = Instant::now();
+    let mut waiting = node.desks.of(cluster).want(member.id, route.tenant, Ticketed::Pooled, node.wait);
+    // All are safe to drop: what was read is held, and an answer that was not taken is given back.
+    let answer = tokio::select! {
+        answer = waiting.answer() => answer,
+        reason = session.stop.ended() => return Err(Denied::Failed(server::Failed::Refused(refusal::stopped(reason)))),
+        () = leaves(client, up) => return Err(Denied::Gone),
+    };
+    node.counters.waits.add(begun.elapsed());
+    match answer {
+        Answer::Given(connection) if connection.tenant == member.tenant() => Ok(connection),
+        Answer::Given(connection) => {
+            connection.dismiss();
+            Err(Denied::Failed(server::Failed::Refused(Problem::new(
+                ErrorCode::Internal,
+                "a server connection of another tenant was refused",
+            ))))
+        }
+        Answer::MayOpen(_) => unreachable!("only who opens for himself is told so"),
+        Answer::Refused(because) => Err(Denied::Failed(match (because, member.failure()) {
+            (Because::OpeningFailed | Because::OpeningsFail { .. }, Some(failed)) => failed,
+            (because, _) => server::Failed::Refused(refusal::no_connection(because, route, cluster)),
+        })),
+    }
+}

@@ -1,0 +1,52 @@
+//! A server connection that is lent to one client after the other, all of one tenant and one role.
+//!
+//! Promises: born with one pool, and of no use to another; a place in the cluster's budget is held until it is closed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use holm_core::id::TenantId;
+use tokio::net::TcpStream;
+
+use crate::postgres::budget::{PoolId, Seat};
+use crate::postgres::sessions::{ServerKey, SessionId};
+
+use super::prepared::Known;
+use super::settings::Settings;
+
+/// One connection, between two clients or with one.
+#[derive(Debug)]
+pub(in crate::postgres) struct Connection {
+    /// For whom it was opened, for good.
+    pub(in crate::postgres) tenant: TenantId,
+    pub(super) pool: PoolId,
+    pub(super) stream: TcpStream,
+    pub(super) key: Option<Arc<ServerKey>>,
+    pub(super) known: Known,
+    pub(super) settings: Settings,
+    /// What it reported when it began, and reports again when everything is discarded.
+    pub(super) initial: Settings,
+    /// Who had it last.
+    pub(super) last: Option<SessionId>,
+    /// It is cleaned before another client has it.
+    pub(super) soiled: bool,
+    /// Nobody is to have it after this client.
+    pub(super) spent: bool,
+    /// Since when nobody has it.
+    pub(super) idle_since: Instant,
+    pub(super) seat: Seat,
+}
+
+impl Connection {
+    /// Has it closed; nobody waits for that.
+    pub(super) fn dismiss(self: Box<Self>) {
+        let desk = Arc::clone(&self.seat.desk);
+        desk.close(self);
+    }
+
+    /// Whether the server is as quiet as one that nobody has asked anything; a word too much, or its end, and it is not.
+    pub(super) fn is_quiet(&self) -> bool {
+        let mut byte = [0];
+        matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+}

@@ -1,0 +1,175 @@
+//! A server's messages on their way to the client that it is lent to.
+//!
+//! Promises: every message is set against what was asked; what answers a message of ours goes no further, and what we answer
+//! ourselves is said in its turn. Settings that the server reports are noted. Large bodies go on in pieces.
+
+use holm_pgwire::exchange::{Exchange, Goes, Local};
+use holm_pgwire::frame::{self, HEADER_LENGTH, MESSAGE_LENGTH_MAX};
+
+use super::prepared::Known;
+use super::settings::Settings;
+
+/// A report or an error that is looked into; longer ones go by unread.
+const READ_LENGTH_MAX: usize = 16 * 1024;
+/// The tags that are looked for are shorter.
+const COMMAND_LENGTH_MAX: usize = 16;
+/// What PostgreSQL calls the place of "cached plan must not change result type", in whatever language it says so.
+const PLAN_OUTDATED: &[u8] = b"RRevalidateCachedQuery\0";
+
+/// A server that does not keep to the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Violation;
+
+/// What a message may change, besides the bytes.
+pub(super) struct Table<'a> {
+    pub(super) exchange: &'a mut Exchange,
+    pub(super) known: &'a mut Known,
+    pub(super) settings: &'a mut Settings,
+    /// The connection is of no use to anybody else.
+    pub(super) spent: &'a mut bool,
+    /// What the session had was discarded.
+    pub(super) discarded: &'a mut Discarded,
+}
+
+/// What a session has discarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Discarded {
+    #[default]
+    Nothing,
+    /// Its prepared statements.
+    Statements,
+    /// Everything.
+    All,
+}
+
+impl Discarded {
+    /// By the tag of a CommandComplete.
+    fn of(tag: &[u8]) -> Self {
+        match tag {
+            b"DISCARD ALL\0" => Self::All,
+            b"DEALLOCATE ALL\0" => Self::Statements,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// The way down.
+#[derive(Debug, Default)]
+pub(super) struct Down {
+    held: Vec<u8>,
+    passing: usize,
+    goes_nowhere: bool,
+    /// Whether the last message to the client was an error.
+    told_error: bool,
+}
+
+impl Down {
+    pub(super) fn is_at_boundary(&self) -> bool {
+        self.passing == 0 && self.held.is_empty()
+    }
+
+    /// Whether something of ours may be put between what the client got and what it gets next.
+    pub(super) const fn is_between(&self) -> bool {
+        self.passing == 0
+    }
+
+    /// How much of the message under way is still to come.
+    pub(super) const fn left(&self) -> usize {
+        self.passing
+    }
+
+    /// Carries bytes that belong to the message under way.
+    pub(super) fn pass(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.passing = self.passing.saturating_sub(bytes.len());
+        if !self.goes_nowhere {
+            out.extend_from_slice(bytes);
+        }
+    }
+
+    /// Whether the client was told an error last, and so knows why the connection ends.
+    pub(super) const fn has_told_error(&self) -> bool {
+        self.told_error
+    }
+
+    /// Puts what was held and `input` into `out`, as the client is to have it.
+    pub(super) fn carry(&mut self, input: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
+        if self.held.is_empty() {
+            return self.messages(input, table, out);
+        }
+        let mut joined = std::mem::take(&mut self.held);
+        joined.extend_from_slice(input);
+        self.messages(&joined, table, out)
+    }
+
+    fn messages(&mut self, mut bytes: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
+        loop {
+            let passed = self.passing.min(bytes.len());
+            if !self.goes_nowhere {
+                out.extend_from_slice(&bytes[..passed]);
+            }
+            self.passing -= passed;
+            bytes = &bytes[passed..];
+            if self.passing == 0 {
+                say(table.exchange, out);
+            }
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            let header = frame::header(bytes, MESSAGE_LENGTH_MAX).map_err(|_| Violation)?;
+            let Some((tag, length)) = header else {
+                self.held.extend_from_slice(bytes);
+                return Ok(());
+            };
+            let body = &bytes[HEADER_LENGTH..bytes.len().min(HEADER_LENGTH + length)];
+            let wanted = match tag {
+                b'Z' => length,
+                b'C' if length <= COMMAND_LENGTH_MAX => length,
+                b'S' | b'E' if length <= READ_LENGTH_MAX => length,
+                _ => 0,
+            };
+            if body.len() < wanted {
+                self.held.extend_from_slice(bytes);
+                return Ok(());
+            }
+            let Table { exchange, known, .. } = table;
+            let goes = exchange.answer(tag, body.first().copied().unwrap_or(0), |lost| known.remove(lost)).map_err(|_| Violation)?;
+            match tag {
+                b'S' if wanted > 0 => report(body, table.settings)?,
+                // What we discarded ourselves was known when it was asked.
+                b'C' if goes == Goes::On => match Discarded::of(body) {
+                    Discarded::Nothing => {}
+                    discarded => {
+                        table.known.clear();
+                        *table.discarded = discarded;
+                    }
+                },
+                b'E' => *table.spent |= body.windows(PLAN_OUTDATED.len()).any(|part| part == PLAN_OUTDATED),
+                _ => {}
+            }
+            self.goes_nowhere = goes == Goes::Nowhere;
+            self.told_error = tag == b'E' && !self.goes_nowhere;
+            if !self.goes_nowhere {
+                out.extend_from_slice(&bytes[..HEADER_LENGTH]);
+            }
+            bytes = &bytes[HEADER_LENGTH..];
+            self.passing = length;
+        }
+    }
+}
+
+fn report(body: &[u8], settings: &mut Settings) -> Result<(), Violation> {
+    let mut texts = body.split(|byte| *byte == 0);
+    let (Some(name), Some(value)) = (texts.next(), texts.next()) else { return Err(Violation) };
+    settings.set(name, value);
+    Ok(())
+}
+
+/// Says what is due in the server's place.
+pub(super) fn say(exchange: &mut Exchange, out: &mut Vec<u8>) {
+    while let Some(word) = exchange.word_due() {
+        out.extend_from_slice(match word {
+            Local::Parsed => b"1\0\0\0\x04",
+            Local::Closed => b"3\0\0\0\x04",
+        });
+    }
+}

@@ -1,0 +1,84 @@
+//! A connection for a pool, opened on the pool's worker on behalf of whoever waits longest there.
+//!
+//! Promises: one that the newest table forbids is not offered to anybody, and its end is waited for before that table is
+//! acknowledged. What a server said when it refused is kept for those who wait.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use holm_core::error::{ErrorCode, Problem};
+use holm_pgwire::frame::{STARTUP_LENGTH_MAX, scan};
+
+use crate::postgres::budget::{PoolId, Seat};
+use crate::postgres::{Node, closing, refusal, server, sessions};
+
+use super::connection::Connection;
+use super::offer;
+use super::pools::Opening;
+use super::prepared::Known;
+use super::settings::Settings;
+
+/// Opens a connection for a pool; nothing if the pool is gone.
+pub(in crate::postgres) async fn open(node: &Node, mut seat: Seat, pool: PoolId) {
+    let Some(opening) = Opening::begin(pool) else { return seat.failed() };
+    match attempt(node, &opening, pool).await {
+        Ok((stream, key, settings)) => {
+            opening.succeeded(&settings);
+            let verdict = seat.opened();
+            let connection = Box::new(Connection {
+                tenant: opening.key.tenant,
+                pool,
+                stream,
+                key,
+                known: Known::default(),
+                initial: settings.clone(),
+                settings,
+                last: None,
+                soiled: false,
+                spent: false,
+                idle_since: Instant::now(),
+                seat,
+            });
+            offer::follow(verdict, connection);
+        }
+        Err(failed) => {
+            opening.failed(failed);
+            seat.failed();
+        }
+    }
+}
+
+type Opened = (tokio::net::TcpStream, Option<Arc<sessions::ServerKey>>, Settings);
+
+async fn attempt(node: &Node, opening: &Opening, pool: PoolId) -> Result<Opened, server::Failed> {
+    let Opening { admission, level, key, .. } = opening;
+    // Entered before this look: a newer table finds the opening.
+    if let Some(reason) = sessions::forbidden(admission, *level, &node.routes.load()) {
+        return Err(server::Failed::Refused(refusal::stopped(reason)));
+    }
+    let route = &admission.route;
+    let latest = || node.routes.load().route_of(route.tenant).cloned();
+    let opened = server::open((&admission.cluster, route), *level, &key.startup, opening.stop(), latest).await?;
+    let problem = if let Some(reason) = opening.stop().asked() {
+        refusal::stopped(reason)
+    } else if opened.tenant != key.tenant || !opened.rest.is_empty() {
+        tracing::error!(?pool, "a server connection is not what it was opened for");
+        Problem::new(ErrorCode::Internal, "a server connection of another tenant was refused")
+    } else {
+        return Ok((opened.stream, opened.key.map(Arc::new), reported(&opened.greeting)));
+    };
+    closing::abandon(opened.stream).await;
+    Err(server::Failed::Refused(problem))
+}
+
+/// The settings that a server reported when it began.
+fn reported(mut greeting: &[u8]) -> Settings {
+    let mut settings = Settings::default();
+    while let Ok(Some(frame)) = scan(greeting, STARTUP_LENGTH_MAX) {
+        if frame.tag == b'S' {
+            super::note(frame.body, &mut settings);
+        }
+        greeting = &greeting[frame.whole.len()..];
+    }
+    settings
+}

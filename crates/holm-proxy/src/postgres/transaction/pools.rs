@@ -1,0 +1,429 @@
+//! The pools of one worker: for each tenant, role and set of startup parameters, the server connections that nobody has now.
+//!
+//! Promises: what belongs to one pool is given to sessions of that pool only; a pool that nobody is in and that has no
+//! connection is not there. Nothing here walks over pools, waits, or is seen by another thread.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holm_core::cluster::ServerAddress;
+use holm_core::credential::Level;
+use holm_core::id::{ClusterId, TenantId};
+use holm_core::route::{Admission, RouteTable};
+use tokio_util::sync::CancellationToken;
+
+use crate::postgres::budget::{Place, PoolId, Whose};
+use crate::postgres::server;
+use crate::postgres::sessions;
+use crate::postgres::stop::{Reason, Stop};
+
+use super::connection::Connection;
+use super::prepared::Statements;
+use super::settings::Settings;
+
+/// What must be the same for two sessions to have the same connection, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::postgres) struct PoolKey {
+    pub(in crate::postgres) tenant: TenantId,
+    pub(in crate::postgres) cluster: ClusterId,
+    pub(in crate::postgres) address: ServerAddress,
+    /// Role, database and every parameter, as the server is told; without the application's name, which is set on the way.
+    pub(in crate::postgres) startup: Box<[u8]>,
+}
+
+/// A pool's place in this worker's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PoolIndex(usize);
+
+#[derive(Debug)]
+struct Pool {
+    key: Arc<PoolKey>,
+    id: PoolId,
+    /// By which its connections are judged when routes change.
+    admission: Admission,
+    level: Level,
+    /// Sessions that are in it.
+    members: usize,
+    /// Openings under way.
+    openings: Vec<Arc<Under>>,
+    /// Why an opening failed last.
+    failure: Option<server::Failed>,
+    /// Places in `idle`, the one used last at the end.
+    idle: Vec<usize>,
+    statements: Statements,
+    /// What its servers report when they begin.
+    greeting: Option<Settings>,
+}
+
+/// A connection that nobody has, in a list by how long.
+#[derive(Debug)]
+struct Idle {
+    connection: Box<Connection>,
+    pool: PoolIndex,
+    older: Option<usize>,
+    newer: Option<usize>,
+    /// Not to be offered as anyone's.
+    aside: bool,
+}
+
+/// An opening under way.
+#[derive(Debug, Default)]
+struct Under {
+    stop: Stop,
+    over: CancellationToken,
+}
+
+/// Every pool of this worker.
+#[derive(Debug, Default)]
+struct Pools {
+    by_key: HashMap<Arc<PoolKey>, PoolIndex>,
+    by_id: HashMap<PoolId, PoolIndex>,
+    pools: Vec<Option<Pool>>,
+    free_pools: Vec<usize>,
+    idle: Vec<Option<Idle>>,
+    free_idle: Vec<usize>,
+    oldest: Option<usize>,
+    newest: Option<usize>,
+}
+
+thread_local! {
+    static POOLS: RefCell<Pools> = RefCell::default();
+}
+
+/// A session's place in its pool; dropping it leaves.
+#[derive(Debug)]
+pub(super) struct Member {
+    index: PoolIndex,
+    key: Arc<PoolKey>,
+    pub(super) id: PoolId,
+}
+
+impl Member {
+    /// Enters the pool of an admission, on this worker; it has the number that is given if it is new.
+    pub(super) fn enter(admission: &Admission, level: Level, startup: Box<[u8]>, number: impl FnOnce() -> PoolId) -> Self {
+        let Admission { route, cluster, .. } = admission;
+        let key = Arc::new(PoolKey { tenant: route.tenant, cluster: cluster.id, address: cluster.address.clone(), startup });
+        POOLS.with_borrow_mut(|pools| {
+            let index = match pools.by_key.get(&key) {
+                Some(index) => *index,
+                None => pools.begin(Pool {
+                    key,
+                    id: number(),
+                    admission: admission.clone(),
+                    level,
+                    members: 0,
+                    openings: Vec::new(),
+                    failure: None,
+                    idle: Vec::new(),
+                    statements: Statements::default(),
+                    greeting: None,
+                }),
+            };
+            let pool = pools.pool(index);
+            pool.members += 1;
+            Self { index, key: Arc::clone(&pool.key), id: pool.id }
+        })
+    }
+
+    /// Whose it is.
+    pub(super) fn tenant(&self) -> TenantId {
+        self.key.tenant
+    }
+
+    /// The connection that was used last, if there is one that nobody has. One that its server has ended, or that says
+    /// something to nobody, is closed instead.
+    pub(super) fn take(&self) -> Option<Box<Connection>> {
+        loop {
+            let taken = POOLS.with_borrow_mut(|pools| pools.pool(self.index).idle.pop().map(|at| pools.unlink(at)));
+            let connection = taken?;
+            if connection.tenant == self.key.tenant && connection.is_quiet() {
+                return Some(connection);
+            }
+            connection.dismiss();
+        }
+    }
+
+    pub(super) fn with_statements<T>(&self, act: impl FnOnce(&mut Statements) -> T) -> T {
+        POOLS.with_borrow_mut(|pools| act(&mut pools.pool(self.index).statements))
+    }
+
+    /// What servers of this pool report when they begin, if one has.
+    pub(super) fn greeting(&self) -> Option<Settings> {
+        POOLS.with_borrow_mut(|pools| pools.pool(self.index).greeting.clone())
+    }
+
+    /// Why an opening failed last, if one did.
+    pub(super) fn failure(&self) -> Option<server::Failed> {
+        POOLS.with_borrow_mut(|pools| pools.pool(self.index).failure.clone())
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        POOLS.with_borrow_mut(|pools| {
+            pools.pool(self.index).members -= 1;
+            pools.end_if_empty(self.index);
+        });
+    }
+}
+
+/// An opening for a pool of this worker; dropping it ends it, and the pool stays for as long.
+#[derive(Debug)]
+pub(super) struct Opening {
+    index: PoolIndex,
+    under: Arc<Under>,
+    pub(super) key: Arc<PoolKey>,
+    pub(super) admission: Admission,
+    pub(super) level: Level,
+}
+
+impl Opening {
+    /// For the pool of a number, if it is still there.
+    pub(super) fn begin(id: PoolId) -> Option<Self> {
+        POOLS.with_borrow_mut(|pools| {
+            let index = *pools.by_id.get(&id)?;
+            let (pool, under) = (pools.pool(index), Arc::new(Under::default()));
+            pool.openings.push(Arc::clone(&under));
+            Some(Self { index, under, key: Arc::clone(&pool.key), admission: pool.admission.clone(), level: pool.level })
+        })
+    }
+
+    /// Asked for when the newest table forbids it, or the node ends.
+    pub(super) fn stop(&self) -> &Stop {
+        &self.under.stop
+    }
+
+    /// Notes what the server reported.
+    pub(super) fn succeeded(&self, settings: &Settings) {
+        POOLS.with_borrow_mut(|pools| {
+            let pool = pools.pool(self.index);
+            (pool.greeting, pool.failure) = (Some(settings.clone()), None);
+        });
+    }
+
+    /// Notes what those who wait are told.
+    pub(super) fn failed(&self, failed: server::Failed) {
+        POOLS.with_borrow_mut(|pools| pools.pool(self.index).failure = Some(failed));
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.under.over.cancel();
+        POOLS.with_borrow_mut(|pools| {
+            pools.pool(self.index).openings.retain(|other| !Arc::ptr_eq(other, &self.under));
+            pools.end_if_empty(self.index);
+        });
+    }
+}
+
+/// The connection that nobody has had for longest, of those that are asked for; it stays where it is. One that its server
+/// has ended, or that says something to nobody, is closed instead.
+pub(super) fn oldest(cluster: ClusterId, whose: Whose) -> Option<Oldest> {
+    loop {
+        let found = POOLS.with_borrow_mut(|pools| {
+            let mut at = pools.oldest;
+            // Clusters are few, and those of other clusters that are older are seldom many.
+            while let Some(here) = at {
+                let idle = pools.idle[here].as_ref().expect("a place in the list is taken");
+                let key = &pools.pools[idle.pool.0].as_ref().expect("a pool with a connection is there").key;
+                let is_asked_for = match whose {
+                    Whose::Anyones => !idle.aside,
+                    Whose::Tenants(tenant) => key.tenant == tenant,
+                };
+                if is_asked_for && key.cluster == cluster {
+                    return Some(if idle.connection.is_quiet() {
+                        Ok(Oldest { at: here, place: idle.connection.seat.place, since: idle.connection.idle_since })
+                    } else {
+                        Err(pools.remove(here))
+                    });
+                }
+                at = idle.newer;
+            }
+            None
+        })?;
+        match found {
+            Ok(oldest) => return Some(oldest),
+            Err(connection) => connection.dismiss(),
+        }
+    }
+}
+
+/// Where an idle connection is; good until the list is changed.
+#[derive(Debug)]
+pub(super) struct Oldest {
+    at: usize,
+    pub(super) place: Place,
+    pub(super) since: Instant,
+}
+
+impl Oldest {
+    pub(super) fn take(self) -> Box<Connection> {
+        POOLS.with_borrow_mut(|pools| pools.remove(self.at))
+    }
+
+    /// Leaves it where it is.
+    pub(super) fn leave(self, aside: Aside) {
+        POOLS.with_borrow_mut(|pools| pools.idle[self.at].as_mut().expect("nothing was changed").aside = aside == Aside::Yes);
+    }
+}
+
+/// Whether an idle connection is set aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aside {
+    Yes,
+    No,
+}
+
+/// Puts a connection among those that nobody has.
+pub(super) fn put(mut connection: Box<Connection>, aside: Aside) {
+    connection.idle_since = Instant::now();
+    let unwanted = POOLS.with_borrow_mut(|pools| match pools.by_id.get(&connection.pool).copied() {
+        Some(index) => {
+            let at = pools.link(connection, index, aside);
+            pools.pool(index).idle.push(at);
+            None
+        }
+        None => Some(connection),
+    });
+    unwanted.into_iter().for_each(|connection| connection.dismiss());
+}
+
+/// Has what was set aside offered again.
+pub(super) fn reoffer(cluster: ClusterId, whose: Whose) {
+    POOLS.with_borrow_mut(|pools| {
+        let Pools { pools, idle, .. } = pools;
+        for idle in idle.iter_mut().flatten() {
+            let key = &pools[idle.pool.0].as_ref().expect("a pool with a connection is there").key;
+            if key.cluster == cluster && (whose == Whose::Anyones || whose == Whose::Tenants(key.tenant)) {
+                idle.aside = false;
+            }
+        }
+    });
+}
+
+/// Takes every connection that nobody has had for so long.
+#[expect(clippy::vec_box, reason = "they are in boxes already, and stay there")]
+pub(super) fn take_older_than(age: Duration) -> Vec<Box<Connection>> {
+    POOLS.with_borrow_mut(|pools| {
+        let mut taken = Vec::new();
+        while let Some(here) = pools.oldest {
+            let idle = pools.idle[here].as_ref().expect("a place in the list is taken");
+            if idle.connection.idle_since.elapsed() < age {
+                break;
+            }
+            taken.push(pools.remove(here));
+        }
+        taken
+    })
+}
+
+/// Takes every connection that a table forbids.
+#[expect(clippy::vec_box, reason = "they are in boxes already, and stay there")]
+pub(super) fn take_forbidden(table: &RouteTable) -> Vec<Box<Connection>> {
+    POOLS.with_borrow_mut(|pools| {
+        let mut taken = Vec::new();
+        let mut at = pools.oldest;
+        while let Some(here) = at {
+            let idle = pools.idle[here].as_ref().expect("a place in the list is taken");
+            at = idle.newer;
+            let pool = pools.pools[idle.pool.0].as_ref().expect("a pool with a connection is there");
+            if sessions::forbidden(&pool.admission, pool.level, table).is_some() {
+                taken.push(pools.remove(here));
+            }
+        }
+        taken
+    })
+}
+
+/// Asks every opening to end that a table forbids; each token says when one has.
+pub(super) fn stop_forbidden(table: &RouteTable) -> Vec<CancellationToken> {
+    stop_openings(|pool| sessions::forbidden(&pool.admission, pool.level, table))
+}
+
+/// Asks every opening to end.
+pub(super) fn stop_all() -> Vec<CancellationToken> {
+    stop_openings(|_| Some(Reason::ShuttingDown))
+}
+
+fn stop_openings(why: impl Fn(&Pool) -> Option<Reason>) -> Vec<CancellationToken> {
+    POOLS.with_borrow(|pools| {
+        let opening = pools.pools.iter().flatten().filter(|pool| !pool.openings.is_empty());
+        let stopped = opening.filter_map(|pool| why(pool).map(|reason| (pool, reason)));
+        let asked = stopped.flat_map(|(pool, reason)| pool.openings.iter().map(move |under| (under, reason)));
+        asked
+            .map(|(under, reason)| {
+                under.stop.ask(reason);
+                under.over.clone()
+            })
+            .collect()
+    })
+}
+
+impl Pools {
+    fn begin(&mut self, pool: Pool) -> PoolIndex {
+        let (key, id) = (Arc::clone(&pool.key), pool.id);
+        let at = self.free_pools.pop().unwrap_or_else(|| {
+            self.pools.push(None);
+            self.pools.len() - 1
+        });
+        self.pools[at] = Some(pool);
+        self.by_key.insert(key, PoolIndex(at));
+        self.by_id.insert(id, PoolIndex(at));
+        PoolIndex(at)
+    }
+
+    fn pool(&mut self, index: PoolIndex) -> &mut Pool {
+        self.pools[index.0].as_mut().expect("a pool with a member or a connection is there")
+    }
+
+    fn end_if_empty(&mut self, index: PoolIndex) {
+        let pool = self.pool(index);
+        if pool.members == 0 && pool.idle.is_empty() && pool.openings.is_empty() {
+            let (key, id) = (Arc::clone(&pool.key), pool.id);
+            self.by_key.remove(&key);
+            self.by_id.remove(&id);
+            self.pools[index.0] = None;
+            self.free_pools.push(index.0);
+        }
+    }
+
+    fn link(&mut self, connection: Box<Connection>, pool: PoolIndex, aside: Aside) -> usize {
+        let at = self.free_idle.pop().unwrap_or_else(|| {
+            self.idle.push(None);
+            self.idle.len() - 1
+        });
+        self.idle[at] = Some(Idle { connection, pool, older: self.newest, newer: None, aside: aside == Aside::Yes });
+        match self.newest {
+            Some(newest) => self.idle[newest].as_mut().expect("a place in the list is taken").newer = Some(at),
+            None => self.oldest = Some(at),
+        }
+        self.newest = Some(at);
+        at
+    }
+
+    fn unlink(&mut self, at: usize) -> Box<Connection> {
+        let Idle { connection, older, newer, .. } = self.idle[at].take().expect("a place in the list is taken");
+        match older {
+            Some(older) => self.idle[older].as_mut().expect("a place in the list is taken").newer = newer,
+            None => self.oldest = newer,
+        }
+        match newer {
+            Some(newer) => self.idle[newer].as_mut().expect("a place in the list is taken").older = older,
+            None => self.newest = older,
+        }
+        self.free_idle.push(at);
+        connection
+    }
+
+    /// As `unlink`, from the pool as well. A pool has few idle connections, and its oldest come first.
+    fn remove(&mut self, at: usize) -> Box<Connection> {
+        let index = self.idle[at].as_ref().expect("a place in the list is taken").pool;
+        self.pool(index).idle.retain(|idle| *idle != at);
+        let connection = self.unlink(at);
+        self.end_if_empty(index);
+        connection
+    }
+}

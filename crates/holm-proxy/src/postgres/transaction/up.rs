@@ -1,0 +1,425 @@
+//! A client's messages on their way to the server that it has for now.
+//!
+//! Promises: what is not about a named statement goes on as it came, and large bodies go on in pieces; a named statement is
+//! there on the server before it is used, under a name that is no client's. A message that is not whole waits here, bounded;
+//! one that no client may send, or that is too long to be kept where it has to be, is refused.
+
+use std::sync::Arc;
+
+use holm_pgwire::exchange::{Ask, Exchange, Local, Whose};
+use holm_pgwire::extended::{self, Bind, Head, PARSE, Subject};
+use holm_pgwire::frame::{self, HEADER_LENGTH, MESSAGE_LENGTH_MAX, Malformed};
+use holm_pgwire::statement::{self, Effect, Reader};
+
+use super::effects::{Effects, Pin};
+use super::prepared::{Known, Names, Statement, Statements};
+use super::settings::Settings;
+
+/// A text that is kept until it is whole; a longer one is read as it goes by.
+const TEXT_LENGTH_MAX: usize = 64 * 1024;
+/// The text of a named statement, which is kept. ORMs make inserts of some 100 KB; a longer one is its client's alone.
+const NAMED_LENGTH_MAX: usize = 1024 * 1024;
+/// Names, where a message begins with them. PostgreSQL itself looks at 63 bytes.
+const NAMES_LENGTH_MAX: usize = 8 * 1024;
+
+const DEALLOCATE: &[u8] = b"DEALLOCATE";
+
+/// Why a client's message goes nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refused {
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error("a message of a type that no client sends")]
+    Type,
+    #[error("a name in a message is too long")]
+    LongName,
+    #[error("the client has more prepared statements than it may")]
+    Names,
+}
+
+/// What a message may change, besides the bytes.
+pub(super) struct Table<'a> {
+    pub(super) exchange: &'a mut Exchange,
+    pub(super) names: &'a mut Names,
+    pub(super) statements: &'a mut Statements,
+    pub(super) known: &'a mut Known,
+    pub(super) settings: &'a Settings,
+    pub(super) pin: &'a mut Option<Pin>,
+    pub(super) soiled: &'a mut bool,
+}
+
+/// A text that goes by in pieces.
+#[derive(Debug, Default)]
+struct Reading {
+    reader: Reader,
+    effects: Effects,
+    /// Its zero has come; what follows is not text.
+    is_over: bool,
+}
+
+impl Reading {
+    fn feed(&mut self, piece: &[u8], settings: &Settings) {
+        if !self.is_over {
+            let text = piece.split(|byte| *byte == 0).next().unwrap_or_default();
+            self.effects.feed(&mut self.reader, text, settings);
+            self.is_over = text.len() < piece.len();
+        }
+    }
+}
+
+/// A Parse without a name.
+#[derive(Debug)]
+struct Unnamed {
+    message: Vec<u8>,
+    effects: Effects,
+}
+
+/// The way up.
+#[derive(Debug, Default)]
+pub(super) struct Up {
+    /// Of a message that is not whole.
+    held: Vec<u8>,
+    /// Of a body that goes on as it comes.
+    passing: usize,
+    /// If that is a text.
+    reading: Option<Box<Reading>>,
+    terminated: bool,
+    /// The last Parse without a name: a client may bind it in a later transaction.
+    unnamed: Option<Unnamed>,
+    /// Whether this server has it.
+    unnamed_is_there: bool,
+}
+
+impl Up {
+    /// Keeps bytes for when there is a server.
+    pub(super) fn hold(&mut self, bytes: &[u8]) {
+        self.held.extend_from_slice(bytes);
+    }
+
+    /// How many bytes are held.
+    pub(super) const fn held_length(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether the client has said goodbye, or nothing but that.
+    pub(super) fn is_terminated(&self) -> bool {
+        self.terminated || self.passing == 0 && self.held.first() == Some(&b'X')
+    }
+
+    /// Whether no message is under way.
+    pub(super) fn is_at_boundary(&self) -> bool {
+        self.passing == 0 && self.held.is_empty()
+    }
+
+    /// Another server: what it was told before does not hold.
+    pub(super) fn begin(&mut self) {
+        self.unnamed_is_there = false;
+    }
+
+    /// Puts what was held and `input` into `out`, as the server is to have it.
+    pub(super) fn carry(&mut self, input: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<(), Refused> {
+        if self.held.is_empty() {
+            return self.messages(input, table, out);
+        }
+        let mut joined = std::mem::take(&mut self.held);
+        joined.extend_from_slice(input);
+        self.messages(&joined, table, out)
+    }
+
+    fn messages(&mut self, mut bytes: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<(), Refused> {
+        loop {
+            let passed = self.passing.min(bytes.len());
+            out.extend_from_slice(&bytes[..passed]);
+            self.passing -= passed;
+            self.read(&bytes[..passed], table);
+            bytes = &bytes[passed..];
+            if bytes.is_empty() || self.terminated {
+                return Ok(());
+            }
+            let header = frame::header(bytes, MESSAGE_LENGTH_MAX)?;
+            let Some((tag, length)) = header else {
+                self.hold(bytes);
+                return Ok(());
+            };
+            let body = &bytes[HEADER_LENGTH..bytes.len().min(HEADER_LENGTH + length)];
+            match self.message(tag, length, body, table, out)? {
+                // The whole message is dealt with.
+                Some(0) => bytes = &bytes[HEADER_LENGTH + length..],
+                // What goes on begins here.
+                Some(kept) => bytes = &bytes[HEADER_LENGTH + length - kept..],
+                None => {
+                    self.hold(bytes);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Reads a piece of a text that goes on.
+    fn read(&mut self, piece: &[u8], table: &mut Table<'_>) {
+        let Some(reading) = &mut self.reading else { return };
+        reading.feed(piece, table.settings);
+        if self.passing == 0
+            && let Some(reading) = self.reading.take()
+        {
+            reading.effects.finish(reading.reader, table.settings).apply(table.pin, table.soiled);
+        }
+    }
+
+    /// Deals with a message of which `body` has come; gives how much of its end goes on as it is, or `None` until more of it
+    /// has come.
+    fn message(&mut self, tag: u8, length: usize, body: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<Option<usize>, Refused> {
+        let whole = body.len() == length;
+        match tag {
+            b'Q' if !whole && length <= TEXT_LENGTH_MAX => return Ok(None),
+            b'Q' => {
+                // A Query ends the statement without a name.
+                self.unnamed = None;
+                if whole {
+                    let text = body.strip_suffix(b"\0").unwrap_or(body);
+                    if let Some(statement) = deallocated(text, table.names) {
+                        deallocate(&statement, table, out);
+                        return Ok(Some(0));
+                    }
+                    Effects::of(text, table.settings).apply(table.pin, table.soiled);
+                } else {
+                    self.reading = Some(Box::default());
+                }
+                ask(table, Ask::Query);
+            }
+            b'P' | b'B' | b'D' | b'C' => return self.about_a_statement(tag, length, body, table, out),
+            b'E' => ask(table, Ask::Execute),
+            b'S' => ask(table, Ask::Sync),
+            b'F' => ask(table, Ask::Function),
+            b'c' | b'f' => table.exchange.end_copy(),
+            b'H' | b'd' => {}
+            b'X' => {
+                self.terminated = true;
+                return Ok(Some(0));
+            }
+            _ => return Err(Refused::Type),
+        }
+        self.pass(tag, length, length, out);
+        Ok(Some(self.passing))
+    }
+
+    /// Writes a header and lets the last `kept` bytes of the body follow.
+    fn pass(&mut self, tag: u8, length: usize, kept: usize, out: &mut Vec<u8>) {
+        header(out, tag, length);
+        self.passing = kept;
+    }
+
+    fn about_a_statement(
+        &mut self,
+        tag: u8,
+        length: usize,
+        body: &[u8],
+        table: &mut Table<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<usize>, Refused> {
+        if table.exchange.is_skipping() {
+            // The server will not look at it, and neither do we.
+            self.pass(tag, length, length, out);
+            return Ok(Some(length));
+        }
+        let too_long = body.len() > NAMES_LENGTH_MAX || length > NAMES_LENGTH_MAX && matches!(tag, b'D' | b'C');
+        let to_come = if too_long { Err(Refused::LongName) } else { Ok(None) };
+        match tag {
+            b'P' => match extended::parse_name(body, length)? {
+                Some(Head { fields: name, .. }) => self.parse(name, length, body, table, out),
+                None => to_come,
+            },
+            b'B' => match extended::bind(body, length)? {
+                Some(head) => self.bind(&head, length, table, out),
+                None => to_come,
+            },
+            _ if body.len() < length => to_come,
+            _ => {
+                let subject = extended::subject(body)?;
+                match tag {
+                    b'C' => close(subject, table, out)?,
+                    _ => self.describe(subject, table, out)?,
+                }
+                Ok(Some(0))
+            }
+        }
+    }
+
+    /// Its values follow as they come.
+    fn bind(&mut self, head: &Head<Bind<'_>>, length: usize, table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<Option<usize>, Refused> {
+        let Bind { portal, statement } = head.fields;
+        let ours = self.on_server(statement, table, out);
+        if let Some(known) = table.names.get(statement) {
+            known.effects.apply(table.pin, table.soiled);
+        }
+        let kept = length - head.length;
+        let statement = ours.as_deref().map_or(statement, str::as_bytes);
+        extended::write_bind(out, Bind { portal, statement }, kept)?;
+        self.passing = kept;
+        ask(table, Ask::Bind);
+        Ok(Some(kept))
+    }
+
+    fn describe(&mut self, subject: Subject<'_>, table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<(), Refused> {
+        let written = match subject {
+            Subject::Portal(_) => extended::write_describe(out, subject),
+            Subject::Statement(name) => {
+                let ours = self.on_server(name, table, out);
+                extended::write_describe(out, Subject::Statement(ours.as_deref().map_or(name, str::as_bytes)))
+            }
+        };
+        ask(table, Ask::Describe);
+        Ok(written?)
+    }
+
+    /// Has the server know a statement; gives what it is called there, if that is another name.
+    fn on_server(&mut self, name: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Option<String> {
+        if name.is_empty() {
+            self.need_unnamed(table, out);
+            return None;
+        }
+        let statement = table.names.get(name).cloned()?;
+        if !table.known.has(statement.number) && statement.is_kept() {
+            send_parse(&statement, Whose::Ours, table, out);
+        }
+        Some(Statement::name(statement.number))
+    }
+
+    fn parse(
+        &mut self,
+        name: &[u8],
+        length: usize,
+        body: &[u8],
+        table: &mut Table<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<usize>, Refused> {
+        let whole = body.len() == length;
+        if !whole && length <= if name.is_empty() { TEXT_LENGTH_MAX } else { NAMED_LENGTH_MAX } {
+            return Ok(None);
+        }
+        if name.is_empty() {
+            if whole {
+                let text = body[1..].split(|byte| *byte == 0).next().unwrap_or_default();
+                let mut message = Vec::with_capacity(HEADER_LENGTH + length);
+                header(&mut message, PARSE, length);
+                message.extend_from_slice(body);
+                self.unnamed = Some(Unnamed { message, effects: Effects::of(text, table.settings) });
+            } else {
+                self.reading = Some(Box::default());
+                self.unnamed = None;
+            }
+            self.unnamed_is_there = true;
+            ask(table, Ask::Parse(None));
+            // The text begins after the zero that stands for no name.
+            self.pass(PARSE, length, length - 1, out);
+            out.push(0);
+            return Ok(Some(length - 1));
+        }
+        let kept = if whole { table.statements.of(&body[name.len() + 1..], table.settings) } else { None };
+        let Some(statement) = kept else { return self.parse_unkept(name, length, table, out) };
+        if !table.names.give(name, Arc::clone(&statement)) {
+            return Err(Refused::Names);
+        }
+        if table.known.has(statement.number) {
+            table.exchange.say(Local::Parsed);
+        } else {
+            send_parse(&statement, Whose::Client, table, out);
+        }
+        Ok(Some(0))
+    }
+
+    /// A statement whose text is not kept for another server: its client keeps this one.
+    fn parse_unkept(&mut self, name: &[u8], length: usize, table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<Option<usize>, Refused> {
+        let statement = table.statements.unkept();
+        let number = statement.number;
+        if !table.names.give(name, statement) {
+            return Err(Refused::Names);
+        }
+        let kept = length - name.len() - 1;
+        extended::write_parse(out, Statement::name(number).as_bytes(), kept)?;
+        table.known.add(number);
+        table.exchange.ask(Ask::Parse(Some(number)), Whose::Client, |_| {});
+        table.pin.get_or_insert(Pin::LongStatement);
+        self.reading = Some(Box::default());
+        self.passing = kept;
+        Ok(Some(kept))
+    }
+
+    /// Says again what a client parsed without a name on another server.
+    fn need_unnamed(&mut self, table: &mut Table<'_>, out: &mut Vec<u8>) {
+        let Some(unnamed) = &self.unnamed else { return };
+        unnamed.effects.apply(table.pin, table.soiled);
+        if !self.unnamed_is_there {
+            out.extend_from_slice(&unnamed.message);
+            table.exchange.ask(Ask::Parse(None), Whose::Ours, |_| {});
+            self.unnamed_is_there = true;
+        }
+    }
+}
+
+fn header(out: &mut Vec<u8>, tag: u8, length: usize) {
+    out.push(tag);
+    let word = u32::try_from(length + 4).expect("at most 1 GiB, as every length here");
+    out.extend_from_slice(&word.to_be_bytes());
+}
+
+fn ask(table: &mut Table<'_>, ask: Ask) {
+    let Table { exchange, known, .. } = table;
+    exchange.ask(ask, Whose::Client, |lost| known.remove(lost));
+}
+
+/// The statement of a text that does nothing but deallocate one which the client prepared by a message. Drivers do so that
+/// are older than libpq 17, which has a message for it.
+fn deallocated(text: &[u8], names: &mut Names) -> Option<Arc<Statement>> {
+    let text = text.trim_ascii();
+    let lone = text.strip_suffix(b";").unwrap_or(text);
+    if !lone.get(..DEALLOCATE.len())?.eq_ignore_ascii_case(DEALLOCATE) || lone.len() > NAMES_LENGTH_MAX || lone.contains(&b';') {
+        return None;
+    }
+    let (mut name, mut is_certain) = (Vec::new(), true);
+    statement::read(text, |effect| match effect {
+        Effect::Deallocate(said) => name = said.as_bytes().to_vec(),
+        _ => is_certain = false,
+    });
+    let statement = names.get(&name).filter(|_| is_certain && !name.is_empty()).cloned()?;
+    names.take(&name);
+    Some(statement)
+}
+
+/// Deallocates a statement under the name that it has on the server, which it must have for that: so the server itself says
+/// how it went, and what state the transaction is in.
+fn deallocate(statement: &Statement, table: &mut Table<'_>, out: &mut Vec<u8>) {
+    if !table.known.has(statement.number) && statement.is_kept() {
+        send_parse(statement, Whose::Ours, table, out);
+    }
+    let text = format!("DEALLOCATE \"{}\"", Statement::name(statement.number));
+    header(out, b'Q', text.len() + 1);
+    out.extend_from_slice(text.as_bytes());
+    out.push(0);
+    table.known.remove(statement.number);
+    ask(table, Ask::Query);
+}
+
+/// Other clients may use a statement that this one closes, so that the server keeps it.
+fn close(subject: Subject<'_>, table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<(), Refused> {
+    match subject {
+        Subject::Statement(name) if !name.is_empty() && table.names.take(name) => table.exchange.say(Local::Closed),
+        subject => {
+            extended::write_close(out, subject)?;
+            ask(table, Ask::Close);
+        }
+    }
+    Ok(())
+}
+
+fn send_parse(statement: &Statement, whose: Whose, table: &mut Table<'_>, out: &mut Vec<u8>) {
+    let Table { exchange, known, .. } = table;
+    if let Some(oldest) = known.add(statement.number) {
+        let name = Statement::name(oldest);
+        extended::write_close(out, Subject::Statement(name.as_bytes())).expect("a short name");
+        exchange.ask(Ask::Close, Whose::Ours, |lost| known.remove(lost));
+    }
+    extended::write_parse(out, Statement::name(statement.number).as_bytes(), statement.tail.len()).expect("as long as one that came");
+    out.extend_from_slice(&statement.tail);
+    exchange.ask(Ask::Parse(Some(statement.number)), whose, |lost| known.remove(lost));
+}
