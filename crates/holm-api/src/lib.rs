@@ -4,6 +4,7 @@
 //! shape ([`envelope::Envelope`]); every error code has one status ([`status::status`]). Refuses to decide anything:
 //! handlers read a request, call one function of the engine and show what it returned.
 
+pub mod alone;
 mod auth;
 mod bodiless;
 mod deadline;

@@ -19,6 +19,8 @@ use crate::Api;
 use crate::envelope::Refusal;
 use crate::extract::{NoParams, Params};
 
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// Metrics in Prometheus' text form
 #[utoipa::path(
     get,
@@ -38,10 +40,10 @@ pub(crate) async fn show(State(api): State<Api>, Params(NoParams {}): Params<NoP
         text.push_str(&backlog(&waiting));
     }
     text.push_str(&(api.config.metrics)());
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text))
 }
 
-fn own(table: &RouteTable) -> String {
+pub(crate) fn own(table: &RouteTable) -> String {
     let mut text = format!(
         "# HELP holm_build_info Which Holm this is.\n# TYPE holm_build_info gauge\nholm_build_info{{version=\"{}\"}} 1\n\
          # HELP holm_route_version The version of the route table.\n# TYPE holm_route_version gauge\nholm_route_version {}\n\

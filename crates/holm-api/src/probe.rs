@@ -43,12 +43,16 @@ pub(crate) async fn alive(Params(NoParams {}): Params<NoParams>) -> Answer<Probe
 )]
 pub(crate) async fn ready(State(api): State<Api>, Params(NoParams {}): Params<NoParams>) -> Answer<ProbeView> {
     if api.config.draining.is_cancelled() {
-        return Err(Problem::new(ErrorCode::ShuttingDown, "this process is about to stop").next("send requests to another").into());
+        return Err(stopping().into());
     }
     let answered = tokio::time::timeout(PATIENCE, environment::list(&api.control)).await;
     let silent = || Problem::new(ErrorCode::CatalogUnavailable, format!("the catalog has not answered within {} s", PATIENCE.as_secs()));
     answered.map_err(|_| silent())??;
     Ok(Data(view("ready")))
+}
+
+pub(crate) fn stopping() -> Problem {
+    Problem::new(ErrorCode::ShuttingDown, "this process is about to stop").next("send requests to another")
 }
 
 fn view(status: &str) -> ProbeView {

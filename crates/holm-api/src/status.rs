@@ -21,7 +21,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::ProtocolViolation
         | E::InvalidConfig
         | E::BackupDamaged => StatusCode::BAD_REQUEST,
-        E::NotSignedIn | E::TokenExpired | E::AuthenticationFailed => StatusCode::UNAUTHORIZED,
+        E::NotSignedIn | E::TokenExpired | E::AuthenticationFailed | E::CertificateForAnother => StatusCode::UNAUTHORIZED,
         E::NotAllowed
         | E::ApprovalMissing
         | E::ApprovalMismatch
@@ -73,13 +73,13 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::DirectoryInUse => StatusCode::CONFLICT,
         E::IdempotencyConflict | E::IdempotencyInProgress | E::AnswerGone => StatusCode::CONFLICT,
         E::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-        E::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        E::RateLimited | E::LoginsThrottled => StatusCode::TOO_MANY_REQUESTS,
         E::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         E::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         E::ServerUnsuitable | E::NotScram | E::TlsTowardsServer => StatusCode::UNPROCESSABLE_ENTITY,
         E::InvalidMigrations | E::TemplateFailed | E::SeedFailed | E::LedgerRefuses | E::CopyRefused => StatusCode::UNPROCESSABLE_ENTITY,
         E::ConfirmationNeeded => StatusCode::PRECONDITION_REQUIRED,
-        E::TlsRequired => StatusCode::UPGRADE_REQUIRED,
+        E::TlsRequired | E::ChannelBindingLost => StatusCode::UPGRADE_REQUIRED,
         E::WrongMasterKey
         | E::PostgresNotFound
         | E::PostgresNotStarted
@@ -101,7 +101,8 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::MasterKeyUnavailable
         | E::CatalogNewer
         | E::OlderHolmRuns
-        | E::AloneTooLong => StatusCode::SERVICE_UNAVAILABLE,
+        | E::AloneTooLong
+        | E::KeptRoutesRefused => StatusCode::SERVICE_UNAVAILABLE,
         E::OperationGoesOn | E::NoDatabaseInTime | E::RequestTooSlow | E::DataPlaneSilent => StatusCode::GATEWAY_TIMEOUT,
         E::ClusterFull => StatusCode::INSUFFICIENT_STORAGE,
     }
