@@ -54,7 +54,7 @@ impl Exit {
             | E::NodeNotFound
             | E::UnknownTenant
             | E::TenantRenamed => Self::NotFound,
-            E::NotSignedIn | E::TokenExpired | E::NotAllowed | E::AuthenticationFailed => Self::NotAllowed,
+            E::NotSignedIn | E::TokenExpired | E::NotAllowed | E::AuthenticationFailed | E::CertificateForAnother => Self::NotAllowed,
             E::ConfirmationNeeded => Self::NeedsConfirmation,
             E::OperationGoesOn | E::NoDatabaseInTime | E::DataPlaneSilent | E::RequestTooSlow => Self::StoppedWaiting,
             other if matches!(other.kind(), ErrorKind::Policy) => Self::Refused,

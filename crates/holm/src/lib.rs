@@ -6,6 +6,7 @@
 mod catalog;
 pub mod cli;
 mod client;
+mod client_certificates;
 mod dev;
 pub mod exit;
 pub mod logging;
@@ -14,6 +15,7 @@ mod master_keys;
 mod metrics;
 mod output;
 mod percent;
+mod pooling_arg;
 mod private_file;
 mod proxy_url;
 mod serve;

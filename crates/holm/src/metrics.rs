@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use holm_proxy::gateway::counters::Counters as GatewayCounters;
-use holm_proxy::postgres::counters::Counters as ProxyCounters;
+use holm_proxy::postgres::counters::{Counters as ProxyCounters, Waits};
+use holm_proxy::postgres::{ClusterUse, Gauges};
 
-/// Renders both; labels are codes and reasons, never tenants.
-pub(super) fn render(proxy: &ProxyCounters, gateway: &GatewayCounters) -> String {
+/// Renders all; labels are codes, reasons and clusters, never tenants.
+pub(super) fn render(proxy: &ProxyCounters, gauges: &Gauges, gateway: &GatewayCounters) -> String {
     let mut page = String::new();
     family(&mut page, "holm_proxy_sessions_open", "gauge", "Sessions that are open", [(String::new(), proxy.sessions_open())]);
     family(&mut page, "holm_proxy_sessions_total", "counter", "Sessions that were opened", [(String::new(), proxy.sessions_opened())]);
@@ -14,14 +15,65 @@ pub(super) fn render(proxy: &ProxyCounters, gateway: &GatewayCounters) -> String
     family(&mut page, "holm_proxy_cancels_total", "counter", "Cancel requests", cancels);
     let refused = proxy.refusals().map(|(code, count)| (format!("{{code=\"{code}\"}}"), count));
     family(&mut page, "holm_proxy_refusals_total", "counter", "Sessions that were refused, by error code", refused);
+    let unbound = [(String::new(), proxy.channel_bindings_refused())];
+    family(
+        &mut page,
+        "holm_proxy_channel_bindings_refused_total",
+        "counter",
+        "Logins bound to another certificate, or told of none",
+        unbound,
+    );
+    let throttled = proxy.throttled().map(|(rule, count)| (format!("{{rule=\"{}\"}}", rule.as_str()), count));
+    family(&mut page, "holm_proxy_logins_throttled_total", "counter", "Logins not looked at because too many failed", throttled);
+    let looks = [("{outcome=\"replaced\"}", proxy.certificates_replaced()), ("{outcome=\"refused\"}", proxy.certificates_refused())];
+    let looks = looks.map(|(outcome, count)| (outcome.to_owned(), count));
+    family(&mut page, "holm_proxy_certificates_total", "counter", "TLS files that had changed, by what came of it", looks);
+    let stale = [(String::new(), u64::from(proxy.is_certificate_stale()))];
+    family(&mut page, "holm_proxy_certificate_stale", "gauge", "1 while the TLS files cannot be used and what they said before is", stale);
+    let handshakes = [(String::new(), proxy.handshakes_failed())];
+    family(&mut page, "holm_proxy_tls_handshakes_failed_total", "counter", "TLS handshakes that failed", handshakes);
     let ended = proxy.disconnects().map(|(reason, count)| (format!("{{reason=\"{}\"}}", label(&format!("{reason:?}"))), count));
     family(&mut page, "holm_proxy_disconnects_total", "counter", "Sessions that ended, by reason", ended);
+    let pinned = [(String::new(), proxy.pinned_now())];
+    family(&mut page, "holm_proxy_pinned", "gauge", "Clients that keep their server connection in transaction pooling", pinned);
+    let pins = proxy.pins().map(|(reason, count)| (format!("{{reason=\"{reason}\"}}"), count));
+    family(&mut page, "holm_proxy_pins_total", "counter", "Clients that came to keep their server connection, by what they did", pins);
+    waits(&mut page, &proxy.waits);
+    clusters(&mut page, gauges);
     for (name, count) in gateway.read() {
         let (suffix, kind) = if name.ends_with("_open") { ("", "gauge") } else { ("_total", "counter") };
         let name = format!("holm_gateway_{name}{suffix}");
         family(&mut page, &name, kind, "See the gateway's counters", [(String::new(), count)]);
     }
     page
+}
+
+fn waits(page: &mut String, waits: &Waits) {
+    let name = "holm_proxy_server_wait_seconds";
+    let seconds = |ms: u64| format!("{}.{:03}", ms / 1000, ms % 1000);
+    let mut samples: Vec<(String, String)> =
+        waits.cumulative().map(|(bound, count)| (format!("{name}_bucket{{le=\"{}\"}}", seconds(bound)), count.to_string())).collect();
+    samples.push((format!("{name}_bucket{{le=\"+Inf\"}}"), waits.count().to_string()));
+    samples.push((format!("{name}_sum"), waits.sum().as_secs_f64().to_string()));
+    samples.push((format!("{name}_count"), waits.count().to_string()));
+    let help = "Waits of clients that found no server connection at once, in transaction pooling";
+    writeln!(page, "# HELP {name} {help}\n# TYPE {name} histogram").expect("writing to a string does not fail");
+    for (name, value) in samples {
+        writeln!(page, "{name} {value}").expect("writing to a string does not fail");
+    }
+}
+
+fn clusters(page: &mut String, gauges: &Gauges) {
+    let uses = gauges.clusters();
+    let mut gauge = |name: &str, help: &str, of: &dyn Fn(&ClusterUse) -> u64| {
+        let samples = uses.iter().map(|used| (format!("{{cluster=\"{}\"}}", used.cluster), of(used)));
+        family(page, name, "gauge", help, samples);
+    };
+    gauge("holm_proxy_server_connections_max", "Server connections that tenants of a cluster may have", &|used| used.most.into());
+    gauge("holm_proxy_server_connections", "Server connections that there are", &|used| used.used.into());
+    gauge("holm_proxy_server_connections_opening", "Server connections that are being opened", &|used| used.opening.into());
+    gauge("holm_proxy_server_connections_closing", "Server connections that are being closed", &|used| used.closing.into());
+    gauge("holm_proxy_clients_waiting", "Clients that wait for a server connection", &|used| used.waiting as u64);
 }
 
 fn family(page: &mut String, name: &str, kind: &str, help: &str, samples: impl IntoIterator<Item = (String, u64)>) {

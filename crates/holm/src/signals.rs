@@ -1,4 +1,4 @@
-//! The signals that ask a server process to stop.
+//! The signals that ask a server process to stop, or to read its files again.
 
 use holm_core::error::{ErrorCode, Problem};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,7 +15,6 @@ impl Interrupts {
     /// # Errors
     /// The system refuses.
     pub(crate) fn listen() -> Result<Self, Problem> {
-        let listen = |kind| signal(kind).map_err(|error| Problem::new(ErrorCode::Internal, "cannot listen for signals").because(error));
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
@@ -26,4 +25,26 @@ impl Interrupts {
             _ = self.terminate.recv() => {}
         }
     }
+}
+
+/// SIGHUP, from the moment that this is made.
+pub(crate) struct Hangups(Signal);
+
+impl Hangups {
+    /// Begins to listen; the signal no longer ends the process.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn listen() -> Result<Self, Problem> {
+        listen(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for the next one. Cancel safe: a signal stays pending.
+    pub(crate) async fn next(&mut self) {
+        let _ = self.0.recv().await;
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, Problem> {
+    signal(kind).map_err(|error| Problem::new(ErrorCode::Internal, "cannot listen for signals").because(error))
 }

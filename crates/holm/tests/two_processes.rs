@@ -70,13 +70,18 @@ async fn one_session(ports: &[u16], slug: &str) -> Result<(), String> {
     client.batch_execute("COMMIT").await.map_err(|error| format!("commit: {error:?}"))
 }
 
-/// Asks for the deletion of tenants, and waits until a process has one in hand.
+/// Asks for the deletion of one tenant after the other, until a process has one in hand: the other may be faster.
 async fn delete_until_in_hand(installation: &Installation, catalog: &Client, slugs: &[String], by: &Serving) {
     let control = installation.control(None).await;
+    let in_hand = format!("SELECT EXISTS (SELECT FROM operation WHERE finished_at IS NULL AND lease_owner LIKE '{}-%')", by.pid());
     for slug in slugs {
         delete::delete(&control, &BY, &ENVIRONMENT.parse().unwrap(), &slug.parse().unwrap(), Duration::ZERO, None).await.unwrap();
+        until(catalog, "NOT EXISTS (SELECT FROM operation WHERE finished_at IS NULL AND lease_owner IS NULL)").await;
+        if catalog.query_one(&in_hand, &[]).await.unwrap().get(0) {
+            return;
+        }
     }
-    until(catalog, &format!("EXISTS (SELECT FROM operation WHERE lease_owner LIKE '{}-%')", by.pid())).await;
+    panic!("the process had none of {} in hand", slugs.len());
 }
 
 const ALL_OVER: &str = "NOT EXISTS (SELECT FROM operation WHERE finished_at IS NULL)";
@@ -94,7 +99,7 @@ async fn everything(catalog: &Client) -> String {
 /// finishes, a suspension says that one node has not confirmed it, and when the sleeper wakes it changes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn operations_of_a_process_that_dies_or_stands_still_are_finished_by_the_other_within_ten_seconds() {
-    let slugs: Vec<String> = (0..16).map(|n| format!("leaving-{n}")).collect();
+    let slugs: Vec<String> = (0..24).map(|n| format!("leaving-{n}")).collect();
     let mut names: Vec<&str> = slugs.iter().map(String::as_str).collect();
     names.push("goteborg");
     names.push("malmo");
@@ -103,7 +108,7 @@ async fn operations_of_a_process_that_dies_or_stands_still_are_finished_by_the_o
     let (mut one, two) = (installation.serve("one").await, installation.serve("two").await);
     let traffic = Traffic::start(vec![two.proxy_port], "goteborg");
 
-    delete_until_in_hand(&installation, &catalog, &slugs[..8], &one).await;
+    delete_until_in_hand(&installation, &catalog, &slugs[..12], &one).await;
     one.kill();
     let took = until(&catalog, ALL_OVER).await;
     println!("after SIGKILL the other finished everything in {took:?}");
@@ -112,7 +117,7 @@ async fn operations_of_a_process_that_dies_or_stands_still_are_finished_by_the_o
 
     // The same name again: whoever died under it is forgotten, and nobody is warned of it any more.
     let one = installation.serve("one").await;
-    delete_until_in_hand(&installation, &catalog, &slugs[8..], &one).await;
+    delete_until_in_hand(&installation, &catalog, &slugs[12..], &one).await;
     one.signal(Signal::STOP);
     let took = until(&catalog, ALL_OVER).await;
     println!("after SIGSTOP the other finished everything in {took:?}");
@@ -187,7 +192,7 @@ async fn a_process_of_the_version_before_runs_beside_the_next_one_if_that_allows
     catalog.batch_execute("ALTER TABLE tenant ADD COLUMN future text").await.unwrap();
     let record = "INSERT INTO holm_migration (version, name, checksum, runs_with) VALUES (9999, '9999_future', 'x', $1)";
     catalog.execute(record, &[&known]).await.unwrap();
-    let next = NodeConfig { name: "next".to_owned(), role: NodeRole::Control, holm_version: "99.0.0".to_owned() };
+    let next = NodeConfig { name: "next".to_owned(), role: NodeRole::Control, holm_version: "99.0.0".to_owned(), keeps_routes: false };
     let next = installation.control(Some(next)).await;
     next.start();
 
@@ -272,4 +277,50 @@ async fn a_catalog_is_made_ready_once_and_by_name() {
     assert_eq!(tables, 0);
     let data = installation.run(&["serve", "--role", "data"]);
     assert!(String::from_utf8_lossy(&data.stderr).contains("not there yet"), "{data:?}");
+}
+
+/// A certificate is renewed under a process that serves: SIGHUP has it read again, and ends nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_brings_a_renewed_certificate_into_use_and_ends_no_session() {
+    let mut installation = Installation::new(1, &["malmo"]).await;
+    let renew = |installation: &Installation, name: &str| {
+        let issued = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        std::fs::write(installation.path("cert.pem"), issued.cert.pem()).unwrap();
+        std::fs::write(installation.path("key.pem"), issued.signing_key.serialize_pem()).unwrap();
+        std::fs::write(installation.path(name), issued.cert.pem()).unwrap();
+    };
+    renew(&installation, "first.pem");
+    let file = |name: &str| installation.path(name).to_str().unwrap().to_owned();
+    installation.variables = vec![("HOLM_TLS_CERT", file("cert.pem")), ("HOLM_TLS_KEY", file("key.pem"))];
+    let serving = installation.serve("one").await;
+    let open = serving.connect("malmo").await.unwrap();
+    // Whether libpq believes what it is shown.
+    let trusts = async |root: &str| {
+        let conninfo = format!(
+            "host=localhost hostaddr=127.0.0.1 port={} user=app dbname=malmo sslmode=verify-full sslrootcert={} channel_binding=require",
+            serving.proxy_port,
+            installation.path(root).display()
+        );
+        let mut psql = tokio::process::Command::new(installation.cluster.installation().bin.join("psql"));
+        psql.env("PGPASSWORD", serving::SECRET).args(["-XAtqc", "SELECT 1", &conninfo]).output().await.unwrap().status.success()
+    };
+    assert!(trusts("first.pem").await);
+
+    // Said again without a change: that was the signal, and no look at the clock.
+    std::fs::write(installation.path("key.pem"), "half a key").unwrap();
+    let refusals = || serving.log().matches("the TLS files have changed and cannot be used").count();
+    for count in 1..=3 {
+        serving.signal(Signal::HUP);
+        eventually(PATIENCE, "the files are read and refused", async || (refusals() >= count).then_some(())).await;
+    }
+    assert!(trusts("first.pem").await);
+    renew(&installation, "second.pem");
+    serving.signal(Signal::HUP);
+    eventually(PATIENCE, "the new certificate is shown", async || trusts("second.pem").await.then_some(())).await;
+    assert!(!trusts("first.pem").await);
+    open.query_one("SELECT 1", &[]).await.unwrap();
+    let metrics = reqwest::get(format!("{}/metrics", serving.url())).await.unwrap().text().await.unwrap();
+    for line in ["holm_proxy_certificates_total{outcome=\"replaced\"} 1", "holm_proxy_certificate_stale 0"] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
 }

@@ -60,7 +60,7 @@ Exit codes: 0 done, 1 failed, 3 partly done, 4 refused by a rule, 5 needs --yes,
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs everything on this machine, on PostgreSQL servers of its own
-    Dev(dev::Args),
+    Dev(Box<dev::Args>),
     /// Makes an empty database a catalog, with the first principal and its token
     Init(init::Args),
     /// Runs one process of an installation, on a catalog and clusters that are there
@@ -138,7 +138,7 @@ fn execute(cli: Cli) -> Exit {
 async fn dispatch(context: &Context, command: Command) -> Exit {
     // The launcher hears signals itself: it has servers to stop.
     let command = match command {
-        Command::Dev(args) => return dev::run(context, args).await.unwrap_or_else(|problem| context.fail(&problem)),
+        Command::Dev(args) => return dev::run(context, *args).await.unwrap_or_else(|problem| context.fail(&problem)),
         Command::Serve(args) => return serve::run(*args).await.unwrap_or_else(|problem| context.fail(&problem)),
         other => other,
     };

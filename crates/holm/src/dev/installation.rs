@@ -32,6 +32,7 @@ use super::directory::Directory;
 use super::environments::{self, DevEnvironment};
 use super::servers::{SUPERUSER, Servers};
 use super::{Args, credentials, demo};
+use crate::client_certificates::client_certificates;
 use crate::master_keys::{self, Settings};
 use crate::{metrics, private_file};
 
@@ -160,7 +161,14 @@ async fn control(
     catalog.migrate().await?;
     let programs = Programs { directory: postgres.bin.clone(), library_path: postgres.library_path.clone() };
     let checkpoints = Some(directory.file("audit.checkpoints"));
-    let node = Some(NodeConfig { name: "holm dev".to_owned(), role: NodeRole::All, holm_version: env!("CARGO_PKG_VERSION").to_owned() });
+    // Its catalog is on the same machine: there is nothing to outlive.
+    let node = NodeConfig {
+        name: "holm dev".to_owned(),
+        role: NodeRole::All,
+        holm_version: env!("CARGO_PKG_VERSION").to_owned(),
+        keeps_routes: false,
+    };
+    let node = Some(node);
     let parts = ControlConfig::new(catalog, master_key, publisher);
     Control::open(ControlConfig { checkpoints, mail, programs: Some(programs), node, ..parts }).await
 }
@@ -219,8 +227,10 @@ async fn ensure_token(control: &Control, directory: &Directory) -> Result<Actor,
 }
 
 fn proxy_config(args: &Args) -> ProxyConfig {
-    let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| TlsFiles { certificate, key });
-    ProxyConfig { tls, ..ProxyConfig::new(args.proxy_listen) }
+    let clients = client_certificates(args.tls_client_ca.clone(), args.tls_client_names);
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    let tls = tls.map(|(certificate, key)| TlsFiles { clients, ..TlsFiles::new(certificate, key) });
+    ProxyConfig { tls, pooling: args.proxy_pooling.into(), ..ProxyConfig::new(args.proxy_listen) }
 }
 
 fn gateway_config(args: &Args) -> Result<GatewayConfig, Problem> {
@@ -240,8 +250,8 @@ impl Api {
     fn start(listener: TcpListener, control: &Control, proxy: &Proxy, gateway: &Gateway) -> Self {
         let address = listener.local_addr().expect("a bound listener has an address");
         let stop = CancellationToken::new();
-        let (proxy, gateway) = (proxy.counters(), gateway.counters());
-        let config = ApiConfig { metrics: Arc::new(move || metrics::render(&proxy, &gateway)), ..ApiConfig::default() };
+        let (proxy, gauges, gateway) = (proxy.counters(), proxy.gauges(), gateway.counters());
+        let config = ApiConfig { metrics: Arc::new(move || metrics::render(&proxy, &gauges, &gateway)), ..ApiConfig::default() };
         let router = holm_api::router(control.clone(), config);
         let task = tokio::spawn(holm_api::serve::serve(listener, router, stop.clone()));
         Self { address, stop, task }

@@ -22,6 +22,8 @@ use holm_core::error::Problem;
 use directory::Directory;
 use installation::Installation;
 
+use crate::pooling_arg::Pooling;
+
 use crate::mail_args::MailArgs;
 use crate::signals::Interrupts;
 
@@ -40,6 +42,9 @@ pub(crate) struct Args {
     /// Where apps connect with PostgreSQL's protocol; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6432")]
     proxy_listen: SocketAddr,
+    /// For how long an app's connection has a server connection of its own, unless it says otherwise itself
+    #[arg(long, value_enum, default_value = "transaction", env = "HOLM_PROXY_POOLING")]
+    proxy_pooling: Pooling,
     /// Where browsers find tenants by subdomain; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     gateway_listen: SocketAddr,
@@ -64,6 +69,12 @@ pub(crate) struct Args {
     /// The key of the certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Authorities in PEM: the proxy wants a certificate that leads to one of them of every client, beside the password
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// A client's certificate is good for one credential only, the one that its common name or a DNS name in it says
+    #[arg(long, requires = "tls_client_ca")]
+    tls_client_names: bool,
     #[command(flatten)]
     mail: MailArgs,
 }

@@ -13,10 +13,13 @@ use holm_proxy::gateway::GatewayConfig;
 use holm_proxy::postgres::{ProxyConfig, TlsFiles};
 
 use crate::catalog::open::CatalogArgs;
+use crate::client_certificates::client_certificates;
 use crate::mail_args::MailArgs;
+use crate::pooling_arg::Pooling;
 
 const EXAMPLES: &str = "Examples:
   HOLM_CATALOG_URL_FILE=/etc/holm/catalog.url holm serve --app http://127.0.0.1:3000
+  holm serve --data-dir /var/lib/holm/node --app http://127.0.0.1:3000
   holm serve --role control --api-listen 10.0.0.5:8400
   holm serve --node-name stockholm-1 --proxy-listen 0.0.0.0:6432 --tls-cert cert.pem --tls-key key.pem --tls-required
 
@@ -48,6 +51,9 @@ pub(crate) struct Args {
     /// Where apps connect with PostgreSQL's protocol
     #[arg(long, value_name = "ADDRESS", env = "HOLM_PROXY_LISTEN", default_value = "127.0.0.1:6432")]
     proxy_listen: SocketAddr,
+    /// For how long an app's connection has a server connection of its own, unless it says otherwise itself
+    #[arg(long, value_enum, default_value = "transaction", env = "HOLM_PROXY_POOLING")]
+    proxy_pooling: Pooling,
     /// Where browsers find tenants by subdomain
     #[arg(long, value_name = "ADDRESS", env = "HOLM_GATEWAY_LISTEN", default_value = "127.0.0.1:8080")]
     gateway_listen: SocketAddr,
@@ -63,6 +69,12 @@ pub(crate) struct Args {
     /// The key of the certificate, in PEM
     #[arg(long, value_name = "FILE", env = "HOLM_TLS_KEY", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Authorities in PEM: the proxy wants a certificate that leads to one of them of every client, beside the password
+    #[arg(long, value_name = "FILE", env = "HOLM_TLS_CLIENT_CA", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// A client's certificate is good for one credential only, the one that its common name or a DNS name in it says
+    #[arg(long, requires = "tls_client_ca")]
+    tls_client_names: bool,
     /// The proxy refuses clients without TLS
     #[arg(long, requires = "tls_cert")]
     tls_required: bool,
@@ -72,6 +84,9 @@ pub(crate) struct Args {
     /// Where checkpoints of the audit log are kept, best on another disk; each process has a file of its own
     #[arg(long, value_name = "FILE", env = "HOLM_AUDIT_CHECKPOINTS")]
     audit_checkpoints: Option<PathBuf>,
+    /// Where this node keeps its routes, sealed, so that it can start and serve while the catalog is away; a directory of its own
+    #[arg(long, value_name = "DIR", env = "HOLM_DATA_DIR")]
+    data_dir: Option<PathBuf>,
     /// For so many seconds after SIGTERM sessions go on until their clients leave; a transaction gets 5 s more
     #[arg(long, value_name = "SECONDS", default_value_t = 10, env = "HOLM_DRAIN_SECONDS")]
     drain_seconds: u32,
@@ -89,6 +104,7 @@ pub(super) struct Config {
     pub(super) api_listen: SocketAddr,
     pub(super) pg_bin: Option<PathBuf>,
     pub(super) audit_checkpoints: Option<PathBuf>,
+    pub(super) data_dir: Option<PathBuf>,
     pub(super) mail: Option<MailConfig>,
     pub(super) linger: Duration,
 }
@@ -115,16 +131,25 @@ impl Args {
         }
         let app = self.app.as_deref().map(str::parse).transpose();
         let app = app.map_err(|error| invalid("`--app` is not a URL").because(error).next("write it as `--app http://127.0.0.1:3000`"))?;
-        let tls = self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
+        let clients = client_certificates(self.tls_client_ca, self.tls_client_names);
+        let tls = self.tls_cert.zip(self.tls_key);
+        let tls = tls.map(|(certificate, key)| TlsFiles { clients, ..TlsFiles::new(certificate, key) });
         Ok(Config {
             catalog: self.catalog,
             role,
             node_name,
-            proxy: ProxyConfig { tls, tls_required: self.tls_required, ..ProxyConfig::new(self.proxy_listen) },
+            proxy: ProxyConfig {
+                tls,
+                tls_required: self.tls_required,
+                pooling: self.proxy_pooling.into(),
+                ..ProxyConfig::new(self.proxy_listen)
+            },
             gateway: GatewayConfig { app, ..GatewayConfig::new(self.gateway_listen) },
             api_listen: self.api_listen,
             pg_bin: self.pg_bin,
             audit_checkpoints: self.audit_checkpoints,
+            // Who carries no sessions has nothing to serve alone.
+            data_dir: self.data_dir.filter(|directory| role.carries() && !directory.as_os_str().is_empty()),
             mail,
             linger: Duration::from_secs(self.drain_seconds.into()),
         })

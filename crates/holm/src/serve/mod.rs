@@ -1,15 +1,20 @@
 //! `holm serve`: one process of an installation, on a catalog and clusters that are there.
 //!
 //! Promises: any number of processes may serve one catalog; a change that one confirms is in force in all. SIGTERM stops in
-//! order: unready, no new sessions, those that are open get time, operations go to whoever takes them up. Refuses a catalog
-//! that nobody made ready (`holm init`), and to read any file that was not named.
+//! order: unready, no new sessions, those that are open get time, operations go to whoever takes them up. SIGHUP has the
+//! certificate's files read again, which happens by itself within seconds. Refuses a catalog that nobody made ready
+//! (`holm init`), and to read any file that was not named. A node with a data directory goes on, and starts, while the catalog
+//! is away, for three days less an hour.
 
 mod config;
+mod governing;
+mod kept;
 mod process;
+mod standing;
 
 use holm_core::error::Problem;
 
-use crate::signals::Interrupts;
+use crate::signals::{Hangups, Interrupts};
 
 pub(crate) use config::Args;
 use process::Process;
@@ -22,7 +27,7 @@ use process::Process;
 /// # Cancel safety
 /// Must not be dropped: clients would be cut without a word.
 pub(crate) async fn run(args: Args) -> Result<(), Problem> {
-    let mut interrupts = Interrupts::listen()?;
+    let (mut interrupts, mut hangups) = (Interrupts::listen()?, Hangups::listen()?);
     let config = args.config()?;
     let process = tokio::select! {
         // Dropping a half-started process closes its listeners; nobody was told that it is ready.
@@ -30,9 +35,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Problem> {
         () = interrupts.next() => return Ok(()),
     };
     eprintln!("{}", process.ready());
-    let ended = tokio::select! {
-        why = process.ended() => Err(why),
-        () = interrupts.next() => Ok(()),
+    let ended = loop {
+        tokio::select! {
+            why = process.ended() => break Err(why),
+            () = interrupts.next() => break Ok(()),
+            () = hangups.next() => process.read_tls_again().await,
+        }
     };
     eprintln!("stopping: open sessions get time to end; another signal cuts them");
     tokio::select! {

@@ -51,6 +51,22 @@ fn comes_back() -> &'static str {
     ONE.get_or_init(created)
 }
 
+/// A tenant that is copied again and again.
+fn copied() -> &'static str {
+    static ONE: OnceLock<String> = OnceLock::new();
+    ONE.get_or_init(created)
+}
+
+/// A tenant with an end. None begins with one in production, and this installation has a cluster nowhere else.
+fn ending() -> &'static str {
+    static ONE: OnceLock<String> = OnceLock::new();
+    ONE.get_or_init(|| {
+        let slug = created();
+        in_catalog(&format!("UPDATE tenant SET expires_at = now() + interval '1 day' WHERE slug = '{slug}'"));
+        slug
+    })
+}
+
 /// A line that succeeds, with what must be there first; `None` for what runs until it is stopped or becomes another program.
 #[allow(clippy::too_many_lines, reason = "one line for each command is what it is")]
 fn line(words: &str) -> Option<String> {
@@ -92,8 +108,8 @@ fn line(words: &str) -> Option<String> {
             format!("{words} {name} {production} --overlap 1h")
         }
         "tenant rename" => format!("{words} {} {} {production}", created(), fresh("renamed")),
-        // They want programs of PostgreSQL's, and an environment that is not production: the engine's tests tell of them.
-        "tenant copy" | "tenant extend" => return None,
+        "tenant copy" => format!("{words} {} {} {production} --cluster production-1 --reason test", copied(), fresh("copy")),
+        "tenant extend" => format!("{words} {} {production} --ttl 2d", ending()),
         "tenant rotate-roles" => format!("{words} {} {production}", created()),
         // Switching it on twice is once; others of these tests delete tenants.
         "env require-approval" => format!("{words} cluster.remove --env staging"),
@@ -244,6 +260,8 @@ fn every_command_that_names_something_says_6_when_it_is_not_there() {
         "tenant delete nobody --env production --confirm nobody",
         "tenant delete nobody --env nowhere",
         "tenant undelete nobody --env production",
+        "tenant copy nobody copy --env production",
+        "tenant extend nobody --env production --ttl 1h",
         "op show op_018f3e5c2d7a7b3c9d4e5f60718293a4",
         "op watch op_018f3e5c2d7a7b3c9d4e5f60718293a4",
         "op events op_018f3e5c2d7a7b3c9d4e5f60718293a4",

@@ -14,6 +14,7 @@ use holm_engine::access::bootstrap;
 use holm_engine::cluster::{self, NewCluster};
 use holm_engine::control::{Control, ControlConfig};
 use holm_engine::environment::{self, NewEnvironment};
+use holm_engine::programs::Programs;
 use holm_engine::secret::master_key::MasterKey;
 use holm_link::Publisher;
 use holm_store::catalog::Catalog;
@@ -59,7 +60,9 @@ async fn start() -> Installation {
     let catalog = Catalog::open(&server.url("holm_catalog"), 8).unwrap();
     let _ = catalog.migrate().await.unwrap();
     let config = ControlConfig::new(catalog, MasterKey::from_bytes([7; 32]), Publisher::default());
-    let config = ControlConfig { checkpoints: Some(checkpoints()), ..config };
+    let installation = server.installation();
+    let programs = Programs { directory: installation.bin.clone(), library_path: installation.library_path.clone() };
+    let config = ControlConfig { checkpoints: Some(checkpoints()), programs: Some(programs), ..config };
     let control = Control::open(config).await.unwrap();
     control.start();
     let by = bootstrap::ensure(&control, &"test".parse().unwrap(), Secret::new(TOKEN.to_owned())).await.unwrap();

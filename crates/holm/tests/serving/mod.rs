@@ -47,7 +47,12 @@ pub(crate) struct Installation {
 impl Installation {
     /// As a person would begin, and with as many tenants as named.
     pub(crate) async fn new(pool_size: u32, tenants: &[&str]) -> Self {
-        let (catalog, cluster) = (database(server().await).await, new_server(&[("max_connections", "150")]).await);
+        Self::on(server().await, pool_size, tenants).await
+    }
+
+    /// As [`Self::new`], with its catalog on a server that may be stopped.
+    pub(crate) async fn on(server: &'static TestServer, pool_size: u32, tenants: &[&str]) -> Self {
+        let (catalog, cluster) = (database(server).await, new_server(&[("max_connections", "150")]).await);
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("catalog.url"), catalog.url()).unwrap();
         let mut installation = Self { catalog, cluster, directory, token: String::new(), variables: Vec::new() };
@@ -155,6 +160,8 @@ pub(crate) struct Serving {
     pub(crate) child: Child,
     log: PathBuf,
     pub(crate) proxy_port: u16,
+    /// Host and port of the gateway.
+    pub(crate) gateway: String,
     api: String,
     token: String,
 }
@@ -167,6 +174,7 @@ impl Serving {
             if let Some(line) = serving.log().lines().find(|line| line.starts_with("Holm is ready:")) {
                 let after = |word: &str| line.split_once(word).unwrap().1.split([',', '/']).next().unwrap().trim().to_owned();
                 serving.proxy_port = after("proxy ").rsplit(':').next().unwrap().parse().unwrap();
+                serving.gateway = after("gateway ");
                 serving.api = after("API http://");
                 return serving;
             }
@@ -188,7 +196,15 @@ impl Serving {
             .stderr(file)
             .spawn()
             .unwrap();
-        Self { name: name.to_owned(), child, log, proxy_port, api: String::new(), token: installation.token.clone() }
+        Self {
+            name: name.to_owned(),
+            child,
+            log,
+            proxy_port,
+            gateway: String::new(),
+            api: String::new(),
+            token: installation.token.clone(),
+        }
     }
 
     pub(crate) fn log(&self) -> String {
@@ -257,11 +273,16 @@ impl Drop for Serving {
 
 /// A session through one of the proxies, the first that lets it in: as a client that has several hosts in its URL.
 pub(crate) async fn connect(ports: &[u16], slug: &str) -> Result<Client, tokio_postgres::Error> {
+    connect_as("app", ports, slug).await
+}
+
+/// As [`connect`], with the credential of a name; all have one secret.
+pub(crate) async fn connect_as(credential: &str, ports: &[u16], slug: &str) -> Result<Client, tokio_postgres::Error> {
     let mut config = Config::new();
     for port in ports {
         config.host("127.0.0.1").port(*port);
     }
-    config.user("app").password(SECRET).dbname(slug).connect_timeout(Duration::from_secs(10));
+    config.user(credential).password(SECRET).dbname(slug).connect_timeout(Duration::from_secs(10));
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
     Ok(client)
