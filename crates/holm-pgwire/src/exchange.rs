@@ -24,6 +24,9 @@ pub enum Whose {
 pub enum Ask {
     /// Query.
     Query,
+    /// A Query of two statements, `PREPARE` and `DEALLOCATE`, of which the client asked the second: what completes the first
+    /// goes no further, and an error of either is the client's.
+    Deallocate,
     /// FunctionCall.
     Function,
     /// Parse, with the number of a statement that lasts, if it does.
@@ -43,7 +46,7 @@ pub enum Ask {
 impl Ask {
     /// Answered with ReadyForQuery, which ends a cycle.
     const fn ends(self) -> bool {
-        matches!(self, Self::Query | Self::Function | Self::Sync)
+        matches!(self, Self::Query | Self::Deallocate | Self::Function | Self::Sync)
     }
 }
 
@@ -63,6 +66,8 @@ pub enum Goes {
     On,
     /// No further.
     Nowhere,
+    /// No further, though it is an error: what the pooler asked for its client's sake was not done.
+    Failed,
 }
 
 /// An answer to nothing that was asked.
@@ -131,7 +136,7 @@ impl Exchange {
                 }
                 return;
             }
-            Ask::Query | Ask::Function => {}
+            Ask::Query | Ask::Deallocate | Ask::Function => {}
             _ => self.unsynced = true,
         }
         self.owed.push_back(Owed::Answer(ask, whose));
@@ -170,7 +175,8 @@ impl Exchange {
     }
 
     /// Takes note of a message of the server, by its type and the first byte of its body. `lost` is told of statements that
-    /// the server was asked to parse and has not.
+    /// the server was asked to parse and has not. An error to something of the pooler's inside the client's own cycle is the
+    /// client's, who waits for the answers to what the server skips now.
     ///
     /// # Errors
     /// [`OutOfStep`].
@@ -188,7 +194,14 @@ impl Exchange {
             // At any time, to whoever is there.
             (b'A', _) => return Ok(Goes::On),
             (b'N' | b'S', _) => {}
-            (b'E', head) => self.fail(head, lost),
+            (b'E', asked) => {
+                self.fail(asked, lost);
+                return Ok(match head {
+                    Some((ask, Whose::Ours)) if ask.ends() => Goes::Failed,
+                    // What the client asked behind it is skipped, so that this is the answer to that.
+                    _ => Goes::On,
+                });
+            }
             (b'Z', Some(ask)) if ask.ends() => {
                 self.owed.pop_front();
                 self.copying_in = false;
@@ -206,6 +219,7 @@ impl Exchange {
                 self.owed.pop_front();
                 self.copying_in = false;
             }
+            (b'C', Some(Ask::Deallocate)) => return Ok(if first == b'P' { Goes::Nowhere } else { goes }),
             (b'G', Some(Ask::Query | Ask::Execute)) => self.begin_copy(),
             (b't', Some(Ask::Describe)) | (b'T' | b'C' | b'I' | b'D' | b'H' | b'd' | b'c', Some(Ask::Query)) => {}
             (b'D' | b'H' | b'd' | b'c', Some(Ask::Execute)) | (b'V', Some(Ask::Function)) => {}

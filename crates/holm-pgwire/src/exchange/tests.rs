@@ -128,6 +128,37 @@ fn after_an_error_everything_up_to_the_sync_is_skipped_ours_included() {
 }
 
 #[test]
+fn an_error_to_what_was_asked_for_a_clients_sake_is_that_clients() {
+    let mut talk = Talk::new();
+    talk.ask(&[(Ask::Close, Whose::Ours), (Ask::Parse(Some(3)), Whose::Ours)]).client(&[Ask::Bind, Ask::Execute, Ask::Sync]);
+    talk.answer("3EZI").hears("EZ").settled(true);
+    assert_eq!(talk.lost, [3]);
+}
+
+#[test]
+fn a_query_of_the_poolers_that_fails_is_told_to_the_pooler_alone() {
+    let mut exchange = Exchange::default();
+    exchange.ask(Ask::Query, Whose::Ours, |_| {});
+    exchange.ask(Ask::Query, Whose::Client, |_| {});
+    assert_eq!(exchange.answer(b'E', b'S', |_| {}), Ok(Goes::Failed));
+    assert_eq!(exchange.answer(b'Z', b'I', |_| {}), Ok(Goes::Nowhere));
+    assert_eq!(exchange.answer(b'E', b'S', |_| {}), Ok(Goes::On));
+}
+
+#[test]
+fn of_what_is_deallocated_in_a_statements_place_its_preparation_is_not_told() {
+    let mut exchange = Exchange::default();
+    exchange.ask(Ask::Deallocate, Whose::Client, |_| {});
+    assert_eq!(exchange.answer(b'C', b'P', |_| {}), Ok(Goes::Nowhere));
+    assert_eq!(exchange.answer(b'C', b'D', |_| {}), Ok(Goes::On));
+    assert_eq!(exchange.answer(b'Z', b'I', |_| {}), Ok(Goes::On));
+    exchange.ask(Ask::Deallocate, Whose::Client, |_| {});
+    assert_eq!(exchange.answer(b'E', b'S', |_| {}), Ok(Goes::On));
+    assert_eq!(exchange.answer(b'Z', b'E', |_| {}), Ok(Goes::On));
+    assert!(!exchange.is_settled() && exchange.transaction() == Transaction::Failed);
+}
+
+#[test]
 fn what_is_sent_after_an_error_and_before_the_sync_is_never_answered() {
     let mut talk = Talk::new();
     talk.client(&[Ask::Parse(None)]).answer("E").client(&[Ask::Bind, Ask::Parse(Some(7)), Ask::Query]).say(Local::Closed).settled(false);
@@ -201,10 +232,11 @@ fn served(asks: &[(Ask, bool)]) -> Vec<(u8, u8)> {
         skipping = false;
         if *fails && *ask != Ask::Sync {
             answers.push((b'E', 0));
-            skipping = !matches!(ask, Ask::Query | Ask::Function);
+            skipping = !matches!(ask, Ask::Query | Ask::Deallocate | Ask::Function);
         } else {
             let plain: &[u8] = match ask {
                 Ask::Query => b"TDDC",
+                Ask::Deallocate => b"CC",
                 Ask::Function => b"V",
                 Ask::Parse(_) => b"1",
                 Ask::Bind => b"2",
@@ -215,7 +247,7 @@ fn served(asks: &[(Ask, bool)]) -> Vec<(u8, u8)> {
             };
             answers.extend(plain.iter().map(|tag| (*tag, 0)));
         }
-        if matches!(ask, Ask::Query | Ask::Function | Ask::Sync) {
+        if matches!(ask, Ask::Query | Ask::Deallocate | Ask::Function | Ask::Sync) {
             answers.push((b'Z', b'I'));
         }
     }
@@ -225,6 +257,7 @@ fn served(asks: &[(Ask, bool)]) -> Vec<(u8, u8)> {
 fn asks() -> impl Strategy<Value = Vec<(Ask, bool)>> {
     let ask = prop_oneof![
         Just(Ask::Query),
+        Just(Ask::Deallocate),
         Just(Ask::Function),
         Just(Ask::Parse(None)),
         Just(Ask::Bind),

@@ -269,6 +269,10 @@ async fn part(mut lend: Lend, guest: &mut Guest, session: &Session, end: End) ->
             tracing::warn!(tenant.id = %session.admission.route.tenant, "a server broke the protocol");
             (None, Leave::Stopped, Disconnect::ServerViolation)
         }
+        End::Unprepared => {
+            let why = "the server did not take this session's settings; what was asked since may have been done or not";
+            (Some(refusal::server_lost(why)), Leave::Stopped, Disconnect::ServerGone)
+        }
         End::ClientViolation(what) => (Some(refusal::violation(&what.to_string())), Leave::Stopped, Disconnect::ClientViolation),
         End::Stopped(reason) => (Some(refusal::stopped(reason)), Leave::Stopped, Disconnect::Stopped),
     };

@@ -23,6 +23,7 @@ mod refusals;
 mod rotation;
 mod sharing;
 mod shutdown;
+mod statements;
 mod support;
 mod suspend;
 mod throttle;

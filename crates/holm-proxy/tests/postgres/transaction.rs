@@ -1,17 +1,20 @@
 //! In transaction pooling clients share server connections, and notice nothing of it.
 
 use futures_util::future::join_all;
+use holm_core::cluster::ServerAddress;
 use holm_core::credential::Level;
 use holm_core::role::RoleName;
 use holm_core::route::RouteChange;
 use holm_proxy::postgres::Pooling;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::Client;
 
 use crate::raw::{Message, Raw, startup};
 use crate::support::{Tenant, World, cluster, config, eventually};
 
 /// A proxy that pools by transaction, with a tenant and a budget for its server connections.
-async fn world(connections_max: u32) -> (World, Tenant) {
+pub(crate) async fn world(connections_max: u32) -> (World, Tenant) {
     let mut config = config();
     (config.pooling, config.workers) = (Pooling::Transaction, 1);
     let world = World::with(config, holm_testkit::server().await).await;
@@ -20,7 +23,7 @@ async fn world(connections_max: u32) -> (World, Tenant) {
     (world, tenant)
 }
 
-async fn number(client: &Client, sql: &str) -> i32 {
+pub(crate) async fn number(client: &Client, sql: &str) -> i32 {
     client.query_one(sql, &[]).await.unwrap().get(0)
 }
 
@@ -44,20 +47,6 @@ async fn twenty_clients_share_one_server_connection_and_each_gets_its_own_answer
     }
     let admin = world.server.connect("postgres").await;
     assert_eq!(world.backends(&admin, &tenant).await, 1);
-}
-
-#[tokio::test]
-async fn a_statement_is_parsed_once_on_a_server_connection_however_many_clients_prepare_it() {
-    let (world, _) = world(1).await;
-    let (one, other) = (world.connect("app", "malmo").await, world.connect("app", "malmo").await);
-    for client in [&one, &other] {
-        let statement = client.prepare("SELECT $1::int4 + 1").await.unwrap();
-        for _ in 0..3 {
-            assert_eq!(client.query_one(&statement, &[&41]).await.unwrap().get::<_, i32>(0), 42);
-        }
-    }
-    let known = number(&one, "SELECT count(*)::int4 FROM pg_prepared_statements WHERE statement = 'SELECT $1::int4 + 1'").await;
-    assert_eq!(known, 1);
 }
 
 #[tokio::test]
@@ -86,6 +75,46 @@ async fn settings_that_the_server_reports_go_with_their_client_from_server_to_se
         assert_eq!(text(&other, "SHOW TimeZone").await, usual);
         assert_eq!(text(&other, "SHOW application_name").await, "");
     }
+}
+
+/// A server in front of the real one that is asked for a function which there is not, instead of for settings.
+async fn that_takes_no_settings(real: ServerAddress) -> ServerAddress {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect((&*real.host, real.port)).await.unwrap();
+            tokio::spawn(async move {
+                let ((mut from, mut to), (mut up, mut down)) = (server.into_split(), client.into_split());
+                tokio::spawn(async move { tokio::io::copy(&mut from, &mut down).await });
+                let (mut bytes, name) = (vec![0; 65_536], b"set_config");
+                while let Ok(length @ 1..) = up.read(&mut bytes).await {
+                    if let Some(at) = bytes[..length].windows(name.len()).position(|part| part == name) {
+                        bytes[at] = b'x';
+                    }
+                    if to.write_all(&bytes[..length]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    ServerAddress { host: "127.0.0.1".into(), port }
+}
+
+#[tokio::test]
+async fn a_client_whose_settings_a_server_does_not_take_is_told_and_has_no_other_clients_instead() {
+    let (world, _) = world(1).await;
+    let address = that_takes_no_settings(world.server.address.clone()).await;
+    world.publish_and_wait([RouteChange::Cluster(cluster("production", &address, 1))]).await;
+    let (one, other) = (world.connect("app", "malmo").await, world.connect("app", "malmo").await);
+    one.batch_execute("SET TimeZone = 'Europe/Stockholm'").await.unwrap();
+    let error = other.batch_execute("SELECT now()::timestamp").await.unwrap_err();
+    let error = error.as_db_error().unwrap();
+    assert!(error.message().contains("HOLM-5007") && error.detail().unwrap().contains("settings"), "{error:?}");
+    drop(one);
+    let usual = text(&world.connect("app", "malmo").await, "SHOW TimeZone").await;
+    assert_ne!(usual, "Europe/Stockholm", "the connection was closed with the client that it was not fit for");
 }
 
 #[tokio::test]
@@ -137,12 +166,12 @@ async fn many_clients_at_once_are_each_answered_their_own() {
 }
 
 /// A message of a client.
-fn sent(tag: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn sent(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap();
     [&[tag][..], &length.to_be_bytes(), body].concat()
 }
 
-async fn logged_in(world: &World) -> Raw {
+pub(crate) async fn logged_in(world: &World) -> Raw {
     let mut raw = Raw::connect(world).await;
     raw.send(&startup(0, &[("user", "app"), ("database", "malmo")])).await;
     raw.prove(crate::support::SECRET).await;
@@ -150,20 +179,8 @@ async fn logged_in(world: &World) -> Raw {
     raw
 }
 
-fn tags(messages: &[Message]) -> String {
+pub(crate) fn tags(messages: &[Message]) -> String {
     messages.iter().map(|(tag, _)| char::from(*tag)).collect()
-}
-
-#[tokio::test]
-async fn a_statement_without_a_name_may_be_bound_in_a_later_transaction() {
-    let (world, _) = world(1).await;
-    let (mut one, other) = (logged_in(&world).await, world.connect("app", "malmo").await);
-    one.send(&[sent(b'P', b"\0SELECT 7\0\0\0"), sent(b'D', b"S\0"), sent(b'S', b"")].concat()).await;
-    assert_eq!(tags(&one.until(b'Z').await), "1tTZ");
-    assert_eq!(number(&other, "SELECT 8").await, 8);
-    one.send(&[sent(b'B', b"\0\0\0\0\0\0\0\0"), sent(b'E', b"\0\0\0\0\0"), sent(b'S', b"")].concat()).await;
-    let answer = one.until(b'Z').await;
-    assert_eq!((tags(&answer).as_str(), &answer[1].1[6..]), ("2DCZ", &b"7"[..]));
 }
 
 #[tokio::test]
@@ -185,40 +202,6 @@ async fn messages_that_come_a_byte_at_a_time_are_the_same_messages() {
     let answer = one.until(b'Z').await;
     assert_eq!(tags(&answer), "12tTDC3Z");
     assert!(answer[4].1.ends_with(b"abc"));
-}
-
-#[tokio::test]
-async fn a_statement_that_was_closed_is_gone_and_its_name_is_free() {
-    let (world, _) = world(1).await;
-    let mut one = logged_in(&world).await;
-    one.send(&[sent(b'P', b"a\0SELECT 1\0\0\0"), sent(b'C', b"Sa\0"), sent(b'P', b"a\0SELECT 2\0\0\0"), sent(b'S', b"")].concat()).await;
-    assert_eq!(tags(&one.until(b'Z').await), "131Z");
-    one.send(&[sent(b'B', b"\0a\0\0\0\0\0\0\0"), sent(b'E', b"\0\0\0\0\0"), sent(b'C', b"Sa\0"), sent(b'S', b"")].concat()).await;
-    let answer = one.until(b'Z').await;
-    assert_eq!((tags(&answer).as_str(), &answer[1].1[6..]), ("2DC3Z", &b"2"[..]));
-    one.send(&[sent(b'B', b"\0a\0\0\0\0\0\0\0"), sent(b'S', b"")].concat()).await;
-    assert_eq!(tags(&one.until(b'Z').await), "EZ");
-}
-
-#[tokio::test]
-async fn a_statement_of_a_driver_may_be_deallocated_in_sql_as_older_drivers_do() {
-    let (world, _) = world(1).await;
-    let (mut one, mut other) = (logged_in(&world).await, logged_in(&world).await);
-    let query = |text: &str| sent(b'Q', &[text.as_bytes(), b"\0"].concat());
-    let bind = [sent(b'B', b"\0a\0\0\0\0\0\0\0"), sent(b'E', b"\0\0\0\0\0"), sent(b'S', b"")].concat();
-    for client in [&mut one, &mut other] {
-        client.send(&[sent(b'P', b"a\0SELECT 1\0\0\0"), sent(b'S', b"")].concat()).await;
-        assert_eq!(tags(&client.until(b'Z').await), "1Z");
-    }
-    one.send(&query(" deallocate Prepare A; ")).await;
-    let answer = one.until(b'Z').await;
-    assert_eq!((tags(&answer).as_str(), answer[0].1.as_slice()), ("CZ", &b"DEALLOCATE\0"[..]));
-    one.send(&bind).await;
-    assert_eq!(tags(&one.until(b'Z').await), "EZ", "it is gone");
-    other.send(&bind).await;
-    assert_eq!(tags(&other.until(b'Z').await), "2DCZ", "the other client's is not");
-    other.send(&query("DEALLOCATE nothing")).await;
-    assert_eq!(tags(&other.until(b'Z').await), "EZ");
 }
 
 #[tokio::test]

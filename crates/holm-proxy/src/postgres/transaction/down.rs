@@ -4,9 +4,10 @@
 //! ourselves is said in its turn. Settings that the server reports are noted. Large bodies go on in pieces.
 
 use holm_pgwire::exchange::{Exchange, Goes, Local};
+use holm_pgwire::fields;
 use holm_pgwire::frame::{self, HEADER_LENGTH, MESSAGE_LENGTH_MAX};
 
-use super::prepared::Known;
+use super::prepared::{Known, Statement};
 use super::settings::Settings;
 
 /// A report or an error that is looked into; longer ones go by unread.
@@ -16,9 +17,18 @@ const COMMAND_LENGTH_MAX: usize = 16;
 /// What PostgreSQL calls the place of "cached plan must not change result type", in whatever language it says so.
 const PLAN_OUTDATED: &[u8] = b"RRevalidateCachedQuery\0";
 
-/// A server that does not keep to the protocol.
+/// SQLSTATE of a statement that is not there, and of one that is there already.
+const STATEMENT_CODES: [&[u8]; 2] = [b"C26000\0", b"C42P05\0"];
+
+/// Why a server's messages go no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Violation;
+pub(super) enum Fault {
+    /// The server does not keep to the protocol.
+    Violation,
+    /// It is not clean of another client's session, or has not this one's settings, and what the client asked is under way
+    /// behind that.
+    Unprepared,
+}
 
 /// What a message may change, besides the bytes.
 pub(super) struct Table<'a> {
@@ -92,7 +102,7 @@ impl Down {
     }
 
     /// Puts what was held and `input` into `out`, as the client is to have it.
-    pub(super) fn carry(&mut self, input: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
+    pub(super) fn carry(&mut self, input: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
         if self.held.is_empty() {
             return self.messages(input, table, out);
         }
@@ -101,7 +111,7 @@ impl Down {
         self.messages(&joined, table, out)
     }
 
-    fn messages(&mut self, mut bytes: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
+    fn messages(&mut self, mut bytes: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
         loop {
             let passed = self.passing.min(bytes.len());
             if !self.goes_nowhere {
@@ -115,7 +125,7 @@ impl Down {
             if bytes.is_empty() {
                 return Ok(());
             }
-            let header = frame::header(bytes, MESSAGE_LENGTH_MAX).map_err(|_| Violation)?;
+            let header = frame::header(bytes, MESSAGE_LENGTH_MAX).map_err(|_| Fault::Violation)?;
             let Some((tag, length)) = header else {
                 self.held.extend_from_slice(bytes);
                 return Ok(());
@@ -132,7 +142,7 @@ impl Down {
                 return Ok(());
             }
             let Table { exchange, known, .. } = table;
-            let goes = exchange.answer(tag, body.first().copied().unwrap_or(0), |lost| known.remove(lost)).map_err(|_| Violation)?;
+            let goes = exchange.answer(tag, body.first().copied().unwrap_or(0), |lost| known.remove(lost)).map_err(|_| Fault::Violation)?;
             match tag {
                 b'S' if wanted > 0 => report(body, table.settings)?,
                 // What we discarded ourselves was known when it was asked.
@@ -143,10 +153,16 @@ impl Down {
                         *table.discarded = discarded;
                     }
                 },
-                b'E' => *table.spent |= body.windows(PLAN_OUTDATED.len()).any(|part| part == PLAN_OUTDATED),
+                b'E' if goes == Goes::Failed => {
+                    let error = fields::parse(body);
+                    let text = |field: Option<&[u8]>| String::from_utf8_lossy(field.unwrap_or_default()).into_owned();
+                    tracing::warn!(code = text(error.code), text = text(error.message), "a server could not be prepared for a client");
+                    return Err(Fault::Unprepared);
+                }
+                b'E' => *table.spent |= shows_unknown_statements(body),
                 _ => {}
             }
-            self.goes_nowhere = goes == Goes::Nowhere;
+            self.goes_nowhere = goes != Goes::On;
             self.told_error = tag == b'E' && !self.goes_nowhere;
             if !self.goes_nowhere {
                 out.extend_from_slice(&bytes[..HEADER_LENGTH]);
@@ -157,9 +173,16 @@ impl Down {
     }
 }
 
-fn report(body: &[u8], settings: &mut Settings) -> Result<(), Violation> {
+/// Whether an error shows that what is known of the server's statements is not so: a plan that the schema has outrun, or a
+/// statement of ours that a function deallocated or made.
+fn shows_unknown_statements(body: &[u8]) -> bool {
+    let has = |part: &[u8]| body.windows(part.len()).any(|there| there == part);
+    has(PLAN_OUTDATED) || STATEMENT_CODES.into_iter().any(has) && has(Statement::PREFIX)
+}
+
+fn report(body: &[u8], settings: &mut Settings) -> Result<(), Fault> {
     let mut texts = body.split(|byte| *byte == 0);
-    let (Some(name), Some(value)) = (texts.next(), texts.next()) else { return Err(Violation) };
+    let (Some(name), Some(value)) = (texts.next(), texts.next()) else { return Err(Fault::Violation) };
     settings.set(name, value);
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 use holm_pgwire::statement::{self, Effect, Reader};
 
+use super::prepared::Statement;
 use super::settings::Settings;
 
 /// Why a client keeps its server connection.
@@ -100,6 +101,11 @@ impl Effects {
             Effect::Load => Pin::Load,
             Effect::Unclear => Pin::Unclear,
             Effect::Opaque => {
+                self.soils = true;
+                return;
+            }
+            // One that other clients have.
+            Effect::Deallocate(name) if Statement::is_name(name.as_bytes()) => {
                 self.soils = true;
                 return;
             }

@@ -19,7 +19,7 @@ use crate::postgres::sessions::SessionId;
 use crate::postgres::stop::{Reason, Stop};
 
 use super::connection::Connection;
-use super::down::{self, Discarded, Down};
+use super::down::{self, Discarded, Down, Fault};
 use super::effects::Pin;
 use super::pools::Member;
 use super::prepared::Names;
@@ -59,6 +59,8 @@ pub(super) enum End {
     ClientViolation(up::Refused),
     ServerGone,
     ServerViolation,
+    /// The server could not be made what the client's session is.
+    Unprepared,
     Stopped(Reason),
 }
 
@@ -345,11 +347,14 @@ impl Lend {
             let mut discarded = Discarded::default();
             let Connection { known, settings, spent, .. } = &mut *self.connection;
             let mut table = down::Table { exchange: &mut self.exchange, known, settings, spent, discarded: &mut discarded };
-            if self.down.carry(read.filled(), &mut table, out).is_err() {
-                return Some(End::ServerViolation);
-            }
+            let carried = self.down.carry(read.filled(), &mut table, out);
             if !out.is_empty() && self.to_client.poll_send(cx, &mut guest.client, out).is_err() {
                 return Some(End::ClientGone);
+            }
+            match carried {
+                Ok(()) => {}
+                Err(Fault::Violation) => return Some(End::ServerViolation),
+                Err(Fault::Unprepared) => return Some(End::Unprepared),
             }
             if discarded != Discarded::Nothing {
                 guest.names.clear();

@@ -41,9 +41,17 @@ impl Statement {
         !self.tail.is_empty()
     }
 
-    /// What it is called on servers. An unquoted name has no space, so that no `PREPARE` makes it by chance.
+    /// How every name on servers begins. An unquoted name has no space, so that no `PREPARE` makes one by chance.
+    pub(super) const PREFIX: &[u8] = b"holm ";
+
+    /// What it is called on servers.
     pub(super) fn name(number: u64) -> String {
         format!("holm {number}")
+    }
+
+    /// Whether a name is one of those.
+    pub(super) fn is_name(name: &[u8]) -> bool {
+        name.starts_with(Self::PREFIX)
     }
 }
 

@@ -4,9 +4,10 @@
 //! there on the server before it is used, under a name that is no client's. A message that is not whole waits here, bounded;
 //! one that no client may send, or that is too long to be kept where it has to be, is refused.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use holm_pgwire::exchange::{Ask, Exchange, Local, Whose};
+use holm_pgwire::exchange::{Ask, Exchange, Local, Transaction, Whose};
 use holm_pgwire::extended::{self, Bind, Head, PARSE, Subject};
 use holm_pgwire::frame::{self, HEADER_LENGTH, MESSAGE_LENGTH_MAX, Malformed};
 use holm_pgwire::statement::{self, Effect, Reader};
@@ -23,6 +24,10 @@ const NAMED_LENGTH_MAX: usize = 1024 * 1024;
 const NAMES_LENGTH_MAX: usize = 8 * 1024;
 
 const DEALLOCATE: &[u8] = b"DEALLOCATE";
+/// See [`deallocate`].
+const IN_ITS_PLACE: &[u8] = b"PREPARE \"holm gone\" AS SELECT; DEALLOCATE \"holm gone\"\0";
+/// What a client means that uses a name of ours: nothing.
+const NOBODYS: &[u8] = b"a statement of somebody else";
 
 /// Why a client's message goes nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -177,8 +182,8 @@ impl Up {
                 self.unnamed = None;
                 if whole {
                     let text = body.strip_suffix(b"\0").unwrap_or(body);
-                    if let Some(statement) = deallocated(text, table.names) {
-                        deallocate(&statement, table, out);
+                    if let Some(name) = deallocated(text, table.names) {
+                        deallocate(&name, table, out);
                         return Ok(Some(0));
                     }
                     Effects::of(text, table.settings).apply(table.pin, table.soiled);
@@ -253,8 +258,7 @@ impl Up {
             known.effects.apply(table.pin, table.soiled);
         }
         let kept = length - head.length;
-        let statement = ours.as_deref().map_or(statement, str::as_bytes);
-        extended::write_bind(out, Bind { portal, statement }, kept)?;
+        extended::write_bind(out, Bind { portal, statement: &ours }, kept)?;
         self.passing = kept;
         ask(table, Ask::Bind);
         Ok(Some(kept))
@@ -265,24 +269,24 @@ impl Up {
             Subject::Portal(_) => extended::write_describe(out, subject),
             Subject::Statement(name) => {
                 let ours = self.on_server(name, table, out);
-                extended::write_describe(out, Subject::Statement(ours.as_deref().map_or(name, str::as_bytes)))
+                extended::write_describe(out, Subject::Statement(&ours))
             }
         };
         ask(table, Ask::Describe);
         Ok(written?)
     }
 
-    /// Has the server know a statement; gives what it is called there, if that is another name.
-    fn on_server(&mut self, name: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Option<String> {
+    /// Has the server know a statement; gives what it is called there.
+    fn on_server<'n>(&mut self, name: &'n [u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Cow<'n, [u8]> {
         if name.is_empty() {
             self.need_unnamed(table, out);
-            return None;
+            return Cow::Borrowed(name);
         }
-        let statement = table.names.get(name).cloned()?;
+        let Some(statement) = table.names.get(name).cloned() else { return Cow::Borrowed(not_ours(name)) };
         if !table.known.has(statement.number) && statement.is_kept() {
             send_parse(&statement, Whose::Ours, table, out);
         }
-        Some(Statement::name(statement.number))
+        Cow::Owned(Statement::name(statement.number).into_bytes())
     }
 
     fn parse(
@@ -368,9 +372,9 @@ fn ask(table: &mut Table<'_>, ask: Ask) {
     exchange.ask(ask, Whose::Client, |lost| known.remove(lost));
 }
 
-/// The statement of a text that does nothing but deallocate one which the client prepared by a message. Drivers do so that
-/// are older than libpq 17, which has a message for it.
-fn deallocated(text: &[u8], names: &mut Names) -> Option<Arc<Statement>> {
+/// The name of a statement that the client prepared by a message, if a text does nothing but deallocate it. Drivers do so
+/// that are older than libpq 17, which has a message for it.
+fn deallocated(text: &[u8], names: &Names) -> Option<Vec<u8>> {
     let text = text.trim_ascii();
     let lone = text.strip_suffix(b";").unwrap_or(text);
     if !lone.get(..DEALLOCATE.len())?.eq_ignore_ascii_case(DEALLOCATE) || lone.len() > NAMES_LENGTH_MAX || lone.contains(&b';') {
@@ -381,23 +385,19 @@ fn deallocated(text: &[u8], names: &mut Names) -> Option<Arc<Statement>> {
         Effect::Deallocate(said) => name = said.as_bytes().to_vec(),
         _ => is_certain = false,
     });
-    let statement = names.get(&name).filter(|_| is_certain && !name.is_empty()).cloned()?;
-    names.take(&name);
-    Some(statement)
+    (is_certain && names.get(&name).is_some()).then_some(name)
 }
 
-/// Deallocates a statement under the name that it has on the server, which it must have for that: so the server itself says
-/// how it went, and what state the transaction is in.
-fn deallocate(statement: &Statement, table: &mut Table<'_>, out: &mut Vec<u8>) {
-    if !table.known.has(statement.number) && statement.is_kept() {
-        send_parse(statement, Whose::Ours, table, out);
+/// Takes a client's name of a statement back, as its text asks. Other clients may use the statement, so that the server keeps
+/// it and deallocates one in its place: so the server itself says how it went, and what state the transaction is in.
+fn deallocate(name: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) {
+    // Nothing is deallocated in a transaction that has failed.
+    if table.exchange.transaction() != Transaction::Failed {
+        table.names.take(name);
     }
-    let text = format!("DEALLOCATE \"{}\"", Statement::name(statement.number));
-    header(out, b'Q', text.len() + 1);
-    out.extend_from_slice(text.as_bytes());
-    out.push(0);
-    table.known.remove(statement.number);
-    ask(table, Ask::Query);
+    header(out, b'Q', IN_ITS_PLACE.len());
+    out.extend_from_slice(IN_ITS_PLACE);
+    ask(table, Ask::Deallocate);
 }
 
 /// Other clients may use a statement that this one closes, so that the server keeps it.
@@ -405,11 +405,21 @@ fn close(subject: Subject<'_>, table: &mut Table<'_>, out: &mut Vec<u8>) -> Resu
     match subject {
         Subject::Statement(name) if !name.is_empty() && table.names.take(name) => table.exchange.say(Local::Closed),
         subject => {
+            let subject = match subject {
+                Subject::Statement(name) => Subject::Statement(not_ours(name)),
+                portal @ Subject::Portal(_) => portal,
+            };
             extended::write_close(out, subject)?;
             ask(table, Ask::Close);
         }
     }
     Ok(())
+}
+
+/// A name that no statement of a client has, as the server is to have it: it may not be one of ours, under which other
+/// clients have theirs.
+fn not_ours(name: &[u8]) -> &[u8] {
+    if Statement::is_name(name) { NOBODYS } else { name }
 }
 
 fn send_parse(statement: &Statement, whose: Whose, table: &mut Table<'_>, out: &mut Vec<u8>) {

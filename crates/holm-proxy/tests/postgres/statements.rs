@@ -1,0 +1,152 @@
+//! Prepared statements in transaction pooling: each client has its own, whoever has the server connection.
+
+use crate::raw::Raw;
+use crate::support::World;
+use crate::transaction::{logged_in, number, sent, tags, world};
+
+fn asks(text: &str) -> Vec<u8> {
+    sent(b'Q', &[text.as_bytes(), b"\0"].concat())
+}
+
+/// Prepares a statement `a` that gives 1, on whichever connection is free.
+async fn with_a(world: &World) -> Raw {
+    let mut client = logged_in(world).await;
+    client.send(&[sent(b'P', b"a\0SELECT 1\0\0\0"), sent(b'S', b"")].concat()).await;
+    assert_eq!(tags(&client.until(b'Z').await), "1Z");
+    client
+}
+
+async fn bound(client: &mut Raw, statement: &str) -> String {
+    let bind = [b"\0", statement.as_bytes(), b"\0\0\0\0\0\0\0"].concat();
+    client.send(&[sent(b'B', &bind), sent(b'E', b"\0\0\0\0\0"), sent(b'S', b"")].concat()).await;
+    tags(&client.until(b'Z').await)
+}
+
+#[tokio::test]
+async fn a_statement_is_parsed_once_on_a_server_connection_however_many_clients_prepare_it() {
+    let (world, _) = world(1).await;
+    let (one, other) = (world.connect("app", "malmo").await, world.connect("app", "malmo").await);
+    for client in [&one, &other] {
+        let statement = client.prepare("SELECT $1::int4 + 1").await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(client.query_one(&statement, &[&41]).await.unwrap().get::<_, i32>(0), 42);
+        }
+    }
+    let known = number(&one, "SELECT count(*)::int4 FROM pg_prepared_statements WHERE statement = 'SELECT $1::int4 + 1'").await;
+    assert_eq!(known, 1);
+}
+
+#[tokio::test]
+async fn a_statement_without_a_name_may_be_bound_in_a_later_transaction() {
+    let (world, _) = world(1).await;
+    let (mut one, other) = (logged_in(&world).await, world.connect("app", "malmo").await);
+    one.send(&[sent(b'P', b"\0SELECT 7\0\0\0"), sent(b'D', b"S\0"), sent(b'S', b"")].concat()).await;
+    assert_eq!(tags(&one.until(b'Z').await), "1tTZ");
+    assert_eq!(number(&other, "SELECT 8").await, 8);
+    one.send(&[sent(b'B', b"\0\0\0\0\0\0\0\0"), sent(b'E', b"\0\0\0\0\0"), sent(b'S', b"")].concat()).await;
+    let answer = one.until(b'Z').await;
+    assert_eq!((tags(&answer).as_str(), &answer[1].1[6..]), ("2DCZ", &b"7"[..]));
+}
+
+#[tokio::test]
+async fn a_statement_that_was_closed_is_gone_and_its_name_is_free() {
+    let (world, _) = world(1).await;
+    let mut one = logged_in(&world).await;
+    one.send(&[sent(b'P', b"a\0SELECT 1\0\0\0"), sent(b'C', b"Sa\0"), sent(b'P', b"a\0SELECT 2\0\0\0"), sent(b'S', b"")].concat()).await;
+    assert_eq!(tags(&one.until(b'Z').await), "131Z");
+    one.send(&[sent(b'B', b"\0a\0\0\0\0\0\0\0"), sent(b'E', b"\0\0\0\0\0"), sent(b'C', b"Sa\0"), sent(b'S', b"")].concat()).await;
+    let answer = one.until(b'Z').await;
+    assert_eq!((tags(&answer).as_str(), &answer[1].1[6..]), ("2DC3Z", &b"2"[..]));
+    one.send(&[sent(b'B', b"\0a\0\0\0\0\0\0\0"), sent(b'S', b"")].concat()).await;
+    assert_eq!(tags(&one.until(b'Z').await), "EZ");
+}
+
+#[tokio::test]
+async fn a_statement_of_a_driver_may_be_deallocated_in_sql_as_older_drivers_do() {
+    let (world, _) = world(1).await;
+    let (mut one, mut other) = (logged_in(&world).await, logged_in(&world).await);
+    let bind = [sent(b'B', b"\0a\0\0\0\0\0\0\0"), sent(b'E', b"\0\0\0\0\0"), sent(b'S', b"")].concat();
+    for client in [&mut one, &mut other] {
+        client.send(&[sent(b'P', b"a\0SELECT 1\0\0\0"), sent(b'S', b"")].concat()).await;
+        assert_eq!(tags(&client.until(b'Z').await), "1Z");
+    }
+    one.send(&asks(" deallocate Prepare A; ")).await;
+    let answer = one.until(b'Z').await;
+    assert_eq!((tags(&answer).as_str(), answer[0].1.as_slice()), ("CZ", &b"DEALLOCATE\0"[..]));
+    one.send(&bind).await;
+    assert_eq!(tags(&one.until(b'Z').await), "EZ", "it is gone");
+    other.send(&bind).await;
+    assert_eq!(tags(&other.until(b'Z').await), "2DCZ", "the other client's is not");
+    other.send(&asks("DEALLOCATE nothing")).await;
+    assert_eq!(tags(&other.until(b'Z').await), "EZ");
+}
+
+#[tokio::test]
+async fn a_statement_is_not_deallocated_by_a_transaction_that_has_failed() {
+    let (world, _) = world(1).await;
+    let (mut one, mut other) = (with_a(&world).await, with_a(&world).await);
+    for (text, answered) in [("BEGIN", "CZ"), ("SELECT 1/0", "EZ"), ("DEALLOCATE a", "EZ"), ("ROLLBACK", "CZ")] {
+        one.send(&asks(text)).await;
+        assert_eq!(tags(&one.until(b'Z').await), answered, "{text}");
+    }
+    assert_eq!(bound(&mut one, "a").await, "2DCZ");
+    for (text, answered) in [("BEGIN", "CZ"), ("DEALLOCATE a", "CZ"), ("COMMIT", "CZ")] {
+        one.send(&asks(text)).await;
+        assert_eq!(tags(&one.until(b'Z').await), answered, "{text}");
+    }
+    assert_eq!(bound(&mut one, "a").await, "EZ");
+    assert_eq!(bound(&mut other, "a").await, "2DCZ");
+    assert_eq!(bound(&mut with_a(&world).await, "a").await, "2DCZ");
+}
+
+#[tokio::test]
+async fn a_statement_that_the_next_server_does_not_take_is_an_error_for_its_client_and_no_silence() {
+    let (world, tenant) = world(1).await;
+    let (mut one, other) = (logged_in(&world).await, world.connect("app", "malmo").await);
+    let (admin, table) = (world.server.connect("postgres").await, "CREATE TABLE t AS SELECT 1 AS n");
+    other.batch_execute(table).await.unwrap();
+    one.send(&[sent(b'P', b"a\0SELECT n FROM t\0\0\0"), sent(b'S', b"")].concat()).await;
+    assert_eq!(tags(&one.until(b'Z').await), "1Z");
+    other.batch_execute("DROP TABLE t").await.unwrap();
+    // The connection that knows the statement goes.
+    let end = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
+    admin.query(end, &[&tenant.route.database.as_str()]).await.unwrap();
+    assert_eq!(bound(&mut one, "a").await, "EZ");
+    one.send(&[sent(b'D', b"Sa\0"), sent(b'S', b"")].concat()).await;
+    assert_eq!(tags(&one.until(b'Z').await), "EZ");
+    other.batch_execute(table).await.unwrap();
+    assert_eq!(bound(&mut one, "a").await, "2DCZ");
+}
+
+#[tokio::test]
+async fn a_client_that_uses_the_poolers_names_reaches_no_statement_of_another() {
+    let (world, _) = world(1).await;
+    let (mut one, mut other) = (with_a(&world).await, logged_in(&world).await);
+    let ours = "holm 1";
+    let known = sent(b'Q', b"SELECT FROM pg_prepared_statements WHERE name = 'holm 1'\0");
+    one.send(&known).await;
+    assert_eq!(tags(&one.until(b'Z').await), "TDCZ", "it is the name");
+    assert_eq!(bound(&mut other, ours).await, "EZ");
+    other.send(&[sent(b'D', b"Sholm 1\0"), sent(b'S', b"")].concat()).await;
+    assert_eq!(tags(&other.until(b'Z').await), "EZ");
+    other.send(&[sent(b'C', b"Sholm 1\0"), sent(b'S', b"")].concat()).await;
+    assert_eq!(tags(&other.until(b'Z').await), "3Z");
+    assert_eq!(bound(&mut one, "a").await, "2DCZ");
+    other.send(&asks("SELECT 1; DEALLOCATE \"holm 1\"")).await;
+    assert_eq!(tags(&other.until(b'Z').await), "TDCCZ");
+    assert_eq!(bound(&mut one, "a").await, "2DCZ", "the connection is cleaned first");
+}
+
+#[tokio::test]
+async fn a_statement_that_a_function_deallocates_unseen_costs_one_error_and_no_more() {
+    let (world, _) = world(1).await;
+    let (mut one, mut other) = (with_a(&world).await, logged_in(&world).await);
+    let function = "CREATE FUNCTION unseen() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$";
+    other.send(&asks(function)).await;
+    assert_eq!(tags(&other.until(b'Z').await), "CZ");
+    assert_eq!(bound(&mut one, "a").await, "2DCZ");
+    other.send(&asks("SELECT unseen()")).await;
+    assert_eq!(tags(&other.until(b'Z').await), "TDCZ");
+    assert_eq!(bound(&mut one, "a").await, "EZ");
+    assert_eq!(bound(&mut one, "a").await, "2DCZ");
+}
