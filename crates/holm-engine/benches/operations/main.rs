@@ -41,11 +41,13 @@ use holm_engine::secret::master_key::MasterKey;
 use holm_engine::tenant::{self, NewTenant, delete};
 use holm_link::Publisher;
 use holm_store::catalog::Catalog;
-use holm_testkit::{TestServer, new_server};
+use holm_testkit::{TestServer, eventually, new_server};
 use table::Table;
 use tokio_postgres::Client;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+const POOL_SIZE: u32 = 4;
 
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -137,7 +139,7 @@ impl Bench {
             name: "production".parse()?,
             kind: EnvironmentKind::Production,
             domain: "localhost".parse()?,
-            pool_size: 4,
+            pool_size: POOL_SIZE,
             migrations: None,
             seed: None,
         };
@@ -178,6 +180,23 @@ impl Bench {
         let databases = client.execute(COPY_DATABASES, &[&from, &to]).await?;
         let tenants = client.execute(COPY_TENANTS, &[&from, &to]).await?;
         assert_eq!((i64::try_from(databases)?, i64::try_from(tenants)?), ((to - from + 1).into(), (to - from + 1).into()));
+        Ok(())
+    }
+
+    /// Waits until the pool is full and nothing is left to be removed, and has both servers write out what they hold: no turn
+    /// pays for the one before it.
+    async fn settled(&self) -> Outcome<()> {
+        let client = self.client().await;
+        let sql = format!(
+            "SELECT (count(*) FILTER (WHERE state = 'ready') = {POOL_SIZE} AND NOT bool_or(state IN ('planned', 'condemned'))) FROM database"
+        );
+        eventually(PATIENCE, "the pool as it should be", async || {
+            let settled: bool = client.query_one(&sql, &[]).await.map_err(|error| error.to_string())?.get(0);
+            if settled { Ok(()) } else { Err("not yet".to_owned()) }
+        })
+        .await;
+        client.batch_execute("CHECKPOINT").await?;
+        self.cluster.connect("postgres").await.batch_execute("CHECKPOINT").await?;
         Ok(())
     }
 

@@ -20,8 +20,8 @@ use crate::{Bench, Outcome, PATIENCE};
 /// As many as the engine lets work on one cluster.
 const AT_ONCE: usize = 4;
 
-/// Taking turns shows how much of a difference is the machine's.
-const ROUNDS: usize = 5;
+/// Taking turns shows how much of a difference is the machine's. As many rounds begin with the one as with the other.
+const ROUNDS: usize = 6;
 
 /// So many are counted, by either, before time is taken.
 const COUNTED: usize = 40;
@@ -40,6 +40,7 @@ pub(crate) async fn measure(bench: &Bench, count: usize, table: &mut Table) -> O
         // The order changes, so that what the one leaves behind does not always hit the other.
         for turn in 0..2 {
             let names = (first + turn * each)..(first + (turn + 1) * each);
+            bench.settled().await?;
             if (turn + round) % 2 == 0 {
                 engine.push(by_the_engine(bench, names).await?);
             } else {
