@@ -24,6 +24,7 @@ mod peer_network;
 mod pooling;
 mod refusal;
 mod relay;
+mod reset;
 mod server;
 mod session;
 mod sessions;
@@ -52,6 +53,7 @@ use crate::postgres::counters::Counters;
 use crate::postgres::half_open::HalfOpen;
 use crate::postgres::home::Homes;
 pub use crate::postgres::pooling::Pooling;
+pub use crate::postgres::reset::Reset;
 use crate::postgres::sessions::Sessions;
 use crate::postgres::throttle::Throttle;
 use crate::postgres::tls::Tls;
@@ -74,6 +76,8 @@ pub struct ProxyConfig {
     pub workers: usize,
     /// How server connections are given to sessions that do not say.
     pub pooling: Pooling,
+    /// When a server connection is cleaned between two clients in transaction pooling, for sessions that do not say.
+    pub reset: Reset,
     /// How long a client in transaction pooling waits for a server connection.
     pub wait: Duration,
     /// How long a client that wants a server connection of its own waits for it.
@@ -93,6 +97,7 @@ impl ProxyConfig {
             clients_max: 10_000,
             workers: 0,
             pooling: Pooling::Transaction,
+            reset: Reset::Seen,
             wait: Duration::from_secs(30),
             // Another session may last for hours; only what is idle can be waited for.
             wait_for_session: Duration::from_secs(5),
@@ -158,6 +163,7 @@ struct Node {
     cancels: Cancels,
     counters: Arc<Counters>,
     pooling: Pooling,
+    reset: Reset,
     homes: Arc<Homes>,
     wait: Duration,
     wait_for_session: Duration,
@@ -257,6 +263,7 @@ pub async fn start(config: ProxyConfig, feed: Feed) -> Result<Proxy, Problem> {
         cancels: Cancels::new(),
         counters: Arc::clone(&counters),
         pooling: config.pooling,
+        reset: config.reset,
         homes,
         wait: config.wait,
         wait_for_session: config.wait_for_session,

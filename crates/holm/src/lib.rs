@@ -15,7 +15,7 @@ mod master_keys;
 mod metrics;
 mod output;
 mod percent;
-mod pooling_arg;
+mod pooling_args;
 mod private_file;
 mod proxy_url;
 mod serve;

@@ -16,6 +16,15 @@ fn is_for_holm(name: &[u8]) -> bool {
     name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"holm."))
 }
 
+/// What a connection's options say last of a setting of Holm's.
+pub(super) fn for_holm(request: &SessionRequest<'_>, setting: &str) -> Option<Vec<u8>> {
+    let switches = options::parse(request.parameter("options").unwrap_or_default());
+    switches.into_iter().rev().find_map(|switch| match switch {
+        Switch::Setting { name, value } if name.eq_ignore_ascii_case(setting.as_bytes()) => Some(value.to_vec()),
+        _ => None,
+    })
+}
+
 /// The StartupMessage for one session.
 pub(super) fn startup_message(request: &SessionRequest<'_>, route: &Route, role: &RoleName) -> Vec<u8> {
     message_of(request, route, role, &OURS)

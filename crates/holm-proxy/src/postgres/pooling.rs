@@ -5,10 +5,9 @@
 
 use holm_core::credential::Level;
 use holm_core::error::Problem;
-use holm_pgwire::options::{self, Switch};
 use holm_pgwire::startup::SessionRequest;
 
-use super::refusal;
+use super::{parameters, refusal};
 
 /// How server connections are given to clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,12 +33,7 @@ impl Pooling {
 /// # Errors
 /// It asks for something that there is not.
 pub(super) fn of(request: &SessionRequest<'_>, level: Level, usual: Pooling) -> Result<Pooling, Problem> {
-    let switches = options::parse(request.parameter("options").unwrap_or_default());
-    let said = switches.into_iter().rev().find_map(|switch| match switch {
-        Switch::Setting { name, value } if name.eq_ignore_ascii_case(b"holm.pooling") => Some(value),
-        _ => None,
-    });
-    match said {
+    match parameters::for_holm(request, "holm.pooling") {
         Some(word) => Pooling::read(&word).ok_or_else(|| refusal::no_such_pooling(&String::from_utf8_lossy(&word))),
         None => Ok(if level == Level::Owner { Pooling::Session } else { usual }),
     }

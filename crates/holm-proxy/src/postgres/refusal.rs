@@ -166,6 +166,12 @@ pub(super) fn no_such_pooling(word: &str) -> Problem {
         .next("give it as `session` or `transaction`, or leave it out")
 }
 
+pub(super) fn no_such_reset(word: &str) -> Problem {
+    Problem::new(ErrorCode::InvalidValue, format!("there is no reset `{}`", shown(word)))
+        .because("the option `holm.reset` says when a server connection is cleaned between two clients")
+        .next("give it as `seen` or `strict`, or leave it out")
+}
+
 pub(super) fn tls_required() -> Problem {
     Problem::new(ErrorCode::TlsRequired, "this proxy wants TLS")
         .because("the connection is not encrypted")

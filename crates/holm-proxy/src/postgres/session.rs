@@ -27,6 +27,7 @@ use super::parameters;
 use super::pooling::{self, Pooling};
 use super::refusal;
 use super::relay::{End, Relay};
+use super::reset::{self, Reset};
 use super::server::{self, Server};
 use super::sessions::Registered;
 use super::socket::Socket;
@@ -123,9 +124,11 @@ async fn open(node: &Node, socket: TcpStream, peer: SocketAddr, worker: usize) -
         Err(failed) => return Err(turn_away(node, conversation, peer, failed).await),
     };
     drop(place);
-    match pooling::of(&request, proven.credential.level, node.pooling) {
-        Ok(Pooling::Session) => join(node, conversation, &request, proven, peer).await,
-        Ok(Pooling::Transaction) => go_home(node, conversation, &request, proven, peer, worker).await,
+    let wished =
+        pooling::of(&request, proven.credential.level, node.pooling).and_then(|pooling| Ok((pooling, reset::of(&request, node.reset)?)));
+    match wished {
+        Ok((Pooling::Session, _)) => join(node, conversation, &request, proven, peer).await,
+        Ok((Pooling::Transaction, reset)) => go_home(node, (conversation, peer), &request, proven, reset, worker).await,
         Err(problem) => {
             let words = [proven.answer, refusal::fatal(&problem)].concat();
             Err(refuse(node, conversation.stream, peer, &problem, &words).await)
@@ -136,10 +139,10 @@ async fn open(node: &Node, socket: TcpStream, peer: SocketAddr, worker: usize) -
 /// Lets a client that has proven itself go to the worker where its tenant is at home.
 async fn go_home(
     node: &Node,
-    conversation: Conversation<Client>,
+    (conversation, peer): (Conversation<Client>, SocketAddr),
     request: &startup::SessionRequest<'_>,
     proven: Proven,
-    peer: SocketAddr,
+    reset: Reset,
     worker: usize,
 ) -> Result<Joined, Disconnect> {
     let registered = match login::admit(node, request, &proven) {
@@ -150,7 +153,7 @@ async fn go_home(
         }
     };
     let home = node.homes.of(registered.admission.route.tenant);
-    let mut entering = Box::new(transaction::Entering::new(conversation, request, proven.answer, registered, peer));
+    let mut entering = Box::new(transaction::Entering::new(conversation, request, proven.answer, registered, reset, peer));
     if home == worker {
         return Ok(Joined::Pooled(entering));
     }

@@ -46,6 +46,7 @@ use super::client::Client;
 use super::closing::{self, Goodbye, Leave, last_words, release};
 use super::conversation::Conversation;
 use super::counters::{Disconnect, Open};
+use super::reset::Reset;
 use super::sessions::{Registered, Session};
 use super::{parameters, refusal, server};
 
@@ -73,6 +74,7 @@ pub(super) struct Entering {
     /// The end of the authentication, to be sent with what follows.
     pub(super) answer: Vec<u8>,
     registered: Registered,
+    reset: Reset,
     pub(super) peer: SocketAddr,
 }
 
@@ -82,13 +84,14 @@ impl Entering {
         request: &SessionRequest<'_>,
         answer: Vec<u8>,
         registered: Registered,
+        reset: Reset,
         peer: SocketAddr,
     ) -> Self {
         let (client, asked) = conversation.into_parts();
         let Admission { route, login, .. } = &registered.admission;
         let startup = parameters::pooled_startup_message(request, route, &login.role).into();
         let application_name = request.parameter("application_name").map(Into::into);
-        Self { client, asked, startup, application_name, answer, registered, peer }
+        Self { client, asked, startup, application_name, answer, registered, reset, peer }
     }
 
     /// Leaves this worker.
@@ -109,7 +112,7 @@ impl Entering {
 /// Lets a client in, and tells it that it may begin. The first client of a pool waits for a server, whose settings it and all
 /// others are told.
 pub(super) async fn admit(node: &Node, entering: Entering) -> Result<Admitted, Refused> {
-    let Entering { mut client, asked, startup, application_name, answer, registered, .. } = entering;
+    let Entering { mut client, asked, startup, application_name, answer, registered, reset, .. } = entering;
     if startup.len() > STARTUP_LENGTH_MAX {
         return Err(Refused::Ours(refusal::violation("the startup parameters are too long"), client));
     }
@@ -151,7 +154,7 @@ pub(super) async fn admit(node: &Node, entering: Entering) -> Result<Admitted, R
     if !welcomed {
         return Err(Refused::Gone);
     }
-    let guest = Guest { client, up, names: Names::default(), settings, pin: None, pinned: None, member };
+    let guest = Guest { client, up, names: Names::default(), settings, reset, pin: None, pinned: None, member };
     Ok(Admitted { open, guest, registered })
 }
 

@@ -1,12 +1,8 @@
 //! Prepared statements in transaction pooling: each client has its own, whoever has the server connection.
 
-use crate::raw::Raw;
+use crate::raw::{Raw, query};
 use crate::support::World;
 use crate::transaction::{logged_in, number, sent, tags, world};
-
-fn asks(text: &str) -> Vec<u8> {
-    sent(b'Q', &[text.as_bytes(), b"\0"].concat())
-}
 
 /// Prepares a statement `a` that gives 1, on whichever connection is free.
 async fn with_a(world: &World) -> Raw {
@@ -70,14 +66,14 @@ async fn a_statement_of_a_driver_may_be_deallocated_in_sql_as_older_drivers_do()
         client.send(&[sent(b'P', b"a\0SELECT 1\0\0\0"), sent(b'S', b"")].concat()).await;
         assert_eq!(tags(&client.until(b'Z').await), "1Z");
     }
-    one.send(&asks(" deallocate Prepare A; ")).await;
+    one.send(&query(" deallocate Prepare A; ")).await;
     let answer = one.until(b'Z').await;
     assert_eq!((tags(&answer).as_str(), answer[0].1.as_slice()), ("CZ", &b"DEALLOCATE\0"[..]));
     one.send(&bind).await;
     assert_eq!(tags(&one.until(b'Z').await), "EZ", "it is gone");
     other.send(&bind).await;
     assert_eq!(tags(&other.until(b'Z').await), "2DCZ", "the other client's is not");
-    other.send(&asks("DEALLOCATE nothing")).await;
+    other.send(&query("DEALLOCATE nothing")).await;
     assert_eq!(tags(&other.until(b'Z').await), "EZ");
 }
 
@@ -86,12 +82,12 @@ async fn a_statement_is_not_deallocated_by_a_transaction_that_has_failed() {
     let (world, _) = world(1).await;
     let (mut one, mut other) = (with_a(&world).await, with_a(&world).await);
     for (text, answered) in [("BEGIN", "CZ"), ("SELECT 1/0", "EZ"), ("DEALLOCATE a", "EZ"), ("ROLLBACK", "CZ")] {
-        one.send(&asks(text)).await;
+        one.send(&query(text)).await;
         assert_eq!(tags(&one.until(b'Z').await), answered, "{text}");
     }
     assert_eq!(bound(&mut one, "a").await, "2DCZ");
     for (text, answered) in [("BEGIN", "CZ"), ("DEALLOCATE a", "CZ"), ("COMMIT", "CZ")] {
-        one.send(&asks(text)).await;
+        one.send(&query(text)).await;
         assert_eq!(tags(&one.until(b'Z').await), answered, "{text}");
     }
     assert_eq!(bound(&mut one, "a").await, "EZ");
@@ -132,7 +128,7 @@ async fn a_client_that_uses_the_poolers_names_reaches_no_statement_of_another() 
     other.send(&[sent(b'C', b"Sholm 1\0"), sent(b'S', b"")].concat()).await;
     assert_eq!(tags(&other.until(b'Z').await), "3Z");
     assert_eq!(bound(&mut one, "a").await, "2DCZ");
-    other.send(&asks("SELECT 1; DEALLOCATE \"holm 1\"")).await;
+    other.send(&query("SELECT 1; DEALLOCATE \"holm 1\"")).await;
     assert_eq!(tags(&other.until(b'Z').await), "TDCCZ");
     assert_eq!(bound(&mut one, "a").await, "2DCZ", "the connection is cleaned first");
 }
@@ -142,10 +138,10 @@ async fn a_statement_that_a_function_deallocates_unseen_costs_one_error_and_no_m
     let (world, _) = world(1).await;
     let (mut one, mut other) = (with_a(&world).await, logged_in(&world).await);
     let function = "CREATE FUNCTION unseen() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$";
-    other.send(&asks(function)).await;
+    other.send(&query(function)).await;
     assert_eq!(tags(&other.until(b'Z').await), "CZ");
     assert_eq!(bound(&mut one, "a").await, "2DCZ");
-    other.send(&asks("SELECT unseen()")).await;
+    other.send(&query("SELECT unseen()")).await;
     assert_eq!(tags(&other.until(b'Z').await), "TDCZ");
     assert_eq!(bound(&mut one, "a").await, "EZ");
     assert_eq!(bound(&mut one, "a").await, "2DCZ");

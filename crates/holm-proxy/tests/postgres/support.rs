@@ -17,7 +17,7 @@ use holm_core::scram::{LoginKeys, SecondKeys, Verifier};
 use holm_core::secret::Secret;
 use holm_link::Publisher;
 use holm_pgwire::scram::keys;
-use holm_proxy::postgres::{Proxy, ProxyConfig, start};
+use holm_proxy::postgres::{Proxy, ProxyConfig, Reset, start};
 use holm_testkit::{TestServer, server};
 use tokio_postgres::{Client, NoTls};
 
@@ -49,6 +49,7 @@ pub(crate) fn config() -> ProxyConfig {
         clients_max: 1000,
         workers: 2,
         pooling: crate::POOLING,
+        reset: Reset::Seen,
         wait: Duration::from_secs(30),
         wait_for_session: Duration::from_secs(5),
     }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::Client;
 
-use crate::raw::{Message, Raw, startup};
+use crate::raw::{Message, Raw, query, startup};
 use crate::support::{Tenant, World, cluster, config, eventually};
 
 /// A proxy that pools by transaction, with a tenant and a budget for its server connections.
@@ -172,8 +172,12 @@ pub(crate) fn sent(tag: u8, body: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) async fn logged_in(world: &World) -> Raw {
+    log_in(world, &[("user", "app"), ("database", "malmo")]).await
+}
+
+async fn log_in(world: &World, parameters: &[(&str, &str)]) -> Raw {
     let mut raw = Raw::connect(world).await;
-    raw.send(&startup(0, &[("user", "app"), ("database", "malmo")])).await;
+    raw.send(&startup(0, parameters)).await;
     raw.prove(crate::support::SECRET).await;
     raw.until(b'Z').await;
     raw
@@ -277,8 +281,35 @@ async fn a_block_that_is_bound_in_a_later_transaction_leaves_nothing_either() {
 }
 
 #[tokio::test]
-async fn a_pooling_that_there_is_not_is_refused_by_name() {
+async fn a_strict_client_meets_nothing_that_was_left_unseen_and_leaves_nothing() {
     let (world, _) = world(1).await;
+    let strict = [("user", "app"), ("database", "malmo"), ("options", "-c holm.reset=strict")];
+    let (mut one, mut other, mut careful) = (logged_in(&world).await, logged_in(&world).await, log_in(&world, &strict).await);
+    let left = "SELECT coalesce(current_setting('my.own', true), '')";
+    one.send(&query("CREATE FUNCTION unseen(value text) RETURNS void LANGUAGE sql AS $$ SELECT set_config('my.own', value, false) $$"))
+        .await;
+    one.until(b'Z').await;
+    let said = async |client: &mut Raw, sql: &str| {
+        client.send(&query(sql)).await;
+        let answer = client.until(b'Z').await;
+        assert_eq!(tags(&answer), "TDCZ", "{sql}");
+        String::from_utf8_lossy(&answer[1].1[6..]).into_owned()
+    };
+    said(&mut one, "SELECT unseen('one')").await;
+    assert_eq!(said(&mut other, left).await, "one", "nobody saw it");
+    assert_eq!(said(&mut careful, left).await, "");
+    said(&mut careful, "SELECT unseen('careful')").await;
+    assert_eq!(said(&mut careful, left).await, "careful", "it is its own");
+    assert_eq!(said(&mut other, left).await, "");
+}
+
+#[tokio::test]
+async fn a_reset_or_a_pooling_that_there_is_not_is_refused_by_name() {
+    let (world, _) = world(1).await;
+    let url = format!("{}?options=-c%20holm.reset%3Dstrickt", world.url("app", "malmo"));
+    let error = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.err().unwrap();
+    let error = error.as_db_error().unwrap();
+    assert!(error.code().code() == "22023" && error.message().contains("strickt"), "{error:?}");
     let url = format!("{}?options=-c%20holm.pooling%3Dtransction", world.url("app", "malmo"));
     let error = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.err().unwrap();
     let said = error.as_db_error().unwrap();

@@ -230,7 +230,7 @@ fn proxy_config(args: &Args) -> ProxyConfig {
     let clients = client_certificates(args.tls_client_ca.clone(), args.tls_client_names);
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     let tls = tls.map(|(certificate, key)| TlsFiles { clients, ..TlsFiles::new(certificate, key) });
-    ProxyConfig { tls, pooling: args.proxy_pooling.into(), ..ProxyConfig::new(args.proxy_listen) }
+    ProxyConfig { tls, pooling: args.proxy_pooling.into(), reset: args.proxy_reset.into(), ..ProxyConfig::new(args.proxy_listen) }
 }
 
 fn gateway_config(args: &Args) -> Result<GatewayConfig, Problem> {

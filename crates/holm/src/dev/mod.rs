@@ -22,7 +22,7 @@ use holm_core::error::Problem;
 use directory::Directory;
 use installation::Installation;
 
-use crate::pooling_arg::Pooling;
+use crate::pooling_args::{Pooling, Reset};
 
 use crate::mail_args::MailArgs;
 use crate::signals::Interrupts;
@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// For how long an app's connection has a server connection of its own, unless it says otherwise itself
     #[arg(long, value_enum, default_value = "transaction", env = "HOLM_PROXY_POOLING")]
     proxy_pooling: Pooling,
+    /// When a server connection is cleaned between two clients in transaction pooling, unless a connection says otherwise
+    #[arg(long, value_enum, default_value = "seen", env = "HOLM_PROXY_RESET")]
+    proxy_reset: Reset,
     /// Where browsers find tenants by subdomain; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     gateway_listen: SocketAddr,

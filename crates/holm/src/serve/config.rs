@@ -15,7 +15,7 @@ use holm_proxy::postgres::{ProxyConfig, TlsFiles};
 use crate::catalog::open::CatalogArgs;
 use crate::client_certificates::client_certificates;
 use crate::mail_args::MailArgs;
-use crate::pooling_arg::Pooling;
+use crate::pooling_args::{Pooling, Reset};
 
 const EXAMPLES: &str = "Examples:
   HOLM_CATALOG_URL_FILE=/etc/holm/catalog.url holm serve --app http://127.0.0.1:3000
@@ -54,6 +54,9 @@ pub(crate) struct Args {
     /// For how long an app's connection has a server connection of its own, unless it says otherwise itself
     #[arg(long, value_enum, default_value = "transaction", env = "HOLM_PROXY_POOLING")]
     proxy_pooling: Pooling,
+    /// When a server connection is cleaned between two clients in transaction pooling, unless a connection says otherwise
+    #[arg(long, value_enum, default_value = "seen", env = "HOLM_PROXY_RESET")]
+    proxy_reset: Reset,
     /// Where browsers find tenants by subdomain
     #[arg(long, value_name = "ADDRESS", env = "HOLM_GATEWAY_LISTEN", default_value = "127.0.0.1:8080")]
     gateway_listen: SocketAddr,
@@ -142,6 +145,7 @@ impl Args {
                 tls,
                 tls_required: self.tls_required,
                 pooling: self.proxy_pooling.into(),
+                reset: self.proxy_reset.into(),
                 ..ProxyConfig::new(self.proxy_listen)
             },
             gateway: GatewayConfig { app, ..GatewayConfig::new(self.gateway_listen) },

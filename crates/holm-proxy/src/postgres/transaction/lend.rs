@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::postgres::client::Client;
 use crate::postgres::counters::{Counters, Pinned};
+use crate::postgres::reset::Reset;
 use crate::postgres::sessions::SessionId;
 use crate::postgres::stop::{Reason, Stop};
 
@@ -41,6 +42,8 @@ pub(super) struct Guest {
     pub(super) up: Up,
     pub(super) names: Names,
     pub(super) settings: Settings,
+    /// When it wants a connection to be clean.
+    pub(super) reset: Reset,
     /// Why it keeps its connection.
     pub(super) pin: Option<Pin>,
     /// Counts it while it does.
@@ -201,7 +204,8 @@ impl Lend {
             exchange.ask(Ask::Query, Whose::Ours, |_| {});
         };
         let is_new_to_it = connection.last.replace(who).is_some_and(|last| last != who);
-        let settings = if connection.soiled && is_new_to_it {
+        let is_strict = guest.reset == Reset::Strict;
+        let settings = if is_new_to_it && (connection.soiled || is_strict) {
             ask(b"DISCARD ALL");
             connection.known.clear();
             connection.soiled = false;
@@ -212,6 +216,8 @@ impl Lend {
         if let Some(query) = guest.settings.difference(settings) {
             ask(&query);
         }
+        // What a strict client leaves behind is cleaned, seen or not.
+        connection.soiled |= is_strict;
         Self { connection, exchange, down: Down::default(), to_server, to_client: Outbox::default(), server_is_deaf: false, begun: false }
     }
 
