@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use holm_proxy::gateway::counters::Counters as GatewayCounters;
-use holm_proxy::postgres::counters::{Counters as ProxyCounters, Waits};
+use holm_proxy::postgres::counters::{Counters as ProxyCounters, Histogram};
 use holm_proxy::postgres::{ClusterUse, Gauges};
 
 /// Renders all; labels are codes, reasons and clusters, never tenants.
@@ -38,7 +38,11 @@ pub(super) fn render(proxy: &ProxyCounters, gauges: &Gauges, gateway: &GatewayCo
     family(&mut page, "holm_proxy_pinned", "gauge", "Clients that keep their server connection in transaction pooling", pinned);
     let pins = proxy.pins().map(|(reason, count)| (format!("{{reason=\"{reason}\"}}"), count));
     family(&mut page, "holm_proxy_pins_total", "counter", "Clients that came to keep their server connection, by what they did", pins);
-    waits(&mut page, &proxy.waits);
+    let help = "Waits of clients that found no server connection at once, in transaction pooling";
+    durations(&mut page, "holm_proxy_server_wait_seconds", help, &proxy.waits);
+    let help = "Transactions, from the first message to the last answer, in transaction pooling";
+    durations(&mut page, "holm_proxy_transaction_seconds", help, &proxy.transactions);
+    durations(&mut page, "holm_proxy_server_connect_seconds", "Server connections that were opened, logins included", &proxy.connects);
     clusters(&mut page, gauges);
     for (name, count) in gateway.read() {
         let (suffix, kind) = if name.ends_with("_open") { ("", "gauge") } else { ("_total", "counter") };
@@ -48,19 +52,17 @@ pub(super) fn render(proxy: &ProxyCounters, gauges: &Gauges, gateway: &GatewayCo
     page
 }
 
-fn waits(page: &mut String, waits: &Waits) {
-    let name = "holm_proxy_server_wait_seconds";
-    let seconds = |ms: u64| format!("{}.{:03}", ms / 1000, ms % 1000);
-    let mut samples: Vec<(String, String)> =
-        waits.cumulative().map(|(bound, count)| (format!("{name}_bucket{{le=\"{}\"}}", seconds(bound)), count.to_string())).collect();
-    samples.push((format!("{name}_bucket{{le=\"+Inf\"}}"), waits.count().to_string()));
-    samples.push((format!("{name}_sum"), waits.sum().as_secs_f64().to_string()));
-    samples.push((format!("{name}_count"), waits.count().to_string()));
-    let help = "Waits of clients that found no server connection at once, in transaction pooling";
-    writeln!(page, "# HELP {name} {help}\n# TYPE {name} histogram").expect("writing to a string does not fail");
-    for (name, value) in samples {
+fn durations<const N: usize>(page: &mut String, name: &str, help: &str, times: &Histogram<N>) {
+    let line = |page: &mut String, name: &str, value: &dyn std::fmt::Display| {
         writeln!(page, "{name} {value}").expect("writing to a string does not fail");
+    };
+    writeln!(page, "# HELP {name} {help}\n# TYPE {name} histogram").expect("writing to a string does not fail");
+    for (bound, count) in times.cumulative() {
+        line(page, &format!("{name}_bucket{{le=\"{}\"}}", bound.as_secs_f64()), &count);
     }
+    line(page, &format!("{name}_bucket{{le=\"+Inf\"}}"), &times.count());
+    line(page, &format!("{name}_sum"), &times.sum().as_secs_f64());
+    line(page, &format!("{name}_count"), &times.count());
 }
 
 fn clusters(page: &mut String, gauges: &Gauges) {

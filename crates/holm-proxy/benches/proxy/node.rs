@@ -12,7 +12,7 @@ use holm_core::scram::{LoginKeys, Verifier};
 use holm_core::secret::Secret;
 use holm_link::Publisher;
 use holm_pgwire::scram::keys;
-use holm_proxy::postgres::{Pooling, ProxyConfig, start};
+use holm_proxy::postgres::{Pooling, ProxyConfig, Reset, start};
 
 /// The first argument that makes this program a proxy.
 pub(crate) const MODE: &str = "--serve";
@@ -25,6 +25,7 @@ pub(crate) const SECRET: &str = "benchmark";
 
 /// What the child is told, as its arguments.
 pub(crate) struct Told<'a> {
+    /// `session`, `transaction` or `strict`.
     pub(crate) pooling: &'a str,
     /// Threads; 0 is one a core.
     pub(crate) workers: &'a str,
@@ -65,7 +66,11 @@ pub(crate) fn serve(args: &[String]) {
     let publisher = Publisher::default();
     let mut config = ProxyConfig::new("127.0.0.1:0".parse().expect("an address"));
     config.workers = workers.parse().expect("a number");
-    config.pooling = if pooling == "transaction" { Pooling::Transaction } else { Pooling::Session };
+    (config.pooling, config.reset) = match pooling.as_str() {
+        "session" => (Pooling::Session, Reset::Seen),
+        "strict" => (Pooling::Transaction, Reset::Strict),
+        _ => (Pooling::Transaction, Reset::Seen),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let proxy = runtime.block_on(start(config, publisher.subscribe())).expect("the proxy starts");
     let told = Told {

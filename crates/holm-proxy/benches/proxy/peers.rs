@@ -95,6 +95,7 @@ impl Peers {
             ("holm session", "session", "1"),
             ("holm transaction", "transaction", "1"),
             ("holm transaction, again", "transaction", "1"),
+            ("holm transaction, strict", "strict", "1"),
             ("holm transaction/core", "transaction", "0"),
         ] {
             if plan.wants(name) {
@@ -165,7 +166,7 @@ impl Peers {
             Command::new(this).args(told.args()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the proxy starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("the proxy says its port");
-        self.add(name, line.trim().parse().expect("a port"), Some(child), pooling == "transaction");
+        self.add(name, line.trim().parse().expect("a port"), Some(child), pooling != "session");
     }
 
     async fn add_pgbouncer(&mut self, (program, version): (&Path, &str), name: &'static str, mode: &str) {

@@ -1,11 +1,13 @@
-//! What the proxy counts: sessions, logins by outcome, refusals by code, ends by reason, pins, and waits for a server.
+//! What the proxy counts: sessions, logins by outcome, refusals by code, ends by reason, pins, and how long things took.
+
+mod histogram;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use holm_core::error::ErrorCode;
 
+pub use self::histogram::Histogram;
 use super::throttle::Rule;
 use super::transaction::Pin;
 
@@ -72,46 +74,12 @@ impl Drop for Open {
     }
 }
 
-/// How long clients have waited for a server connection, those that found none at once.
-#[derive(Debug, Default)]
-pub struct Waits {
-    buckets: [AtomicU64; Self::BOUNDS_MS.len()],
-    count: AtomicU64,
-    sum_us: AtomicU64,
-}
-
-impl Waits {
-    /// Upper bounds of the buckets, in milliseconds: from a hand-over to the longest wait that is usual.
-    pub const BOUNDS_MS: [u64; 9] = [1, 5, 20, 100, 500, 2_000, 5_000, 10_000, 30_000];
-
-    pub(super) fn add(&self, waited: Duration) {
-        let us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-        if let Some(bucket) = Self::BOUNDS_MS.iter().position(|bound| us <= bound * 1000) {
-            self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
-        }
-        self.sum_us.fetch_add(us, Ordering::Relaxed);
-        self.count.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Waits that were no longer than each bound, in milliseconds, those of the bounds before included.
-    pub fn cumulative(&self) -> impl Iterator<Item = (u64, u64)> {
-        let buckets = self.buckets.iter().scan(0, |sum, bucket| {
-            *sum += bucket.load(Ordering::Relaxed);
-            Some(*sum)
-        });
-        Self::BOUNDS_MS.into_iter().zip(buckets)
-    }
-
-    /// All waits.
-    pub fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
-    }
-
-    /// How long they were together.
-    pub fn sum(&self) -> Duration {
-        Duration::from_micros(self.sum_us.load(Ordering::Relaxed))
-    }
-}
+/// From a hand-over to the longest wait that is usual.
+const WAIT_BOUNDS_US: [u64; 9] = [1_000, 5_000, 20_000, 100_000, 500_000, 2_000_000, 5_000_000, 10_000_000, 30_000_000];
+/// From a look-up by key to a report.
+const TRANSACTION_BOUNDS_US: [u64; 9] = [250, 1_000, 4_000, 20_000, 100_000, 500_000, 2_000_000, 10_000_000, 60_000_000];
+/// From a server on the same machine to the time that one has.
+const CONNECT_BOUNDS_US: [u64; 7] = [5_000, 20_000, 50_000, 100_000, 500_000, 2_000_000, 5_000_000];
 
 /// A client that keeps its server connection beyond the transaction; dropping it ends that.
 #[derive(Debug)]
@@ -126,8 +94,13 @@ impl Drop for Pinned {
 /// Counts since the start. Reading takes no lock.
 #[derive(Debug)]
 pub struct Counters {
-    /// For a server connection in transaction pooling.
-    pub waits: Waits,
+    /// Waits for a server connection in transaction pooling, of clients that found none at once.
+    pub waits: Histogram<9>,
+    /// Transactions in transaction pooling: from a client's first message until nothing is owed to it, waits included.
+    /// Those of clients that keep their connection are not among them.
+    pub transactions: Histogram<9>,
+    /// Server connections that were opened: from the first packet until the server was ready.
+    pub connects: Histogram<7>,
     pinned_now: AtomicU64,
     pins: [AtomicU64; Pin::ALL.len()],
     sessions_open: AtomicU64,
@@ -147,7 +120,9 @@ pub struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         Self {
-            waits: Waits::default(),
+            waits: Histogram::new(&WAIT_BOUNDS_US),
+            transactions: Histogram::new(&TRANSACTION_BOUNDS_US),
+            connects: Histogram::new(&CONNECT_BOUNDS_US),
             pinned_now: AtomicU64::new(0),
             pins: std::array::from_fn(|_| AtomicU64::new(0)),
             sessions_open: AtomicU64::new(0),

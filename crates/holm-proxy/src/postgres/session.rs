@@ -233,8 +233,12 @@ async fn reach(node: &Node, request: &startup::SessionRequest<'_>, proven: &Prov
         Answer::Given(_) => unreachable!("only members of a pool are given connections"),
     };
     let latest = || node.routes.load().route_of(route.tenant).cloned();
+    let begun = Instant::now();
     let mut server = match server::open((cluster, route), proven.credential.level, &startup, &registered.stop, latest).await {
-        Ok(server) => server,
+        Ok(server) => {
+            node.counters.connects.add(begun.elapsed());
+            server
+        }
         Err(failed) => {
             seat.failed();
             return Err(failed);

@@ -205,6 +205,7 @@ pub(super) async fn serve(node: &Node, admitted: Admitted) -> Disconnect {
                 return Disconnect::Stopped;
             }
         }
+        let begun = Instant::now();
         let connection = match guest.member.take() {
             Some(connection) => connection,
             None => match wait(node, &registered, &guest.member, (&mut guest.client, &mut guest.up)).await {
@@ -235,6 +236,7 @@ pub(super) async fn serve(node: &Node, admitted: Admitted) -> Disconnect {
             End::Settled => {
                 guest.settings = lend.connection.settings.clone();
                 put_back(lend.connection, &registered).await;
+                node.counters.transactions.add(begun.elapsed());
             }
             end => return part(lend, &mut guest, &registered, end).await,
         }

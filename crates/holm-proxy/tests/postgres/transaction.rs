@@ -340,6 +340,22 @@ async fn who_keeps_a_server_connection_and_who_waits_for_one_is_counted() {
 }
 
 #[tokio::test]
+async fn how_long_transactions_take_and_logins_at_servers_is_counted() {
+    let (world, _) = world(1).await;
+    let (one, counters) = (world.connect("app", "malmo").await, world.proxy.counters());
+    assert!(counters.connects.count() == 1 && !counters.connects.sum().is_zero());
+    one.batch_execute("SELECT pg_sleep(0.3)").await.unwrap();
+    eventually("the transaction", async || match (counters.transactions.count(), counters.transactions.sum().as_millis()) {
+        (1, 300..) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    one.batch_execute("BEGIN").await.unwrap();
+    one.batch_execute("SELECT 1").await.unwrap();
+    assert_eq!(counters.transactions.count(), 1, "it is not over");
+}
+
+#[tokio::test]
 async fn discarding_everything_ends_the_need_for_a_session() {
     let (world, _) = world(1).await;
     let (one, other) = (world.connect("app", "malmo").await, world.connect("app", "malmo").await);

@@ -58,7 +58,9 @@ async fn attempt(node: &Node, opening: &Opening, pool: PoolId) -> Result<Opened,
     }
     let route = &admission.route;
     let latest = || node.routes.load().route_of(route.tenant).cloned();
+    let begun = Instant::now();
     let opened = server::open((&admission.cluster, route), *level, &key.startup, opening.stop(), latest).await?;
+    node.counters.connects.add(begun.elapsed());
     let problem = if let Some(reason) = opening.stop().asked() {
         refusal::stopped(reason)
     } else if opened.tenant != key.tenant || !opened.rest.is_empty() {
