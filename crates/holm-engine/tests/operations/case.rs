@@ -162,7 +162,6 @@ async fn check_each(world: &World, asked: &[Asked]) {
     world.settled().await;
     for one in asked {
         let told = one.tell(world).await;
-        println!("checking {told}");
         assert!(one.met_all(world), "not every order was met\n{told}");
         let operation = show::show(world.control(), one.id).await.unwrap();
         assert_eq!(operation.state, one.case.end, "{told}");

@@ -56,7 +56,7 @@ pub(super) async fn serve(node: &Node, socket: TcpStream, peer: SocketAddr, work
     // The login's future is large and short-lived; a session keeps only what carrying needs.
     let ended = match Box::pin(open(node, socket, peer, worker)).await {
         Ok(Joined::Own(own)) => Box::pin(carry(*own)).await,
-        Ok(Joined::Pooled(entering)) => enter(node, *entering).await,
+        Ok(Joined::Pooled(entering)) => enter(node, entering).await,
         Ok(Joined::HandedOver) => return,
         Err(ended) => ended,
     };
@@ -64,25 +64,33 @@ pub(super) async fn serve(node: &Node, socket: TcpStream, peer: SocketAddr, work
 }
 
 /// Serves a client that another worker has logged in.
-pub(super) async fn arrive(node: &Node, mut entering: transaction::Entering) {
+pub(super) async fn arrive(node: &Node, mut entering: Box<transaction::Entering>) {
     entering.arrive();
     let peer = entering.peer;
     over(node, peer, enter(node, entering).await);
 }
 
-async fn enter(node: &Node, entering: transaction::Entering) -> Disconnect {
-    let (peer, answer) = (entering.peer, entering.answer.clone());
-    match Box::pin(transaction::admit(node, entering)).await {
+/// Every part is in a box of its own: a client that rests keeps only what serving it needs.
+async fn enter(node: &Node, entering: Box<transaction::Entering>) -> Disconnect {
+    match Box::pin(let_in(node, entering)).await {
         Ok(admitted) => Box::pin(transaction::serve(node, admitted)).await,
+        Err(ended) => ended,
+    }
+}
+
+async fn let_in(node: &Node, entering: Box<transaction::Entering>) -> Result<transaction::Admitted, Disconnect> {
+    let (peer, answer) = (entering.peer, entering.answer.clone());
+    match transaction::admit(node, *entering).await {
+        Ok(admitted) => Ok(admitted),
         Err(transaction::Refused::Ours(problem, client)) => {
             let words = [answer, refusal::fatal(&problem)].concat();
-            refuse(node, client, peer, &problem, &words).await
+            Err(refuse(node, client, peer, &problem, &words).await)
         }
         Err(transaction::Refused::Servers(message, client)) => {
             last_words(client, &[answer, message].concat()).await;
-            Disconnect::Refused
+            Err(Disconnect::Refused)
         }
-        Err(transaction::Refused::Gone) => Disconnect::ClientGone,
+        Err(transaction::Refused::Gone) => Err(Disconnect::ClientGone),
     }
 }
 
@@ -326,4 +334,20 @@ async fn refuse(node: &Node, client: Client, peer: SocketAddr, problem: &Problem
 fn cut(peer: SocketAddr, why: &'static str) -> Disconnect {
     tracing::debug!(peer.addr = %peer, why, "a connection was cut");
     Disconnect::NoLogin
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<'n, T, F>(_: impl FnOnce(&'n Node, T) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_client_that_rests_keeps_little_more_than_what_is_known_of_it() {
+        // What happens once, or seldom, belongs in a box of its own; a future is as large as its largest step.
+        assert!(size(arrive) <= 512, "{}", size(arrive));
+        assert!(size(transaction::serve) <= 1024, "{}", size(transaction::serve));
+    }
 }

@@ -189,7 +189,8 @@ pub(super) enum Refused {
     Gone,
 }
 
-/// Serves a client until it goes or has to.
+/// Serves a client until it goes or has to. What happens once, or seldom, is in a box of its own: a client that rests costs no
+/// more than the way on from there.
 pub(super) async fn serve(node: &Node, admitted: Admitted) -> Disconnect {
     // In this order, so that a session that is not counted any more has no place either.
     let Admitted { open: _open, mut guest, registered } = admitted;
@@ -201,14 +202,14 @@ pub(super) async fn serve(node: &Node, admitted: Admitted) -> Disconnect {
             Woke::Terminated => return Disconnect::Terminated,
             Woke::Gone => return Disconnect::ClientGone,
             Woke::Stopped(reason) => {
-                last_words(guest.client, &refusal::fatal(&refusal::stopped(reason))).await;
+                Box::pin(last_words(guest.client, &refusal::fatal(&refusal::stopped(reason)))).await;
                 return Disconnect::Stopped;
             }
         }
         let begun = Instant::now();
         let connection = match guest.member.take() {
             Some(connection) => connection,
-            None => match wait(node, &registered, &guest.member, (&mut guest.client, &mut guest.up)).await {
+            None => match Box::pin(wait(node, &registered, &guest.member, (&mut guest.client, &mut guest.up))).await {
                 Ok(connection) => connection,
                 Err(Denied::Gone) => return Disconnect::ClientGone,
                 Err(Denied::Failed(failed)) => {
@@ -219,7 +220,7 @@ pub(super) async fn serve(node: &Node, admitted: Admitted) -> Disconnect {
                         }
                         server::Failed::Passed(message) => message,
                     };
-                    last_words(guest.client, &words).await;
+                    Box::pin(last_words(guest.client, &words)).await;
                     return Disconnect::Refused;
                 }
             },
@@ -238,13 +239,13 @@ pub(super) async fn serve(node: &Node, admitted: Admitted) -> Disconnect {
                 put_back(lend.connection, &registered).await;
                 node.counters.transactions.add(begun.elapsed());
             }
-            end => return part(lend, &mut guest, &registered, end).await,
+            end => return Box::pin(part(lend, &mut guest, &registered, end)).await,
         }
     }
 }
 
 async fn put_back(connection: Box<Connection>, session: &Session) {
-    if connection.spent { close(connection, session, Leave::Stopped, Goodbye::Due).await } else { offer::give(connection) }
+    if connection.spent { Box::pin(close(connection, session, Leave::Stopped, Goodbye::Due)).await } else { offer::give(connection) }
 }
 
 /// Ends a session in the middle of a lending: the client first, then the server.

@@ -128,7 +128,7 @@ fn obey(command: Command, node: &Arc<Node>, sessions: &TaskTracker, load: &Arc<A
             load.fetch_add(1, Ordering::Relaxed);
             let (node, load) = (Arc::clone(node), Load(Arc::clone(load)));
             sessions.spawn(async move {
-                session::arrive(&node, *entering).await;
+                session::arrive(&node, entering).await;
                 drop(load);
             });
         }
