@@ -96,6 +96,27 @@ async fn a_statement_is_not_deallocated_by_a_transaction_that_has_failed() {
 }
 
 #[tokio::test]
+async fn a_statement_may_be_deallocated_by_the_extended_protocol_as_drivers_do_in_pipelines() {
+    let (world, _) = world(1).await;
+    let (mut one, mut other) = (with_a(&world).await, with_a(&world).await);
+    let parse = sent(b'P', b"\0DEALLOCATE a\0\0\0");
+    let execute = [sent(b'B', b"\0\0\0\0\0\0\0\0"), sent(b'D', b"P\0"), sent(b'E', b"\0\0\0\0\0"), sent(b'S', b"")].concat();
+    one.send(&[&parse[..], &execute[..]].concat()).await;
+    let answer = one.until(b'Z').await;
+    assert_eq!((tags(&answer).as_str(), answer[3].1.as_slice()), ("12nCZ", &b"DEALLOCATE\0"[..]));
+    assert_eq!(bound(&mut one, "a").await, "EZ", "it is gone");
+    assert_eq!(bound(&mut other, "a").await, "2DCZ", "the other client's is not");
+    // Parsed now, and executed when another client has had the connection.
+    other.send(&[parse, sent(b'S', b"")].concat()).await;
+    assert_eq!(tags(&other.until(b'Z').await), "1Z");
+    assert_eq!(bound(&mut with_a(&world).await, "a").await, "2DCZ");
+    other.send(&execute).await;
+    assert_eq!(tags(&other.until(b'Z').await), "2nCZ");
+    other.send(&execute).await;
+    assert_eq!(tags(&other.until(b'Z').await), "2nEZ", "it is gone already");
+}
+
+#[tokio::test]
 async fn a_statement_that_the_next_server_does_not_take_is_an_error_for_its_client_and_no_silence() {
     let (world, tenant) = world(1).await;
     let (mut one, other) = (logged_in(&world).await, world.connect("app", "malmo").await);

@@ -25,7 +25,10 @@ const NAMES_LENGTH_MAX: usize = 8 * 1024;
 
 const DEALLOCATE: &[u8] = b"DEALLOCATE";
 /// See [`deallocate`].
-const IN_ITS_PLACE: &[u8] = b"PREPARE \"holm gone\" AS SELECT; DEALLOCATE \"holm gone\"\0";
+const IN_ITS_PLACE: &[u8] = b"PREPARE \"holm gone now\" AS SELECT; DEALLOCATE \"holm gone now\"\0";
+/// See [`stand_in`].
+const STAND_IN: &[u8] = b"holm gone";
+const DEALLOCATE_STAND_IN: &[u8] = b"DEALLOCATE \"holm gone\"";
 /// What a client means that uses a name of ours: nothing.
 const NOBODYS: &[u8] = b"a statement of somebody else";
 
@@ -77,6 +80,8 @@ impl Reading {
 struct Unnamed {
     message: Vec<u8>,
     effects: Effects,
+    /// It deallocates a stand-in.
+    wants_stand_in: bool,
 }
 
 /// The way up.
@@ -254,6 +259,10 @@ impl Up {
     fn bind(&mut self, head: &Head<Bind<'_>>, length: usize, table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<Option<usize>, Refused> {
         let Bind { portal, statement } = head.fields;
         let ours = self.on_server(statement, table, out);
+        if let Some(unnamed) = self.unnamed.as_mut().filter(|_| statement.is_empty()) {
+            // Executed once more, it is to say that there is no such statement.
+            unnamed.wants_stand_in = false;
+        }
         if let Some(known) = table.names.get(statement) {
             known.effects.apply(table.pin, table.soiled);
         }
@@ -304,10 +313,14 @@ impl Up {
         if name.is_empty() {
             if whole {
                 let text = body[1..].split(|byte| *byte == 0).next().unwrap_or_default();
+                if let Some(gone) = deallocated(text, table.names) {
+                    self.deallocate_later(&gone, &body[1 + text.len()..], table, out);
+                    return Ok(Some(0));
+                }
                 let mut message = Vec::with_capacity(HEADER_LENGTH + length);
                 header(&mut message, PARSE, length);
                 message.extend_from_slice(body);
-                self.unnamed = Some(Unnamed { message, effects: Effects::of(text, table.settings) });
+                self.unnamed = Some(Unnamed { message, effects: Effects::of(text, table.settings), wants_stand_in: false });
             } else {
                 self.reading = Some(Box::default());
                 self.unnamed = None;
@@ -332,6 +345,21 @@ impl Up {
         Ok(Some(0))
     }
 
+    /// As [`deallocate`], by the extended protocol: the text is told from now on to deallocate a stand-in.
+    fn deallocate_later(&mut self, name: &[u8], types: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) {
+        take(name, table);
+        stand_in(table, out);
+        let mut message = Vec::new();
+        header(&mut message, PARSE, 1 + DEALLOCATE_STAND_IN.len() + types.len());
+        message.push(0);
+        message.extend_from_slice(DEALLOCATE_STAND_IN);
+        message.extend_from_slice(types);
+        out.extend_from_slice(&message);
+        ask(table, Ask::Parse(None));
+        self.unnamed = Some(Unnamed { message, effects: Effects::default(), wants_stand_in: true });
+        self.unnamed_is_there = true;
+    }
+
     /// A statement whose text is not kept for another server: its client keeps this one.
     fn parse_unkept(&mut self, name: &[u8], length: usize, table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<Option<usize>, Refused> {
         let statement = table.statements.unkept();
@@ -354,6 +382,9 @@ impl Up {
         let Some(unnamed) = &self.unnamed else { return };
         unnamed.effects.apply(table.pin, table.soiled);
         if !self.unnamed_is_there {
+            if unnamed.wants_stand_in {
+                stand_in(table, out);
+            }
             out.extend_from_slice(&unnamed.message);
             table.exchange.ask(Ask::Parse(None), Whose::Ours, |_| {});
             self.unnamed_is_there = true;
@@ -391,13 +422,28 @@ fn deallocated(text: &[u8], names: &Names) -> Option<Vec<u8>> {
 /// Takes a client's name of a statement back, as its text asks. Other clients may use the statement, so that the server keeps
 /// it and deallocates one in its place: so the server itself says how it went, and what state the transaction is in.
 fn deallocate(name: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) {
+    take(name, table);
+    header(out, b'Q', IN_ITS_PLACE.len());
+    out.extend_from_slice(IN_ITS_PLACE);
+    ask(table, Ask::Deallocate);
+}
+
+fn take(name: &[u8], table: &mut Table<'_>) {
     // Nothing is deallocated in a transaction that has failed.
     if table.exchange.transaction() != Transaction::Failed {
         table.names.take(name);
     }
-    header(out, b'Q', IN_ITS_PLACE.len());
-    out.extend_from_slice(IN_ITS_PLACE);
-    ask(table, Ask::Deallocate);
+}
+
+/// Has the server have a statement that stands in for one which is deallocated when a client executes that, whether or not the
+/// last one was.
+fn stand_in(table: &mut Table<'_>, out: &mut Vec<u8>) {
+    const TAIL: &[u8] = b"SELECT\0\0\0";
+    extended::write_close(out, Subject::Statement(STAND_IN)).expect("a short name");
+    table.exchange.ask(Ask::Close, Whose::Ours, |_| {});
+    extended::write_parse(out, STAND_IN, TAIL.len()).expect("a short text");
+    out.extend_from_slice(TAIL);
+    table.exchange.ask(Ask::Parse(None), Whose::Ours, |_| {});
 }
 
 /// Other clients may use a statement that this one closes, so that the server keeps it.
