@@ -8,7 +8,7 @@ use std::time::Instant;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::OperationId;
 use holm_core::operation::journal::replay;
-use holm_store::operation::journal;
+use holm_store::operation::journal::{self, Journal};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -28,9 +28,9 @@ use crate::control::Control;
 /// Safe, but nobody goes on with it.
 pub async fn run(control: &Control, id: OperationId) -> Result<(), Problem> {
     let operation = holm_store::operation::by_id(control.catalog(), id).await?.ok_or_else(|| not_found(id))?;
-    let rows = journal::of(control.catalog(), &[id]).await?.into_iter().map(|(_, row)| row).collect::<Vec<_>>();
+    let Journal { rows, last_seq, head } = journal::of(control.catalog(), &[id]).await?.remove(&id).ok_or_else(|| not_found(id))?;
     let broken = |error: holm_core::operation::journal::Broken| Problem::new(ErrorCode::OperationBroken, error.to_string());
-    let mut state = replay(&rows, operation.last_seq, &operation.head, digest::hash).map_err(broken)?.state;
+    let mut state = replay(&rows, last_seq, &head, digest::hash).map_err(broken)?.state;
     let definition = registry::find(&operation.kind, operation.version).ok_or_else(|| not_found(id))?;
     let acting = Acting {
         control: control.clone(),

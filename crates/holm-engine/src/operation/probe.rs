@@ -60,6 +60,9 @@ pub enum Verdict {
 pub trait Probe: Send + Sync {
     /// Called at each position, on the thread of the runner; it may kill or stop the process.
     fn at(&self, position: Position<'_>) -> Verdict;
+
+    /// Called when operations were claimed and their journals have not been read, on the thread of the runner.
+    fn claimed(&self, _operations: &[OperationId]) {}
 }
 
 /// What an operation consists of.

@@ -3,6 +3,7 @@
 //! Promises: what is due is taken up at once when it is heard of, and soon when it is not; nothing is claimed that there is
 //! no room for; a runner that is told to stop gives its leases up, so that another process goes on at once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use holm_core::id::OperationId;
 use holm_store::error::StoreError;
 use holm_store::operation::claim;
 use holm_store::operation::claim::{Claimed, Known};
-use holm_store::operation::journal::{self};
+use holm_store::operation::journal::{self, Journal};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 
@@ -109,9 +110,14 @@ impl Taker {
         let operations = std::mem::take(&mut claimed.operations).into_iter();
         let leased: Vec<_> = operations.map(|operation| (self.leases.keep(operation.id, operation.epoch, since), operation)).collect();
         let ids: Vec<OperationId> = leased.iter().map(|(_, operation)| operation.id).collect();
-        let mut rows = if ids.is_empty() { Vec::new() } else { journal::of(control.catalog(), &ids).await? };
+        if let Some(probe) = control.probe().filter(|_| !ids.is_empty()) {
+            probe.claimed(&ids);
+        }
+        let mut journals = if ids.is_empty() { HashMap::new() } else { journal::of(control.catalog(), &ids).await? };
         for (lease, operation) in leased {
-            let own = rows.extract_if(.., |(id, _)| *id == operation.id).map(|(_, row)| row).collect();
+            // What was claimed may be of the past: people add to journals whenever they like.
+            let gone = Journal { rows: Vec::new(), last_seq: operation.last_seq, head: operation.head };
+            let own = journals.remove(&operation.id).unwrap_or(gone);
             let slot = Arc::clone(&self.slots).try_acquire_owned().expect("no more are claimed than there is room for");
             let (control, freed) = (control.clone(), Arc::clone(&self.freed));
             let leases = self.leases.clone();

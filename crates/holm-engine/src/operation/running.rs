@@ -17,7 +17,7 @@ use holm_core::operation::journal::{self as core_journal, Digest, Row};
 use holm_core::operation::standing::{Next, Phase, Standing};
 use holm_store::audit::record;
 use holm_store::error::StoreError;
-use holm_store::operation::journal::{self, Appended, Held, NewRow, Summary, Writer};
+use holm_store::operation::journal::{self, Appended, Held, Journal, NewRow, Summary, Writer};
 use holm_store::operation::{Operation, claim};
 use holm_store::tx::Tx;
 use jiff::{SignedDuration, Timestamp};
@@ -85,9 +85,9 @@ enum Recorded {
     Moved,
 }
 
-pub(super) async fn drive(control: Control, operation: Operation, rows: Vec<Row>, leases: Leases, lease: Lease, heard: Instant) {
+pub(super) async fn drive(control: Control, operation: Operation, journal: Journal, leases: Leases, lease: Lease, heard: Instant) {
     let definition = registry::find(&operation.kind, operation.version).expect("only known kinds are claimed");
-    let standing = match replayed(definition, &rows, operation.last_seq, &operation.head) {
+    let standing = match replayed(definition, &journal.rows, journal.last_seq, &journal.head) {
         Ok(standing) => standing,
         Err(why) => {
             let problem = broken(&operation, &why);
@@ -105,7 +105,7 @@ pub(super) async fn drive(control: Control, operation: Operation, rows: Vec<Row>
         told: Arc::new(Mutex::new(None)),
     };
     let unsaid = vec![(Event::Claimed { runner: control.runner().to_owned() }, acting.now())];
-    let (last_seq, head, lasts) = (operation.last_seq, operation.head, control.lease());
+    let (last_seq, head, lasts) = (journal.last_seq, journal.head, control.lease());
     let in_catalog = lease.in_catalog.clone();
     let mut running = Running { control, operation, definition, acting, leases, in_catalog, standing, last_seq, head, unsaid };
     let put_down = tokio::select! {

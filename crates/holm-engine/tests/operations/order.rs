@@ -108,7 +108,8 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    fn stand(&self) {
+    /// Stands there.
+    pub(crate) fn stand(&self) {
         let mut standing = self.standing.lock().unwrap();
         standing.0 += 1;
         let nth = standing.0;

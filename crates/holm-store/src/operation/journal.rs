@@ -3,6 +3,7 @@
 //! Promises: a row is added together with what it says about the operation, or not at all; with a lease that is over, or
 //! after a row that the writer has not seen, nothing is written. Refuses to make digests: rows come with theirs.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use holm_core::error::Problem;
@@ -126,6 +127,13 @@ SELECT operation_id, seq, epoch, at, event::text AS event, digest
 FROM operation_event
 WHERE operation_id = ANY($1)
 ORDER BY operation_id, seq";
+/// In one statement, so that nobody adds a row between the looks at the two.
+pub(crate) const WHOLE: &str = "\
+SELECT e.operation_id, e.seq, e.epoch, e.at, e.event::text AS event, e.digest, o.last_seq, o.head
+FROM operation o
+JOIN operation_event e ON e.operation_id = o.id
+WHERE o.id = ANY($1)
+ORDER BY e.operation_id, e.seq";
 pub(crate) const PAGE: &str = "\
 SELECT operation_id, seq, epoch, at, event::text AS event, digest
 FROM operation_event
@@ -134,7 +142,7 @@ ORDER BY seq
 LIMIT $3";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[APPEND, INSERT, HOLD, OF, PAGE];
+pub const STATEMENTS: &[&str] = &[APPEND, INSERT, HOLD, OF, WHOLE, PAGE];
 
 /// What a runner finds when it is about to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,20 +262,36 @@ pub(super) async fn insert(tx: &mut Tx, id: OperationId, epoch: i64, rows: &[New
     tx.execute(INSERT, &[&id.as_uuid(), &epoch, &seqs, &at, &texts, &digests]).await.map(drop)
 }
 
-/// The whole journals of some operations, in order; an operation has some tens of rows.
+/// A journal as it is at one moment, and what the operation remembers of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    /// Its rows, in order; some tens of them.
+    pub rows: Vec<Row>,
+    /// The number of the last that was written.
+    pub last_seq: u64,
+    /// Its digest.
+    pub head: Digest,
+}
+
+/// The whole journals of some operations. One that has no row, though it should, is not among them.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: it only reads.
-pub async fn of(catalog: &Catalog, ids: &[OperationId]) -> Result<Vec<(OperationId, Row)>, StoreError> {
+pub async fn of(catalog: &Catalog, ids: &[OperationId]) -> Result<HashMap<OperationId, Journal>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(OperationId::as_uuid).collect();
-    let rows = catalog.session().await?.query(OF, &[&ids]).await?;
-    rows.iter().map(|row| Ok((OperationId::from_uuid(column::uuid(row, "operation_id")?), read(row)?))).collect()
+    let mut journals = HashMap::new();
+    for row in &catalog.session().await?.query(WHOLE, &[&ids]).await? {
+        let id = OperationId::from_uuid(column::uuid(row, "operation_id")?);
+        let (last_seq, head) = (column::count_big(row, "last_seq")?, digest(row, "head")?);
+        journals.entry(id).or_insert_with(|| Journal { rows: Vec::new(), last_seq, head }).rows.push(read(row)?);
+    }
+    Ok(journals)
 }
 
-/// As [`of`], for one, within a transaction.
+/// The rows of one, in order, within a transaction that has locked the operation.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
 use holm_core::error::ErrorCode;
+use holm_core::id::OperationId;
 use holm_core::operation::OperationState;
 use holm_engine::operation::people::{self, Word};
 use holm_engine::operation::probe::{Direction, Moment, Position, Probe, Verdict};
@@ -35,6 +36,32 @@ async fn a_step_that_was_done_while_a_person_said_pause_is_not_done_again() {
     people::tell(world.control(), &by(), asked[0].id, Word::Resume).await.unwrap();
     case::over(&world, &asked).await;
     case::check(&world, &asked).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_person_says_between_the_claim_of_an_operation_and_its_first_step_is_heeded() {
+    struct Claims(Arc<Gate>);
+    impl Probe for Claims {
+        fn at(&self, _: Position<'_>) -> Verdict {
+            Verdict::Go
+        }
+
+        fn claimed(&self, _: &[OperationId]) {
+            self.0.stand();
+        }
+    }
+    let mut world = World::start().await;
+    world.create(1).await;
+    let gate = Arc::<Gate>::default();
+    world.open(Some(Arc::new(Claims(Arc::clone(&gate))))).await;
+    let id = delete::delete(world.control(), &by(), &production(), &slug(1), delete::GRACE, None).await.unwrap();
+    world.control().start();
+    eventually(PATIENCE, "the claim", async || (gate.arrived() == 1).then_some(())).await;
+    people::tell(world.control(), &by(), id, Word::Cancel { reason: None }).await.unwrap();
+    gate.open();
+    let over = show::wait(world.control(), id, None, PATIENCE).await.unwrap();
+    assert_eq!(over.state, OperationState::Undone, "{over:?}");
+    world.assert_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
