@@ -57,6 +57,8 @@ const NAMES_SHOWN: usize = 10;
 impl From<(Cluster, Vec<Resident>)> for ClusterDetailView {
     fn from((cluster, residents): (Cluster, Vec<Resident>)) -> Self {
         let (state, adopted) = (cluster.state, cluster.adopted.as_ref().map(|adopted| adopted.database.to_string()));
+        let tls = &cluster.access.tls;
+        let (sslmode, ssl_root_cert) = (tls.mode().as_str().to_owned(), tls.given_roots().map(|roots| roots.as_pem().to_owned()));
         let capability = cluster.capability.clone();
         let before = cluster.changed.as_ref().map(|(before, _)| before);
         let changes = capability.as_ref().zip(before).map(|(now, before)| now.facts.differences(&before.facts)).unwrap_or_default();
@@ -64,6 +66,8 @@ impl From<(Cluster, Vec<Resident>)> for ClusterDetailView {
             cluster: cluster.into(),
             state,
             adopted,
+            sslmode,
+            ssl_root_cert,
             tenants: residents.len() as u64,
             some_tenants: residents.into_iter().take(NAMES_SHOWN).map(|resident| resident.slug).collect(),
             capability,

@@ -1,12 +1,15 @@
 //! A PostgreSQL server as the data plane reaches it.
 
 pub mod state;
+pub mod tls;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use self::tls::ServerTls;
 use crate::environment::EnvironmentName;
 use crate::id::ClusterId;
 
@@ -74,6 +77,13 @@ pub struct ServerAddress {
     pub port: u16,
 }
 
+impl ServerAddress {
+    /// Whether what is said to it stays on this machine.
+    pub fn is_loopback(&self) -> bool {
+        &*self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+}
+
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
@@ -91,6 +101,30 @@ pub struct Cluster {
     pub environment: EnvironmentName,
     /// Where it listens.
     pub address: ServerAddress,
+    /// How it is spoken to there.
+    pub tls: ServerTls,
     /// How many connections the data plane may have open to it, connecting and closing ones included.
     pub connections_max: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_surely_this_machine_is_loopback() {
+        for (host, expected) in [
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("127.8.9.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("10.0.0.5", false),
+            ("0.0.0.0", false),
+            ("127.0.0.1.example.com", false),
+            ("db.example.com", false),
+        ] {
+            assert_eq!(ServerAddress { host: host.into(), port: 5432 }.is_loopback(), expected, "{host}");
+        }
+    }
 }

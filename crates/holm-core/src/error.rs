@@ -191,7 +191,7 @@ codes! {
     ClusterInUse = 2015, Client;
     /// A server lets a role in by something else than SCRAM.
     NotScram = 2016, Client;
-    /// A server lets in over TLS only.
+    /// There is no TLS with a server, or not with the right one.
     TlsTowardsServer = 2017, Client;
     /// A role may do more than a tenant's role may.
     TooPowerful = 2018, Policy;

@@ -384,6 +384,7 @@ impl Control {
         Ok(Access {
             cluster: cluster.name.clone(),
             address: stored.address.clone(),
+            tls: stored.tls.clone(),
             role: stored.admin_role.clone(),
             password,
             application_name: None,

@@ -5,6 +5,8 @@
 
 use crate::startup::Version;
 
+/// SSLRequest, whole: `NEGOTIATE_SSL_CODE` in PostgreSQL's `pqcomm.h` behind its length.
+pub const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// The answer to SSLRequest that begins TLS.
 pub const TLS_YES: u8 = b'S';
 /// The answer to SSLRequest and GSSENCRequest that declines.

@@ -4,6 +4,7 @@
 //! Promises: secrets are compared in constant time and wiped; an unknown user costs what a known one costs. Refuses to
 //! hash a password during a login, on either side: what is stored are keys.
 
+pub mod choice;
 pub mod client;
 pub mod end_point;
 pub mod keys;

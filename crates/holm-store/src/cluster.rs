@@ -5,6 +5,7 @@
 
 use holm_core::capability::Capability;
 use holm_core::cluster::state::ClusterState;
+use holm_core::cluster::tls::{RootCertificates, ServerTls};
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::environment::EnvironmentName;
 use holm_core::error::Problem;
@@ -46,6 +47,8 @@ pub struct PublicBefore {
 pub struct Access {
     /// Where it listens.
     pub address: ServerAddress,
+    /// How it is spoken to there.
+    pub tls: ServerTls,
     /// Who Holm logs in as.
     pub admin_role: RoleName,
     /// With what.
@@ -132,7 +135,7 @@ macro_rules! select {
         concat!(
             "SELECT c.id, e.name AS environment, c.environment_id, c.name, c.host, c.port, c.admin_role, c.sealed_admin_password,\n",
             "    c.system_identifier, c.server_version, c.connections_max, c.trouble, c.created_at, c.state, c.adopted_database, c.adopted_oid,\n",
-            "    c.capability, c.capability_before, c.capability_changed_at, c.public_before\n",
+            "    c.capability, c.capability_before, c.capability_changed_at, c.public_before, c.sslmode, c.ssl_root_cert\n",
             "FROM cluster c\nJOIN environment e ON e.id = c.environment_id\n",
             $rest
         )
@@ -151,12 +154,13 @@ const LOCK_SERVER: &str = "SELECT pg_advisory_xact_lock($1)";
 const ENVIRONMENT: &str = "SELECT id FROM environment WHERE name = $1";
 const INSERT: &str = "\
 INSERT INTO cluster (id, environment_id, name, host, port, admin_role, sealed_admin_password, system_identifier, server_version, connections_max,
-    state, adopted_database, adopted_oid, public_before)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    state, adopted_database, adopted_oid, public_before, sslmode, ssl_root_cert)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT DO NOTHING";
 const SET_ACCESS: &str = "\
 UPDATE cluster
-SET host = $2, port = $3, admin_role = $4, sealed_admin_password = $5, server_version = $6, connections_max = $7
+SET host = $2, port = $3, admin_role = $4, sealed_admin_password = $5, server_version = $6, connections_max = $7,
+    sslmode = $8, ssl_root_cert = $9
 WHERE id = $1";
 const SET_TROUBLE: &str = "\
 UPDATE cluster
@@ -204,6 +208,8 @@ pub async fn insert(tx: &mut Tx, new: &NewCluster) -> Result<Inserted, StoreErro
                 &new.adopted.as_ref().map(|adopted| adopted.database.as_str()),
                 &new.adopted.as_ref().map(|adopted| i64::from(adopted.oid)),
                 &Json(&new.public_before),
+                &new.access.tls.mode().as_str(),
+                &new.access.tls.given_roots().map(RootCertificates::as_pem),
             ],
         )
         .await?;
@@ -235,6 +241,8 @@ pub async fn set_access(tx: &mut Tx, id: ClusterId, access: &Access) -> Result<b
                 &access.sealed_admin_password.as_bytes(),
                 &version,
                 &connections,
+                &access.tls.mode().as_str(),
+                &access.tls.given_roots().map(RootCertificates::as_pem),
             ],
         )
         .await?;
@@ -332,6 +340,7 @@ pub(crate) fn read(row: &Row) -> Result<Cluster, StoreError> {
         system_identifier: column::get(row, "system_identifier")?,
         access: Access {
             address: column::address(row)?,
+            tls: column::tls(row)?,
             admin_role: column::parsed(row, "admin_role")?,
             sealed_admin_password: column::sealed(row, "sealed_admin_password")?,
             server_version: column::count(row, "server_version")?,

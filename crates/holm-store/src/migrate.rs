@@ -49,6 +49,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     10 "0010_node";
     11 "0011_approval_rule";
     12 "0012_webhook_purge";
+    13 "0013_cluster_tls";
 };
 
 /// "Holm" as bytes; any number that no other program is likely to lock.

@@ -116,7 +116,7 @@ LEFT JOIN data_key k ON k.environment_id = e.id AND k.purpose = 'header-key' AND
 WHERE e.route_version > $1 AND e.route_version <= $2
 ORDER BY e.route_version, e.id";
 const CLUSTERS: &str = "\
-SELECT c.id, c.name, e.name AS environment, c.host, c.port, c.connections_max, c.state = 'removed' AS gone
+SELECT c.id, c.name, e.name AS environment, c.host, c.port, c.sslmode, c.ssl_root_cert, c.connections_max, c.state = 'removed' AS gone
 FROM cluster c
 JOIN environment e ON e.id = c.environment_id
 WHERE c.route_version > $1 AND c.route_version <= $2 AND ($1 > 0 OR c.state <> 'removed')
@@ -222,6 +222,7 @@ fn read_cluster(row: &Row) -> Result<Change, StoreError> {
         name: column::parsed(row, "name")?,
         environment: column::parsed(row, "environment")?,
         address: column::address(row)?,
+        tls: column::tls(row)?,
         connections_max: column::count(row, "connections_max")?,
     }))
 }

@@ -21,6 +21,7 @@ pub(crate) mod column {
     use std::str::FromStr;
 
     use holm_core::cluster::ServerAddress;
+    use holm_core::cluster::tls::{RootCertificates, ServerTls};
     use holm_core::error::Problem;
     use holm_core::route::RouteVersion;
     use tokio_postgres::Row;
@@ -78,6 +79,12 @@ pub(crate) mod column {
     pub(crate) fn address(row: &Row) -> Result<ServerAddress, StoreError> {
         let port = get::<i32>(row, "port")?.try_into().corrupt("port")?;
         Ok(ServerAddress { host: get::<&str>(row, "host")?.into(), port })
+    }
+
+    /// Columns `sslmode` and `ssl_root_cert`.
+    pub(crate) fn tls(row: &Row) -> Result<ServerTls, StoreError> {
+        let roots: Option<RootCertificates> = parsed_opt(row, "ssl_root_cert")?;
+        ServerTls::new(parsed(row, "sslmode")?, roots).corrupt("ssl_root_cert")
     }
 
     pub(crate) fn problem(row: &Row, name: &'static str) -> Result<Option<Problem>, StoreError> {

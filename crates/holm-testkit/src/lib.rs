@@ -3,12 +3,14 @@
 //! Promises: no fixed port, nothing shared between two test processes, nothing left behind: a server ends with its process,
 //! and the next run removes the files of processes that are gone.
 
+pub mod certificates;
 mod database;
 mod eventually;
 pub mod hooks;
 pub mod json_schema;
 mod place;
 mod server;
+mod server_tls;
 pub mod smtp;
 mod tmpfs;
 pub mod vault;

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use holm_core::secret::Secret;
-use holm_engine::cluster::url::ServerUrl;
+use holm_engine::cluster::url::{Beside, ServerUrl};
 use holm_engine::tenant::adopt::{self, NewAdoption};
 
 use crate::Api;
@@ -42,7 +42,8 @@ pub(crate) async fn adopt(
     Body(wanted): Body<AdoptTenant>,
 ) -> Result<Accepted, Refusal> {
     let TenantPath { environment, slug } = path;
-    let url = ServerUrl::parse(&Secret::new(wanted.url), wanted.password.map(Secret::new).as_ref())?;
+    let beside = Beside { password: wanted.password.map(Secret::new), sslmode: wanted.sslmode, ssl_root_cert: wanted.ssl_root_cert };
+    let url = ServerUrl::read(&Secret::new(wanted.url), &beside)?;
     let cluster = wanted.cluster.map(|name| refusal::value("cluster's name", &name)).transpose()?;
     let new = NewAdoption { environment, slug, url, cluster };
     let begun = adopt::adopt(&api.control, &caller.actor, new, None).await?;

@@ -6,7 +6,7 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_core::secret::Secret;
 use holm_engine::cluster::add::{self, NewServer};
 use holm_engine::cluster::remove::{self, Manner};
-use holm_engine::cluster::url::ServerUrl;
+use holm_engine::cluster::url::{Beside, ServerUrl};
 use holm_engine::cluster::{self, drain, rotate_roles};
 use holm_engine::environment;
 
@@ -91,7 +91,8 @@ pub(crate) async fn add(
     Params(NoParams {}): Params<NoParams>,
     Body(wanted): Body<AddCluster>,
 ) -> Result<Accepted, Refusal> {
-    let url = ServerUrl::parse(&Secret::new(wanted.url), wanted.password.map(Secret::new).as_ref())?;
+    let beside = Beside { password: wanted.password.map(Secret::new), sslmode: wanted.sslmode, ssl_root_cert: wanted.ssl_root_cert };
+    let url = ServerUrl::read(&Secret::new(wanted.url), &beside)?;
     let name = refusal::value("cluster's name", &wanted.name)?;
     let new = NewServer { name, environment, url, connections_max: wanted.connections_max };
     let begun = add::add(&api.control, &caller.actor, new, None).await?;

@@ -20,6 +20,11 @@ pub struct ClusterDetailView {
     /// The database that it has room for, if somebody brought one; null otherwise.
     #[schema(example = "app")]
     pub adopted: Option<String>,
+    /// How it is spoken to, as in PostgreSQL: `disable`, `verify-ca` or `verify-full`.
+    #[schema(example = "verify-full")]
+    pub sslmode: String,
+    /// The certificates, in PEM, that its own must lead to; null where those of the operating system count, or none.
+    pub ssl_root_cert: Option<String>,
     /// How many tenants are on it.
     pub tenants: u64,
     /// Some of them, by name.
@@ -48,6 +53,14 @@ pub struct AddCluster {
     /// How many connections the data plane may have open to it; all but a few when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections_max: Option<u32>,
+    /// How it is spoken to, as in PostgreSQL and instead of the URL's: `disable`, `verify-ca` or `verify-full`. When absent,
+    /// `verify-full` if there are root certificates, `disable` otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "verify-full")]
+    pub sslmode: Option<String>,
+    /// The certificates, in PEM, that the server's must lead to; those of the operating system when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssl_root_cert: Option<String>,
 }
 
 /// A cluster to be removed.
@@ -75,6 +88,13 @@ pub struct AdoptTenant {
     /// The name of the cluster that it becomes; `<environment>-<slug>` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
+    /// How its server is spoken to, as when a cluster is added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "verify-full")]
+    pub sslmode: Option<String>,
+    /// The certificates, in PEM, that the server's must lead to; those of the operating system when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssl_root_cert: Option<String>,
 }
 
 impl std::fmt::Debug for AddCluster {

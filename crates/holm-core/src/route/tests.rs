@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::cluster::ServerAddress;
+use crate::cluster::tls::ServerTls;
 use crate::credential::Scope;
 use crate::environment::EnvironmentKind;
 use crate::scram::Verifier;
@@ -25,6 +26,7 @@ fn cluster(id: u128, environment: &str) -> RouteChange {
         name: format!("{environment}-{id}").parse().unwrap(),
         environment: environment.parse().unwrap(),
         address: ServerAddress { host: "127.0.0.1".into(), port: 5432 },
+        tls: ServerTls::Disable,
         connections_max: 10,
     })
 }

@@ -11,6 +11,7 @@ use holm_core::actor::Actor;
 use holm_core::audit::{AuditAction, Reason, Subject};
 use holm_core::capability::{Capability, Suits};
 use holm_core::cluster::state::{ClusterEvent, ClusterState};
+use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
@@ -31,7 +32,7 @@ use uuid::Uuid;
 use super::capability::{self, Seen};
 use super::connect::Access;
 use super::url::ServerUrl;
-use super::{condemn, guard, identity, lock};
+use super::{condemn, encrypted, guard, identity, lock};
 use crate::control::Control;
 use crate::environment;
 use crate::operation::acting::{Acting, Site};
@@ -62,6 +63,9 @@ pub(crate) struct State {
     name: ClusterName,
     environment: EnvironmentName,
     address: ServerAddress,
+    /// In the clear, for one that an older Holm began.
+    #[serde(default)]
+    tls: ServerTls,
     role: RoleName,
     password: Carried,
     wanted_max: Option<u32>,
@@ -149,6 +153,7 @@ fn access(state: &State, password: Secret<String>) -> Access {
     Access {
         cluster: state.name.clone(),
         address: state.address.clone(),
+        tls: state.tls.clone(),
         role: state.role.clone(),
         password,
         application_name: None,
@@ -235,6 +240,7 @@ async fn record(tx: &mut Tx, state: &mut State) -> Stepped {
         system_identifier: found.system_identifier,
         access: cluster::Access {
             address: state.address.clone(),
+            tls: state.tls.clone(),
             admin_role: state.role.clone(),
             sealed_admin_password: state.password.sealed(),
             server_version: found.capability.facts.server_version,
@@ -403,14 +409,16 @@ async fn begin(control: Control, by: Actor, new: NewServer, reason: Option<Reaso
             .because("a cluster is a whole server")
             .next("leave the database out, or adopt that one database: `holm tenant adopt`"));
     }
+    encrypted::usable(&new.url.address, &new.url.tls).await?;
     let id = ClusterId::from_uuid(Uuid::now_v7());
     let password = sealed_password(&control, id, &new.url).await?;
-    let ServerUrl { address, role, password: plain, .. } = new.url;
+    let ServerUrl { address, tls, role, password: plain, .. } = new.url;
     let state = State {
         cluster: id,
         name: new.name.clone(),
         environment: new.environment.clone(),
         address,
+        tls,
         role,
         password,
         wanted_max: new.connections_max,

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::connect::{Access, Connection};
+use super::encrypted;
 use super::guard;
 use super::handshake::{self, Handshake};
 use super::trouble::ClusterError;
@@ -83,8 +84,10 @@ pub(crate) async fn observe(access: &Access, now: Timestamp) -> Result<Seen, Uns
     let hba = if row.get("rolsuper") { session.query("read pg_hba.conf", HBA, &[]).await? } else { Vec::new() };
     let public = guard::public(&session).await?;
     let facts = facts(&row, &hba, identifier.is_some(), tls, authentication);
+    let mut capability = facts.judged(now);
+    capability.notes.extend(encrypted::in_the_clear(&access.address, &access.tls));
     Ok(Seen {
-        capability: facts.judged(now),
+        capability,
         system_identifier: identifier,
         database_oid: oid(&row, "database_oid"),
         role_oid: oid(&row, "role_oid"),

@@ -1,10 +1,11 @@
 //! Sessions on a cluster: Holm's own, and logins as a role that owns one database.
 //!
 //! Promises: connecting and every answer have a deadline; a session that was dropped in the middle of something is closed
-//! and never used again. Refuses TLS so far: clusters are reached over a private network or on this machine.
+//! and never used again. A cluster that is to be spoken to over TLS is spoken to in no other way.
 
 use std::time::Duration;
 
+use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::secret::Secret;
@@ -13,10 +14,13 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::encrypted;
 use super::trouble::ClusterError;
 
 /// What PostgreSQL itself keeps for administrators; tenants cannot connect to it.
 const MAINTENANCE_DATABASE: &str = "postgres";
+
+const ACT: &str = "log in";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -36,6 +40,7 @@ const SETTINGS: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=6
 pub(crate) struct Access {
     pub(crate) cluster: ClusterName,
     pub(crate) address: ServerAddress,
+    pub(crate) tls: ServerTls,
     pub(crate) role: RoleName,
     pub(crate) password: Secret<String>,
     /// What `pg_stat_activity` shows; `holm` unless an operation names itself.
@@ -53,7 +58,7 @@ pub(crate) struct Connection {
 impl Access {
     /// Holm's own session, in the maintenance database; in one that somebody brought, as the role that came with it.
     pub(crate) async fn maintenance(&self) -> Result<Connection, ClusterError> {
-        connect(self.config().dbname(self.home()).options(SETTINGS)).await
+        self.connect(self.config().dbname(self.home()).options(SETTINGS)).await
     }
 
     /// The database of [`Self::maintenance`].
@@ -63,7 +68,7 @@ impl Access {
 
     /// Holm's own session in a database that no tenant has claimed.
     pub(crate) async fn unclaimed(&self, database: &DatabaseName) -> Result<Connection, ClusterError> {
-        connect(self.config().dbname(database.as_str()).options(SETTINGS)).await
+        self.connect(self.config().dbname(database.as_str()).options(SETTINGS)).await
     }
 
     /// A login as a role that owns one database: here, and only here, may run what others wrote.
@@ -73,7 +78,7 @@ impl Access {
         role: &RoleName,
         password: &Secret<String>,
     ) -> Result<Connection, ClusterError> {
-        connect(self.config().dbname(database.as_str()).user(role.as_str()).password(password.expose())).await
+        self.connect(self.config().dbname(database.as_str()).user(role.as_str()).password(password.expose())).await
     }
 
     fn config(&self) -> Config {
@@ -85,18 +90,30 @@ impl Access {
             .tcp_user_timeout(ANSWER_TIMEOUT);
         config
     }
+
+    async fn connect(&self, config: &Config) -> Result<Connection, ClusterError> {
+        // `connect_timeout` ends with the TCP handshake; a server that accepts and says nothing is met here.
+        timeout(CONNECT_TIMEOUT, self.log_in(config)).await.map_err(|_| ClusterError::silent(ACT, CONNECT_TIMEOUT))?
+    }
+
+    async fn log_in(&self, config: &Config) -> Result<Connection, ClusterError> {
+        if !self.tls.is_encrypted() {
+            let (client, connection) = config.connect(NoTls).await.map_err(|source| ClusterError::postgres(ACT, source))?;
+            return Ok(Connection { client, driver: driven(connection) });
+        }
+        let stream = encrypted::connect(ACT, &self.address, &self.tls).await?;
+        encrypted::tcp_user_timeout(&stream, ANSWER_TIMEOUT).map_err(|source| ClusterError::Wire { act: ACT, source })?;
+        let (client, connection) =
+            encrypted::log_in(config, stream, &self.tls).await.map_err(|source| ClusterError::postgres(ACT, source))?;
+        Ok(Connection { client, driver: driven(connection) })
+    }
 }
 
-async fn connect(config: &Config) -> Result<Connection, ClusterError> {
-    const ACT: &str = "log in";
-    // `connect_timeout` ends with the TCP handshake; a server that accepts and says nothing is met here.
-    let connected = timeout(CONNECT_TIMEOUT, config.connect(NoTls)).await.map_err(|_| ClusterError::silent(ACT, CONNECT_TIMEOUT))?;
-    let (client, connection) = connected.map_err(|source| ClusterError::postgres(ACT, source))?;
-    let driver = AbortOnDropHandle::new(tokio::spawn(async move {
-        // What ends a session is told to whoever waits for an answer on it.
+/// Has a session's messages carried. What ends it is told to whoever waits for an answer on it.
+fn driven<E>(connection: impl Future<Output = Result<(), E>> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
         let _ = connection.await;
-    }));
-    Ok(Connection { client, driver })
+    }))
 }
 
 impl Connection {

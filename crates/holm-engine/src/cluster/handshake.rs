@@ -1,7 +1,7 @@
 //! How a server lets a role in: one login with what the data plane logs in with, and an end.
 //!
 //! Promises: the password is never sent, whatever the server asks for; what comes back as SCRAM are keys that this server
-//! has just accepted, after it proved that it knows them too. Refuses TLS, as every connection to a cluster does so far.
+//! has just accepted, after it proved that it knows them too; over TLS, bound to its certificate, as every login of the data plane.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,14 +12,18 @@ use holm_core::scram::LoginKeys;
 use holm_core::secret::Secret;
 use holm_pgwire::backend::{self, Authentication as Asked, Backend};
 use holm_pgwire::frame::{self, LOGIN_LENGTH_MAX};
-use holm_pgwire::scram::client::{Awaiting, Opening};
-use holm_pgwire::scram::{self, MECHANISM, keys};
+use holm_pgwire::message::SSL_REQUEST;
+use holm_pgwire::scram::choice::{Binding, Chosen, NoChoice, choose};
+use holm_pgwire::scram::client::Awaiting;
+use holm_pgwire::scram::{self, keys};
 use holm_pgwire::{fields, message};
+use holm_tls::Stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::connect::Access;
+use super::encrypted;
 use super::trouble::ClusterError;
 use crate::secret::random;
 
@@ -27,9 +31,6 @@ const ACT: &str = "log in by SCRAM";
 
 /// As for every other login.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// `NEGOTIATE_SSL_CODE` in PostgreSQL's `pqcomm.h`, with its length word.
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// More than PostgreSQL derives with by default by three orders of magnitude; a stranger must not have us hash for minutes.
 const ITERATIONS_MAX: u32 = 4_000_000;
@@ -80,14 +81,14 @@ pub(crate) async fn shake(access: &Access) -> Result<Handshake, ClusterError> {
 
 /// A stream and what was read of it.
 struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     read: Vec<u8>,
 }
 
 /// What matters of a message during a login.
 enum Said {
     Ok,
-    Sasl { scram: bool },
+    Sasl(Vec<Vec<u8>>),
     Continue(Vec<u8>),
     Final(Vec<u8>),
     Other(u32),
@@ -102,24 +103,34 @@ fn unexpected(found: impl std::fmt::Display) -> ClusterError {
 }
 
 async fn log_in(access: &Access) -> Result<Handshake, ClusterError> {
-    let stream = TcpStream::connect((&*access.address.host, access.address.port)).await.map_err(wire)?;
+    let stream = encrypted::connect(ACT, &access.address, &access.tls).await?;
     let mut wire = Wire { stream, read: Vec::new() };
     let parameters = [("user", access.role.as_str()), ("database", access.home()), ("application_name", "holm")]
         .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     wire.send(|out| message::startup(out, parameters)).await?;
     match wire.said().await? {
-        Said::Sasl { scram: true } => prove(&mut wire, &access.password).await.map(Handshake::Scram),
+        Said::Sasl(offered) => match begin(&wire, &offered, access) {
+            Ok(chosen) => prove(&mut wire, chosen, &access.password).await.map(Handshake::Scram),
+            Err(NoChoice::NotScram) => Ok(Handshake::Otherwise(Authentication::Other)),
+            Err(NoChoice::NotBound) => Err(unexpected(NoChoice::NotBound)),
+        },
         Said::Ok => Ok(Handshake::Otherwise(Authentication::Trust)),
         Said::Other(CLEARTEXT) => Ok(Handshake::Otherwise(Authentication::Password)),
         Said::Other(MD5) => Ok(Handshake::Otherwise(Authentication::Md5)),
-        Said::Other(_) | Said::Sasl { scram: false } => Ok(Handshake::Otherwise(Authentication::Other)),
+        Said::Other(_) => Ok(Handshake::Otherwise(Authentication::Other)),
         Said::Continue(_) | Said::Final(_) => Err(unexpected("an answer to what was not asked")),
     }
 }
 
-async fn prove(wire: &mut Wire, password: &Secret<String>) -> Result<LoginKeys, ClusterError> {
-    let (opening, first) = Opening::new(scram::nonce(random::bytes()));
-    wire.send(|out| message::sasl_initial_response(out, MECHANISM, first.as_bytes())).await?;
+fn begin(wire: &Wire, offered: &[Vec<u8>], access: &Access) -> Result<Chosen, NoChoice> {
+    let offered: Vec<&[u8]> = offered.iter().map(Vec::as_slice).collect();
+    let binding = if access.tls.must_bind() { Binding::Always } else { Binding::WherePossible };
+    choose(&offered, &wire.stream.channel(), binding, scram::nonce(random::bytes()))
+}
+
+async fn prove(wire: &mut Wire, chosen: Chosen, password: &Secret<String>) -> Result<LoginKeys, ClusterError> {
+    let Chosen { mechanism, opening, first } = chosen;
+    wire.send(|out| message::sasl_initial_response(out, mechanism, first.as_bytes())).await?;
     let Said::Continue(challenge) = wire.said().await? else { return Err(unexpected("no challenge")) };
     let derivation = opening.derivation(&challenge).map_err(unexpected)?;
     if derivation.iterations.get() > ITERATIONS_MAX {
@@ -143,7 +154,7 @@ async fn proven(wire: &mut Wire, awaiting: Awaiting) -> Result<(), ClusterError>
     awaiting.verify(&proof).map_err(unexpected)?;
     let Said::Ok = wire.said().await? else { return Err(unexpected("no end of the login")) };
     // Terminate; that it does not arrive does not matter.
-    let _ = wire.stream.write_all(&[b'X', 0, 0, 0, 4]).await;
+    let _ = wire.send(|out| out.extend(message::TERMINATE)).await;
     Ok(())
 }
 
@@ -151,7 +162,8 @@ impl Wire {
     async fn send(&mut self, build: impl FnOnce(&mut Vec<u8>)) -> Result<(), ClusterError> {
         let mut out = Vec::new();
         build(&mut out);
-        self.stream.write_all(&out).await.map_err(wire)
+        self.stream.write_all(&out).await.map_err(wire)?;
+        self.stream.flush().await.map_err(wire)
     }
 
     async fn said(&mut self) -> Result<Said, ClusterError> {
@@ -175,7 +187,7 @@ impl Wire {
 fn understood(found: &frame::Frame<'_>) -> Result<Option<Said>, ClusterError> {
     Ok(match backend::parse(found).map_err(unexpected)? {
         Backend::Authentication(Asked::Ok) => Some(Said::Ok),
-        Backend::Authentication(Asked::Sasl(mechanisms)) => Some(Said::Sasl { scram: mechanisms.contains(&MECHANISM.as_bytes()) }),
+        Backend::Authentication(Asked::Sasl(mechanisms)) => Some(Said::Sasl(mechanisms.iter().map(|name| name.to_vec()).collect())),
         Backend::Authentication(Asked::SaslContinue(data)) => Some(Said::Continue(data.to_vec())),
         Backend::Authentication(Asked::SaslFinal(data)) => Some(Said::Final(data.to_vec())),
         Backend::Authentication(Asked::Other(method)) => Some(Said::Other(method)),

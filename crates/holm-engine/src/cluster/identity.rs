@@ -132,8 +132,8 @@ pub(crate) fn unseen(unseen: &Unseen, access: &Access) -> Problem {
         Unseen::Cluster(error) => at(address, error),
         Unseen::OverTlsOnly => {
             Problem::new(ErrorCode::TlsTowardsServer, format!("the server at {address} lets role `{role}` in over TLS only"))
-                .because("TLS towards clusters is not there yet")
-                .next("let Holm's address in without TLS over a private network: `host` instead of `hostssl` in `pg_hba.conf`")
+                .because("Holm was told to speak to it in the clear")
+                .next("say `sslmode=verify-full`; give the certificate that its own leads to if that is not one of the system's")
         }
         Unseen::NotScram(method) => not_scram(access, *method),
     }

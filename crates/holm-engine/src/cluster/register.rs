@@ -2,11 +2,13 @@
 //!
 //! Promises: a server belongs to one environment for good (R13), known by the identifier that `initdb` gave it and not by
 //! its address; a server that Holm could not work on is refused before anything changes. Registering it again under its
-//! name brings address and password up to date.
+//! name brings address and password up to date. Looks at a server in the clear: one on this machine, or on a network of its
+//! own; others are added.
 
 use holm_core::actor::Actor;
 use holm_core::audit::{AuditAction, NewEntry, Subject};
 use holm_core::cluster::state::ClusterState;
+use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{Changed, ErrorCode, Problem};
@@ -71,6 +73,7 @@ async fn act(control: Control, by: Actor, new: NewCluster) -> Result<(Cluster, O
     let access = Access {
         cluster: new.name.clone(),
         address: new.address.clone(),
+        tls: ServerTls::Disable,
         role: new.admin_role.clone(),
         password: new.admin_password.clone(),
         application_name: None,
@@ -83,11 +86,14 @@ async fn act(control: Control, by: Actor, new: NewCluster) -> Result<(Cluster, O
     if let Some(known) = &known {
         same(known, &new)?;
     }
+    // Whoever is spoken to over TLS stays so.
+    let tls = known.as_ref().map_or(ServerTls::Disable, |known| known.access.tls.clone());
     let id = known.map_or_else(|| ClusterId::from_uuid(Uuid::now_v7()), |known| known.id);
     let sealing = control.keys().for_owner(KeyOwner::Cluster(id), KeyPurpose::AdminPassword).await?;
     let sealed = sealing.key.seal(Purpose::AdminPassword(id), new.admin_password.expose().as_bytes());
     let stored = cluster::Access {
         address: new.address.clone(),
+        tls,
         admin_role: new.admin_role.clone(),
         sealed_admin_password: Sealed::new(sealed),
         server_version: server.version_num,

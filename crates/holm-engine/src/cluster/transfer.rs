@@ -10,12 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use holm_core::cluster::ServerAddress;
+use holm_core::cluster::tls::ServerTls;
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::secret::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::sleep;
 
+use super::program_tls::ProgramTls;
 use crate::child::{Group, Keep, Said, confine};
 use crate::programs::Programs;
 
@@ -50,6 +52,7 @@ const BOTH: &[&str] = &[
 /// One end.
 pub(crate) struct End<'a> {
     pub(crate) address: &'a ServerAddress,
+    pub(crate) tls: &'a ServerTls,
     pub(crate) database: &'a DatabaseName,
     pub(crate) owner: &'a RoleName,
     pub(crate) password: &'a Secret<String>,
@@ -74,6 +77,9 @@ pub(crate) enum TransferError {
         #[source]
         source: std::io::Error,
     },
+    /// The root certificates cannot be given to a program.
+    #[error("the root certificates cannot be written to a file: {0}")]
+    Roots(#[source] std::io::Error),
     /// A program says what is wrong.
     #[error("`{program}`: {said}")]
     Failed { program: &'static str, said: String },
@@ -111,7 +117,7 @@ impl TransferError {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Failed { said, .. } => PASSING.iter().any(|passing| said.contains(passing)),
-            Self::Program { .. } | Self::Stopped => true,
+            Self::Program { .. } | Self::Roots(_) | Self::Stopped => true,
             Self::TooLong => false,
         }
     }
@@ -119,6 +125,8 @@ impl TransferError {
 
 /// A program that runs.
 struct Running {
+    /// Goes when it has ended.
+    _tls: ProgramTls,
     program: &'static str,
     child: Child,
     said: Said,
@@ -126,7 +134,14 @@ struct Running {
 }
 
 impl Running {
-    fn start(programs: &Programs, program: &'static str, arguments: &[&str], end: &End<'_>, name: &str) -> Result<Self, TransferError> {
+    async fn start(
+        programs: &Programs,
+        program: &'static str,
+        arguments: &[&str],
+        end: &End<'_>,
+        name: &str,
+    ) -> Result<Self, TransferError> {
+        let tls = ProgramTls::of(end.tls).await.map_err(TransferError::Roots)?;
         let mut command = Command::new(programs.path(program));
         confine(command.args(arguments).args(BOTH).arg(format!("--dbname={CONNECTION}")))
             // Messages that we read.
@@ -138,10 +153,10 @@ impl Running {
             .env("PGPASSWORD", end.password.expose())
             .env("PGAPPNAME", name)
             .env("PGCONNECT_TIMEOUT", "10")
-            .env("PGSSLMODE", "disable")
             .env("PGGSSENCMODE", "disable")
             .env("PGPASSFILE", "/dev/null")
             .stderr(Stdio::piped());
+        tls.tell(&mut command);
         if let Some(libraries) = &programs.library_path {
             command.env("LD_LIBRARY_PATH", libraries);
         }
@@ -153,7 +168,7 @@ impl Running {
         let mut said = Said::new(Keep::First);
         said.follow(child.stderr.take());
         let group = Group::of(&child);
-        Ok(Self { program, child, said, group })
+        Ok(Self { _tls: tls, program, child, said, group })
     }
 
     /// Waits until it has ended by itself.
@@ -181,8 +196,8 @@ pub(crate) async fn run(transfer: &Transfer<'_>, moved: &AtomicU64, enough: impl
 
 async fn carry(transfer: &Transfer<'_>, moved: &AtomicU64) -> Result<(), TransferError> {
     let Transfer { programs, application_name, from, to } = transfer;
-    let mut restore = Running::start(programs, "pg_restore", RESTORE, to, application_name)?;
-    let mut dump = Running::start(programs, "pg_dump", DUMP, from, application_name)?;
+    let mut restore = Running::start(programs, "pg_restore", RESTORE, to, application_name).await?;
+    let mut dump = Running::start(programs, "pg_dump", DUMP, from, application_name).await?;
     let (mut out, mut into) =
         (dump.child.stdout.take().expect("it was given a pipe"), restore.child.stdin.take().expect("it was given a pipe"));
     if pump(&mut out, &mut into, moved).await.is_err() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use holm_core::cluster::ClusterName;
 use holm_core::error::{Changed, ErrorCode, Problem};
+use holm_tls::TlsError;
 use tokio_postgres::error::{DbError, SqlState};
 
 /// An act on a cluster that did not happen.
@@ -30,6 +31,13 @@ pub(crate) enum ClusterError {
         #[source]
         source: std::io::Error,
     },
+    /// There is no TLS with what answers there.
+    #[error("{act}")]
+    Tls {
+        act: &'static str,
+        #[source]
+        source: TlsError,
+    },
     /// PostgreSQL said no before any driver was asked.
     #[error("{act}: {message} ({state})")]
     Said { act: &'static str, state: String, message: String },
@@ -45,6 +53,8 @@ pub(crate) enum Trouble {
     ReadOnly,
     Full,
     Refused,
+    /// It is not believed to be the server that it should be.
+    Distrusted,
 }
 
 impl ClusterError {
@@ -60,7 +70,7 @@ impl ClusterError {
     pub(crate) fn said(&self) -> Option<&DbError> {
         match self {
             Self::Postgres { source, .. } => source.as_db_error(),
-            Self::Silent { .. } | Self::Wire { .. } | Self::Said { .. } | Self::Unexpected { .. } => None,
+            Self::Silent { .. } | Self::Wire { .. } | Self::Tls { .. } | Self::Said { .. } | Self::Unexpected { .. } => None,
         }
     }
 
@@ -86,7 +96,8 @@ impl ClusterError {
 
     pub(crate) fn trouble(&self) -> Trouble {
         match self {
-            Self::Silent { .. } | Self::Wire { .. } => Trouble::Unreachable,
+            Self::Silent { .. } | Self::Wire { .. } | Self::Tls { source: TlsError::Broken(_), .. } => Trouble::Unreachable,
+            Self::Tls { .. } => Trouble::Distrusted,
             Self::Said { state, .. } => trouble_of(&SqlState::from_code(state)),
             Self::Unexpected { .. } => Trouble::Refused,
             Self::Postgres { source, .. } => source.code().map_or(Trouble::Unreachable, trouble_of),
@@ -110,6 +121,11 @@ impl ClusterError {
                 ErrorCode::ClusterFull,
                 format!("cluster `{cluster}` has no room"),
                 "give it disk space or connections, or register another cluster; Holm tries again by itself",
+            ),
+            Trouble::Distrusted => (
+                ErrorCode::TlsTowardsServer,
+                format!("there is no TLS with cluster `{cluster}`"),
+                "put the server's TLS and certificate in order, and see that the root certificate that Holm was given is theirs",
             ),
             Trouble::Refused if self.is_login_refused() => (
                 ErrorCode::ClusterRefused,
@@ -135,6 +151,7 @@ impl ClusterError {
         let (act, source) = match self {
             Self::Postgres { act, source } => (act, source),
             Self::Wire { act, source } => return chain(act, source),
+            Self::Tls { act, source } => return chain(act, source),
             _ => return self.to_string(),
         };
         match source.as_db_error() {

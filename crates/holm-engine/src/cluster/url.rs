@@ -1,14 +1,16 @@
 //! Where a server is, as people write it: `postgresql://user:password@host:port/database`.
 //!
-//! Promises: one host, one port, one role; no text of it that could hold the password is repeated in a refusal. Refuses
-//! what Holm would not heed: sockets, several hosts, TLS, parameters.
+//! Promises: one host, one port, one role, one way to speak to it; no text of it that could hold the password is repeated in a
+//! refusal. Refuses what Holm would not heed: sockets, several hosts, an `sslmode` that protects from nobody, parameters; and
+//! to read a file that a URL names, which would be one of the machine where Holm runs.
 
 use holm_core::cluster::ServerAddress;
+use holm_core::cluster::tls::{InvalidServerTls, RootCertificates, ServerTls, SslMode};
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::secret::Secret;
 use tokio_postgres::Config;
-use tokio_postgres::config::{ChannelBinding, Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{ChannelBinding, Host, SslMode as DriverMode, SslNegotiation, TargetSessionAttrs};
 
 /// PostgreSQL's own.
 const PORT: u16 = 5432;
@@ -18,6 +20,8 @@ const PORT: u16 = 5432;
 pub struct ServerUrl {
     /// Where it listens.
     pub address: ServerAddress,
+    /// How to speak to it.
+    pub tls: ServerTls,
     /// Who to log in as.
     pub role: RoleName,
     /// With what.
@@ -26,25 +30,43 @@ pub struct ServerUrl {
     pub database: Option<DatabaseName>,
 }
 
+/// What is given beside a URL; each counts instead of the URL's own.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// The role's password.
+    pub password: Option<Secret<String>>,
+    /// PostgreSQL's word.
+    pub sslmode: Option<String>,
+    /// Certificates in PEM.
+    pub ssl_root_cert: Option<String>,
+}
+
 impl ServerUrl {
     /// Reads a URL; a password that is given beside it counts instead of its own.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidValue`], [`ErrorCode::TlsTowardsServer`], [`ErrorCode::NotScram`] for a password that keys cannot
-    /// be derived from.
+    /// [`ErrorCode::InvalidValue`].
     pub fn parse(url: &Secret<String>, password: Option<&Secret<String>>) -> Result<Self, Problem> {
+        Self::read(url, &Beside { password: password.cloned(), ..Beside::default() })
+    }
+
+    /// Reads a URL, and what is given beside it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidValue`]; also for a password that keys cannot be derived from.
+    pub fn read(url: &Secret<String>, beside: &Beside) -> Result<Self, Problem> {
         let text = url.expose();
         if !(text.starts_with("postgresql://") || text.starts_with("postgres://")) {
             return Err(invalid("it does not begin with `postgresql://`"));
         }
+        let (text, asked) = Asked::split(text)?;
         // The driver's own words could repeat a part of it.
-        let config: Config = text.parse().map_err(|_| invalid("it cannot be read as a URL with parameters that PostgreSQL knows"))?;
-        if matches!(config.get_ssl_mode(), SslMode::Require) {
-            return Err(Problem::new(ErrorCode::TlsTowardsServer, "the URL asks for TLS")
-                .because("TLS towards clusters is not there yet")
-                .next("leave `sslmode` out, and reach the server over a private network"));
-        }
+        let config: Config =
+            text.expose().parse().map_err(|_| invalid("it cannot be read as a URL with parameters that PostgreSQL knows"))?;
+        let tls = asked.with(beside)?;
         let unheeded = [
+            ("sslmode", config.get_ssl_mode() != DriverMode::Prefer),
+            ("sslnegotiation", config.get_ssl_negotiation() != SslNegotiation::Postgres),
             ("hostaddr", !config.get_hostaddrs().is_empty()),
             ("options", config.get_options().is_some()),
             ("target_session_attrs", config.get_target_session_attrs() != TargetSessionAttrs::Any),
@@ -69,15 +91,74 @@ impl ServerUrl {
         let role = config.get_user().ok_or_else(|| invalid("it names no role"))?.parse().map_err(|error| invalid(&format!("{error}")))?;
         let own = config.get_password().map(|bytes| String::from_utf8(bytes.to_vec()).map(Secret::new)).transpose();
         let own = own.map_err(|_| not_ascii())?;
-        let password = password.cloned().or(own).filter(|password| !password.expose().is_empty());
+        let password = beside.password.clone().or(own).filter(|password| !password.expose().is_empty());
         let password = password.ok_or_else(|| invalid("it has no password, and none is given beside it"))?;
         // SASLprep leaves printable ASCII alone; anything else some client would derive another key from.
         if !password.expose().bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
             return Err(not_ascii());
         }
         let database = config.get_dbname().map(str::parse).transpose().map_err(|error| invalid(&format!("{error}")))?;
-        Ok(Self { address: ServerAddress { host, port }, role, password, database })
+        Ok(Self { address: ServerAddress { host, port }, tls, role, password, database })
     }
+}
+
+/// What a URL says of TLS.
+#[derive(Default)]
+struct Asked {
+    sslmode: Option<String>,
+    /// Whether it says that the system's roots count.
+    system_roots: bool,
+}
+
+impl Asked {
+    /// Takes what is about TLS out of a URL: of the modes the driver knows only those that protect from nobody.
+    fn split(text: &str) -> Result<(Secret<String>, Self), Problem> {
+        // As the driver reads it: what stands before the first `@` is a login, in which a `?` means nothing.
+        let begin = text.find('@').map_or(0, |at| at + 1);
+        let Some(query) = text[begin..].find('?').map(|at| begin + at + 1) else {
+            return Ok((Secret::new(text.to_owned()), Self::default()));
+        };
+        let (mut asked, mut kept) = (Self::default(), Vec::new());
+        for parameter in text[query..].split('&') {
+            match parameter.split_once('=') {
+                Some(("sslmode", value)) => {
+                    if asked.sslmode.replace(value.to_owned()).is_some() {
+                        return Err(invalid("it says `sslmode` twice"));
+                    }
+                }
+                Some(("sslrootcert", "system")) => asked.system_roots = true,
+                Some(("sslrootcert", _)) => {
+                    return Err(invalid("`sslrootcert` names a file, which Holm does not read for a URL")
+                        .next("give the certificates beside the URL: `--ssl-root-cert FILE`"));
+                }
+                _ => kept.push(parameter),
+            }
+        }
+        let rest = kept.join("&");
+        let end = if rest.is_empty() { query - 1 } else { query };
+        Ok((Secret::new([&text[..end], &rest].concat()), asked))
+    }
+
+    /// How the server is to be spoken to. Roots say that something is to be verified, and who says no mode with them, or the
+    /// system's, means all of it.
+    fn with(self, beside: &Beside) -> Result<ServerTls, Problem> {
+        let roots: Option<RootCertificates> = beside.ssl_root_cert.as_deref().map(str::parse).transpose().map_err(tls_invalid)?;
+        let mode: Option<SslMode> =
+            beside.sslmode.as_deref().or(self.sslmode.as_deref()).map(str::parse).transpose().map_err(tls_invalid)?;
+        let implied = if roots.is_some() || self.system_roots { SslMode::VerifyFull } else { SslMode::Disable };
+        let mode = mode.unwrap_or(implied);
+        if self.system_roots && roots.is_none() && mode == SslMode::Disable {
+            return Err(tls_invalid(InvalidServerTls::RootsUnused));
+        }
+        ServerTls::new(mode, roots).map_err(tls_invalid)
+    }
+}
+
+fn tls_invalid(why: InvalidServerTls) -> Problem {
+    Problem::new(ErrorCode::InvalidValue, "the server cannot be spoken to like that").because(why).next(
+        "say `--sslmode verify-full`, with `--ssl-root-cert FILE` if the system does not know who issued the server's certificate; \
+         `--sslmode disable` only where nobody else is on the way",
+    )
 }
 
 fn invalid(why: &str) -> Problem {
@@ -94,6 +175,8 @@ fn not_ascii() -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use holm_core::cluster::tls::Roots;
+
     use super::*;
 
     fn parse(text: &str) -> Result<ServerUrl, Problem> {
@@ -105,7 +188,7 @@ mod tests {
         let url = parse("postgresql://a%40b:p%2Fw%20x@db.example.com/app%20one").unwrap();
         assert_eq!((url.address.to_string(), url.role.as_str()), ("db.example.com:5432".to_owned(), "a@b"));
         assert_eq!((url.password.expose().as_str(), url.database.unwrap().as_str()), ("p/w x", "app one"));
-        let url = parse("postgresql:///app?host=db.example.com&port=6000&user=u&password=p&sslmode=prefer").unwrap();
+        let url = parse("postgresql:///app?host=db.example.com&port=6000&user=u&password=p&sslmode=disable").unwrap();
         assert_eq!((url.address.to_string(), url.role.as_str()), ("db.example.com:6000".to_owned(), "u"));
         let beside = Secret::new("other".to_owned());
         let url = ServerUrl::parse(&Secret::new("postgres://holm@[::1]:6000".to_owned()), Some(&beside)).unwrap();
@@ -133,6 +216,16 @@ mod tests {
             "postgresql://u:hunter22@h/d?host=h2",
             "postgresql://u:hunter22@h/d?sslrootcert=x",
             "postgresql://u:hunter22@h/d?sslmode=require",
+            "postgresql://u:hunter22@h/d?sslmode=prefer",
+            "postgresql://u:hunter22@h/d?sslmode=allow",
+            "postgresql://u:hunter22@h/d?sslmode=verify-ca",
+            "postgresql://u:hunter22@h/d?sslmode=Verify-Full",
+            "postgresql://u:hunter22@h/d?sslmode=",
+            "postgresql://u:hunter22@h/d?sslmode=disable&sslmode=verify-full",
+            "postgresql://u:hunter22@h/d?%73slmode=require",
+            "postgresql://u:hunter22@h/d?sslmode=disable&sslrootcert=system",
+            "postgresql://u:hunter22@h/d?sslrootcert=/etc/passwd",
+            "postgresql://u:hunter22@h/d?sslnegotiation=direct",
             "postgresql://h/d",
             "postgresql://u@h/d",
             "postgresql://u:@h/d",
@@ -143,6 +236,43 @@ mod tests {
             assert!(!format!("{problem:?}").contains("hunter22"), "{problem:?}");
             assert!(!problem.next.is_empty());
         }
-        assert_eq!(parse("postgresql://u:p@h/d?sslmode=require").unwrap_err().code, ErrorCode::TlsTowardsServer);
+        for weak in ["allow", "prefer", "require"] {
+            let problem = parse(&format!("postgresql://u:p@h/d?sslmode={weak}")).unwrap_err();
+            assert!(problem.why.unwrap().contains(&format!("`sslmode={weak}`")));
+        }
+    }
+
+    #[test]
+    fn how_to_speak_to_it_is_said_in_the_url_or_beside_it_and_what_is_beside_counts() {
+        const ROOT: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let read = |url: &str, sslmode: Option<&str>, root: Option<&str>| {
+            let beside = Beside { sslmode: sslmode.map(str::to_owned), ssl_root_cert: root.map(str::to_owned), ..Beside::default() };
+            ServerUrl::read(&Secret::new(url.to_owned()), &beside)
+        };
+        let (system, given) = (ServerTls::VerifyFull(Roots::System), ServerTls::VerifyFull(Roots::Given(ROOT.parse().unwrap())));
+        let any_name = ServerTls::VerifyCa(ROOT.parse().unwrap());
+        for (query, sslmode, root, expected) in [
+            ("", None, None, &ServerTls::Disable),
+            ("?sslmode=disable", None, None, &ServerTls::Disable),
+            ("?sslmode=verify-full", None, None, &system),
+            ("?sslrootcert=system", None, None, &system),
+            ("?sslmode=verify-full&sslrootcert=system&connect_timeout=5", None, None, &system),
+            ("?connect_timeout=5&sslmode=verify-full", None, Some(ROOT), &given),
+            ("", None, Some(ROOT), &given),
+            ("?sslmode=verify-ca", None, Some(ROOT), &any_name),
+            ("?sslmode=verify-full", Some("verify-ca"), Some(ROOT), &any_name),
+            // As a provider hands it out.
+            ("?sslmode=prefer", Some("verify-full"), None, &system),
+            ("?sslmode=require", Some("disable"), None, &ServerTls::Disable),
+            ("?sslmode=verify-full", Some("disable"), None, &ServerTls::Disable),
+        ] {
+            let url = read(&format!("postgresql://u:p%3Fq@h:6000/d{query}"), sslmode, root).unwrap();
+            assert_eq!(url.tls, *expected, "{query} {sslmode:?}");
+            assert_eq!((url.address.to_string(), url.password.expose().as_str()), ("h:6000".to_owned(), "p?q"));
+        }
+        assert_eq!(read("postgresql://u:p?sslmode=require@h/d", None, None).unwrap().password.expose(), "p?sslmode=require");
+        for (sslmode, root) in [(Some("disable"), Some(ROOT)), (Some("verify-ca"), None), (Some("verify-full"), Some("AAAA"))] {
+            assert_eq!(read("postgresql://u:p@h/d", sslmode, root).unwrap_err().code, ErrorCode::InvalidValue);
+        }
     }
 }

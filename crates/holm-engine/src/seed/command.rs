@@ -10,11 +10,14 @@ use tokio::time::timeout;
 
 use super::{DEADLINE, SeedError, Target, failed, node_env};
 use crate::child::{Group, Keep, Said, confine};
+use crate::cluster::program_tls::ProgramTls;
 
 pub(super) async fn run(target: &Target<'_>, argv: &[String]) -> Result<(), SeedError> {
     let refused = |why: String| SeedError::Failed(failed(target.tenant, why));
     let Some((program, arguments)) = argv.split_first() else { return Err(refused("its command is empty".to_owned())) };
-    let mut child = start(target, program, arguments).map_err(|error| refused(format!("`{program}` cannot be started: {error}")))?;
+    // Lives as long as the program, which may log in again at its end.
+    let tls = ProgramTls::of(&target.access.tls).await.map_err(|error| refused(format!("the root certificates: {error}")))?;
+    let mut child = start(target, &tls, program, arguments).map_err(|error| refused(format!("`{program}` cannot be started: {error}")))?;
     let group = Group::of(&child);
     let mut said = Said::new(Keep::Last);
     said.follow(child.stdout.take());
@@ -31,8 +34,9 @@ pub(super) async fn run(target: &Target<'_>, argv: &[String]) -> Result<(), Seed
     }
 }
 
-fn start(target: &Target<'_>, program: &str, arguments: &[String]) -> std::io::Result<Child> {
-    let url = format!("postgresql://{}:{}@{}/{}", target.owner, target.password.expose(), target.access.address, target.database);
+fn start(target: &Target<'_>, tls: &ProgramTls, program: &str, arguments: &[String]) -> std::io::Result<Child> {
+    let Target { owner, password, access, database, .. } = target;
+    let url = format!("postgresql://{owner}:{}@{}/{database}{}", password.expose(), access.address, tls.query());
     confine(Command::new(program).args(arguments))
         .env("HOLM_ENV", target.kind.as_str())
         .env("HOLM_TENANT", target.tenant.slug.as_str())

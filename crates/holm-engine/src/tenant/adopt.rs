@@ -9,6 +9,7 @@ use holm_core::actor::Actor;
 use holm_core::audit::{AuditAction, Reason, Subject};
 use holm_core::capability::{Authentication, Capability, Suits};
 use holm_core::cluster::state::{ClusterEvent, ClusterState};
+use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
@@ -30,6 +31,7 @@ use super::rename;
 use crate::cluster::add::{name_taken, owner_of_password, passing_or_not, sealed_password, taken};
 use crate::cluster::capability::{self, Seen};
 use crate::cluster::connect::Access;
+use crate::cluster::encrypted;
 use crate::cluster::identity;
 use crate::cluster::url::ServerUrl;
 use crate::control::{CONFIRM_PATIENCE, Control};
@@ -64,6 +66,9 @@ pub(crate) struct State {
     name: ClusterName,
     database_id: DatabaseId,
     address: ServerAddress,
+    /// In the clear, for one that an older Holm began.
+    #[serde(default)]
+    tls: ServerTls,
     role: RoleName,
     database: DatabaseName,
     password: Carried,
@@ -122,6 +127,7 @@ fn access(state: &State, password: holm_core::secret::Secret<String>) -> Access 
     Access {
         cluster: state.name.clone(),
         address: state.address.clone(),
+        tls: state.tls.clone(),
         role: state.role.clone(),
         password,
         application_name: None,
@@ -242,6 +248,7 @@ fn new_cluster(state: &State, found: &Found) -> cluster::NewCluster {
         system_identifier: found.identifier,
         access: cluster::Access {
             address: state.address.clone(),
+            tls: state.tls.clone(),
             admin_role: state.role.clone(),
             sealed_admin_password: state.password.sealed(),
             server_version: facts.server_version,
@@ -311,9 +318,10 @@ async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Rea
         return Err(Problem::new(ErrorCode::InvalidValue, "the URL names no database")
             .next("give it as `postgresql://user:password@host:port/database`"));
     };
+    encrypted::usable(&new.url.address, &new.url.tls).await?;
     let cluster = ClusterId::from_uuid(Uuid::now_v7());
     let password = sealed_password(&control, cluster, &new.url).await?;
-    let ServerUrl { address, role, password: plain, .. } = new.url;
+    let ServerUrl { address, tls, role, password: plain, .. } = new.url;
     let state = State {
         tenant: TenantId::from_uuid(Uuid::now_v7()),
         slug: new.slug.clone(),
@@ -323,6 +331,7 @@ async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Rea
         name: cluster_named,
         database_id: DatabaseId::from_uuid(Uuid::now_v7()),
         address,
+        tls,
         role,
         database,
         password,

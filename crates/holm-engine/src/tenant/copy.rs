@@ -250,11 +250,18 @@ impl Filling<'_> {
             application_name: &application_name,
             from: End {
                 address: &self.from.cluster.access.address,
+                tls: &self.from.cluster.access.tls,
                 database: &self.source.name,
                 owner: &source_owner,
                 password: &self.source_logins.of(Level::Owner).password,
             },
-            to: End { address: &self.to.cluster.access.address, database: &self.state.name, owner, password },
+            to: End {
+                address: &self.to.cluster.access.address,
+                tls: &self.to.cluster.access.tls,
+                database: &self.state.name,
+                owner,
+                password,
+            },
         };
         // A dump has no indexes, so that it is shorter than its database; one that is longer is done when it is.
         let moved = AtomicU64::new(0);

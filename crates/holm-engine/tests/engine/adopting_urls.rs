@@ -29,7 +29,7 @@ impl Target<'_> {
             format!("postgres://{login}@127.0.0.1:{port}/{database}"),
             format!("postgresql://{login}@127.0.0.1:0{port}/{database}"),
             format!("postgresql://{login}@127.0.0.1:{port}/{encoded}"),
-            format!("postgresql://{login}@127.0.0.1:{port}/{database}?sslmode=prefer&connect_timeout=5"),
+            format!("postgresql://{login}@127.0.0.1:{port}/{database}?sslmode=disable&connect_timeout=5"),
             format!("postgresql://{login}@127.0.0.1:{port}/none?dbname={database}"),
             format!("postgresql://{login}@/{database}?host=localhost&port={port}"),
             format!("postgresql:///?host=127.0.0.1&port={port}&dbname={encoded}&user={role}&password={}", percent(password)),

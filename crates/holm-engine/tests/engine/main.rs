@@ -30,6 +30,8 @@ mod deleting;
 #[cfg(test)]
 mod draining;
 #[cfg(test)]
+mod encrypted;
+#[cfg(test)]
 mod expiring;
 #[cfg(test)]
 mod faults;

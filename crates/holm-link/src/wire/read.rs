@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::str::FromStr;
 
+use holm_core::cluster::tls::{RootCertificates, Roots, ServerTls};
 use holm_core::cluster::{Cluster, ServerAddress};
 use holm_core::credential::{Credential, CredentialName, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind, EnvironmentName};
@@ -78,12 +79,30 @@ fn clusters(reader: &mut Reader<'_>, changes: &mut Vec<RouteChange>) -> Result<(
             name: reader.value("a cluster's name that is none")?,
             environment: reader.value("an environment's name that is none")?,
             address: ServerAddress { host: reader.text()?.into(), port: u16::from_be_bytes(reader.take()?) },
+            tls: tls(reader)?,
             connections_max: reader.u32()?,
         };
         ascends(&mut last, &cluster.id)?;
         changes.push(RouteChange::Cluster(cluster));
     }
     Ok(())
+}
+
+fn tls(reader: &mut Reader<'_>) -> Result<ServerTls, Refused> {
+    Ok(match reader.u8()? {
+        0 => ServerTls::Disable,
+        1 => ServerTls::VerifyCa(roots(reader)?),
+        2 => ServerTls::VerifyFull(Roots::System),
+        3 => ServerTls::VerifyFull(Roots::Given(roots(reader)?)),
+        _ => return Err(malformed("an unknown way to speak to a cluster")),
+    })
+}
+
+/// In the one form that they are written in.
+fn roots(reader: &mut Reader<'_>) -> Result<RootCertificates, Refused> {
+    let written = reader.text()?;
+    let roots: Option<RootCertificates> = written.parse().ok();
+    roots.filter(|roots| roots.as_pem() == written).ok_or(malformed("root certificates that are none"))
 }
 
 fn credentials(reader: &mut Reader<'_>, changes: &mut Vec<RouteChange>) -> Result<(), Refused> {

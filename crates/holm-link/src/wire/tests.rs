@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use holm_core::cluster::tls::{RootCertificates, Roots, ServerTls};
 use holm_core::cluster::{Cluster, ServerAddress};
 use holm_core::credential::{Credential, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind};
@@ -31,8 +32,21 @@ fn cluster(id: u128) -> RouteChange {
         name: format!("production-{id}").parse().unwrap(),
         environment: "production".parse().unwrap(),
         address: ServerAddress { host: "::1".into(), port: 5432 },
+        tls: ways()[usize::try_from(id % 4).unwrap()].clone(),
         connections_max: 10,
     })
+}
+
+const ROOT: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+fn ways() -> [ServerTls; 4] {
+    let roots: RootCertificates = ROOT.parse().unwrap();
+    [
+        ServerTls::Disable,
+        ServerTls::VerifyCa(roots.clone()),
+        ServerTls::VerifyFull(Roots::System),
+        ServerTls::VerifyFull(Roots::Given(roots)),
+    ]
 }
 
 fn credential(id: u128, scope: Scope, level: Level, retiring: bool) -> Credential {
@@ -91,6 +105,8 @@ fn table() -> RouteTable {
             environment("pipeline", EnvironmentKind::Ci),
             cluster(1),
             cluster(2),
+            cluster(3),
+            cluster(4),
             RouteChange::Credential(credential(1, Scope::App, Level::Rw, true)),
             RouteChange::Credential(credential(2, Scope::Tenant(full.tenant), Level::Owner, false)),
             RouteChange::Credential(credential(3, Scope::App, Level::Ro, false)),
@@ -119,10 +135,10 @@ fn assert_same(one: &RouteTable, two: &RouteTable) {
         assert!(other.kind == *kind && other.domain == *domain && other.header_key == *header_key, "{name}");
     }
     for cluster in one.clusters() {
-        let Cluster { id, name, environment, address, connections_max } = &**cluster;
+        let Cluster { id, name, environment, address, tls, connections_max } = &**cluster;
         let other = two.cluster(*id).unwrap();
         assert!(other.name == *name && other.environment == *environment && other.address == *address, "{name}");
-        assert_eq!(other.connections_max, *connections_max);
+        assert_eq!((other.connections_max, &other.tls), (*connections_max, tls));
     }
     for credential in one.credentials() {
         assert_same_credential(credential, two.credential(credential.name.as_str()).unwrap());
@@ -189,12 +205,14 @@ fn a_table_that_comes_back_is_the_same_in_every_field_and_every_byte() {
 }
 
 #[test]
-fn a_table_of_a_newer_holm_is_refused_by_its_number() {
-    let mut bytes = encode(&table()).expose().clone();
-    bytes[8..10].copy_from_slice(&2_u16.to_be_bytes());
-    let refused = decode(&bytes).unwrap_err();
-    assert_eq!(refused, Refused::OtherVersion { found: 2 });
-    assert_eq!(refused.to_string(), "read a route table of layout 2, when this Holm reads layout 1");
+fn a_table_of_a_newer_or_an_older_holm_is_refused_by_its_number() {
+    for found in [1, 3] {
+        let mut bytes = encode(&table()).expose().clone();
+        bytes[8..10].copy_from_slice(&u16::to_be_bytes(found));
+        let refused = decode(&bytes).unwrap_err();
+        assert_eq!(refused, Refused::OtherVersion { found });
+        assert_eq!(refused.to_string(), format!("read a route table of layout {found}, when this Holm reads layout 2"));
+    }
 }
 
 #[test]
@@ -258,6 +276,27 @@ fn what_no_holm_writes_is_refused_by_name_though_its_digest_is_right() {
     ];
     for (what, bytes) in cases {
         assert_eq!(decode(&bytes).unwrap_err(), Refused::Malformed { what });
+    }
+}
+
+#[test]
+fn a_cluster_that_is_spoken_to_in_a_way_that_no_holm_writes_is_refused() {
+    let none = 0_u32.to_be_bytes();
+    let text = |text: &str| [u32::try_from(text.len()).unwrap().to_be_bytes().as_slice(), text.as_bytes()].concat();
+    let cluster = |way: &[u8]| {
+        let begin = [vec![1; 16], text("production-1"), text("production"), text("::1"), vec![21, 56]].concat();
+        written(1, &[&none, &1_u32.to_be_bytes(), &begin, way, &[0, 0, 0, 9], &none, &none])
+    };
+    for way in [vec![0], vec![2], [vec![1], text(ROOT)].concat(), [vec![3], text(ROOT)].concat()] {
+        assert!(decode(&cluster(&way)).is_ok(), "{way:?}");
+    }
+    for (way, what) in [
+        (vec![4], "an unknown way to speak to a cluster"),
+        ([vec![1], text("")].concat(), "root certificates that are none"),
+        ([vec![3], text("AAAA")].concat(), "root certificates that are none"),
+        ([vec![3], text(&format!("{ROOT}\n"))].concat(), "root certificates that are none"),
+    ] {
+        assert_eq!(decode(&cluster(&way)).unwrap_err(), Refused::Malformed { what });
     }
 }
 

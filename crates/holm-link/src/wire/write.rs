@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use holm_core::cluster::Cluster;
+use holm_core::cluster::tls::{Roots, ServerTls};
 use holm_core::credential::{Credential, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind};
 use holm_core::route::{Logins, Route, RouteState, RouteTable, RouteVersion, ServerLogin};
@@ -93,13 +94,27 @@ fn write_environment(out: &mut impl Sink, environment: &Environment) {
 }
 
 fn write_cluster(out: &mut impl Sink, cluster: &Cluster) {
-    let Cluster { id, name, environment, address, connections_max } = cluster;
+    let Cluster { id, name, environment, address, tls, connections_max } = cluster;
     uuid(out, id.as_uuid());
     text(out, name.as_str());
     text(out, environment.as_str());
     text(out, &address.host);
     out.put(&address.port.to_be_bytes());
+    write_tls(out, tls);
     out.put(&connections_max.to_be_bytes());
+}
+
+fn write_tls(out: &mut impl Sink, tls: &ServerTls) {
+    let (kind, roots) = match tls {
+        ServerTls::Disable => (0, None),
+        ServerTls::VerifyCa(roots) => (1, Some(roots)),
+        ServerTls::VerifyFull(Roots::System) => (2, None),
+        ServerTls::VerifyFull(Roots::Given(roots)) => (3, Some(roots)),
+    };
+    out.put(&[kind]);
+    if let Some(roots) = roots {
+        text(out, roots.as_pem());
+    }
 }
 
 fn write_credential(out: &mut impl Sink, credential: &Credential) {

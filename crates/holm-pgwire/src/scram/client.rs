@@ -44,6 +44,12 @@ impl Opening {
         Self::with(nonce, "", &format!("p={TLS_SERVER_END_POINT},,"), end_point.as_bytes())
     }
 
+    /// As [`new`](Self::new), of a client that could bind and was offered nothing to bind to: a server that did offer it sees
+    /// that somebody took it away.
+    pub fn unoffered(nonce: String) -> (Self, String) {
+        Self::with(nonce, "", "y,,", &[])
+    }
+
     pub(super) fn with_name(nonce: String, name: &str) -> (Self, String) {
         Self::with(nonce, name, "n,,", &[])
     }

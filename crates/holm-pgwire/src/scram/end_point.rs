@@ -21,7 +21,8 @@ impl EndPoint {
         Some(Self(digest::digest(hash, der).as_ref().into()))
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    /// The hash.
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }

@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{Cluster, ServerAddress};
 use holm_core::credential::{Credential, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind};
@@ -109,6 +110,7 @@ fn changes(told: &Told<'_>) -> Vec<RouteChange> {
             name: "bench".parse().expect("a name"),
             environment: environment(),
             address: ServerAddress { host: "127.0.0.1".into(), port: told.port },
+            tls: ServerTls::Disable,
             connections_max: told.budget,
         }),
         RouteChange::Credential(Credential {

@@ -134,13 +134,17 @@ async fn pass_on(node: &Node, peer: IpAddr, process: u32, key: &[u8]) -> Option<
 
 /// Asks a server to cancel, and waits until it has taken notice.
 pub(super) async fn send(cluster: &Cluster, key: &ServerKey) -> std::io::Result<()> {
-    let mut stream = server::connect(cluster).await?;
+    let mut stream = server::connect_to_cancel(cluster).await?;
     let mut request = Vec::new();
     message::cancel_request(&mut request, key.process, &key.key);
     stream.write_all(&request).await?;
+    stream.flush().await?;
     // The server closes when it has signalled the backend. It has nothing to say before that.
-    let _ = stream.read(&mut [0; 16]).await?;
-    Ok(())
+    match stream.read(&mut [0; 16]).await {
+        // Some servers end TLS without its word for it.
+        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

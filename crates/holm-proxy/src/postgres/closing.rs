@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use holm_core::error::Problem;
 use holm_pgwire::message::TERMINATE;
+use holm_tls::Stream;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::cancel;
@@ -68,7 +68,7 @@ pub(super) async fn last_words(mut client: Client, words: &[u8]) {
 }
 
 /// Ends an open session: finishes the message under way, says why, closes the client. Gives the server back.
-pub(super) async fn dismiss(mut relay: Relay, problem: &Problem) -> TcpStream {
+pub(super) async fn dismiss(mut relay: Relay, problem: &Problem) -> Stream {
     let said = async {
         relay.finish_message().await?;
         relay.client.write_all(&refusal::fatal(problem)).await?;
@@ -82,22 +82,34 @@ pub(super) async fn dismiss(mut relay: Relay, problem: &Problem) -> TcpStream {
 }
 
 /// Leaves a server in the middle of the login: it has no statement to cancel, and closes when it comes to read.
-pub(super) async fn abandon(mut server: TcpStream) {
-    let _ = server.shutdown().await;
+pub(super) async fn abandon(mut server: Stream) {
+    end_our_side(&mut server).await;
     let _ = timeout(LOGIN_GRACE, drain(&mut server)).await;
+}
+
+/// Tells a server that nothing more comes; with TLS that is a message, which a server that is stuck may not take.
+async fn end_our_side(server: &mut Stream) {
+    if timeout(STOPPED_GRACE, server.shutdown()).await.is_err() {
+        server.hang_up();
+    }
 }
 
 /// Leaves a server: says goodbye where a message may stand, waits for it to close, cancels what it still runs if it does
 /// not.
-pub(super) async fn release(mut server: TcpStream, session: &Session, key: Option<&ServerKey>, leave: Leave, goodbye: Goodbye) {
-    if goodbye == Goodbye::Due {
-        let _ = timeout(STOPPED_GRACE, server.write_all(&TERMINATE)).await;
-    }
+pub(super) async fn release(mut server: Stream, session: &Session, key: Option<&ServerKey>, leave: Leave, goodbye: Goodbye) {
+    let said = async {
+        if goodbye == Goodbye::Due {
+            server.write_all(&TERMINATE).await?;
+        }
+        // TLS may hold back what its client said last.
+        server.flush().await
+    };
+    let _ = timeout(STOPPED_GRACE, said).await;
     // Whoever closes first keeps the port for a minute (TIME_WAIT). We have 28,000 towards a server, it has room for us all.
     if goodbye != Goodbye::Impossible && timeout(STOPPED_GRACE, drain(&mut server)).await.is_ok() {
         return;
     }
-    let _ = server.shutdown().await;
+    end_our_side(&mut server).await;
     let closed = match leave {
         Leave::Stopped => timeout(STOPPED_GRACE, drain(&mut server)).await.is_ok(),
         Leave::Abandoned => tokio::select! {

@@ -12,8 +12,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use holm_pgwire::track::Tracker;
+use holm_tls::Stream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::client::Client;
 use super::closing::Goodbye;
@@ -42,7 +42,7 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Relay {
     pub(super) client: Client,
-    pub(super) server: TcpStream,
+    pub(super) server: Stream,
     up: Lane,
     down: Lane,
     talk: Talk,
@@ -183,7 +183,7 @@ impl Lane {
 impl Relay {
     /// Joins a client and a server; `asked` and `told` are bytes that were read from each too early and go first. Gives the
     /// reason to part at once if they are not messages.
-    pub(super) fn new((client, asked): (Client, Vec<u8>), (server, told): (TcpStream, Vec<u8>)) -> (Self, Option<End>) {
+    pub(super) fn new((client, asked): (Client, Vec<u8>), (server, told): (Stream, Vec<u8>)) -> (Self, Option<End>) {
         let mut relay = Self { client, server, up: Lane::default(), down: Lane::default(), talk: Talk::default() };
         let Self { up, down, talk, .. } = &mut relay;
         let end = if up.give(asked, |tag, _| talk.on_client(tag)).is_err() {

@@ -1,7 +1,8 @@
 //! Opens a connection to a tenant's server and logs in there.
 //!
-//! Promises: the connection is for one tenant, the one of its [`Route`], from its first byte. Trusts nothing the server
-//! says: it must prove itself by SCRAM; a server that asks for a password in the clear, MD5 or nothing at all is refused.
+//! Promises: the connection is for one tenant, the one of its [`Route`], from its first byte, and encrypted from the second
+//! message on if its cluster is to be spoken to so. Trusts nothing the server says: it must prove itself by SCRAM, bound to
+//! its certificate where it shows one; a server that asks for a password in the clear, MD5 or nothing at all is refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +14,12 @@ use holm_core::id::TenantId;
 use holm_core::route::{Route, ServerLogin};
 use holm_pgwire::backend::{self, Authentication, Backend};
 use holm_pgwire::frame::{Frame, LOGIN_LENGTH_MAX};
+use holm_pgwire::scram::choice::{Binding, Channel, NoChoice, choose};
 use holm_pgwire::scram::client::{Awaiting, Opening};
 use holm_pgwire::scram::keys::LoginKeys;
-use holm_pgwire::scram::{self, MECHANISM, ScramError};
+use holm_pgwire::scram::{self, ScramError};
 use holm_pgwire::{fields, message};
+use holm_tls::{Stream, TlsError};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
@@ -34,7 +37,7 @@ pub(super) const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Server {
     /// The one tenant that it is for.
     pub(super) tenant: TenantId,
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     /// ParameterStatus and NoticeResponse messages for the client, as they came.
     pub(super) greeting: Vec<u8>,
     pub(super) key: Option<ServerKey>,
@@ -61,8 +64,10 @@ enum Fault {
     Closed,
     #[error("the server broke the protocol during login")]
     Violation,
-    #[error("the server does not ask for SCRAM-SHA-256")]
-    NotScram,
+    #[error(transparent)]
+    Tls(TlsError),
+    #[error(transparent)]
+    NoChoice(NoChoice),
     #[error("the server did not prove that it is the tenant's")]
     Scram(#[source] ScramError),
     #[error("the server refused Holm's login")]
@@ -115,7 +120,8 @@ pub(super) async fn open(
         Fault::Passed(message) => Failed::Passed(message),
         Fault::Stopped(reason) => Failed::Refused(refusal::stopped(reason)),
         fault => {
-            tracing::warn!(tenant.id = %route.tenant, cluster.id = %cluster.id, %fault, "a server connection could not be opened");
+            let source = std::error::Error::source(&fault).map(ToString::to_string);
+            tracing::warn!(tenant.id = %route.tenant, cluster.id = %cluster.id, %fault, source, "a server connection could not be opened");
             Failed::Refused(refusal::server_unreachable(&route.slug, &fault.to_string()))
         }
     })
@@ -139,23 +145,24 @@ async fn attempt(
     startup: &[u8],
     stop: &Stop,
     deadline: Instant,
-) -> Result<(TcpStream, Vec<u8>, Steps), Fault> {
+) -> Result<(Stream, Vec<u8>, Steps), Fault> {
     let connected = tokio::select! {
         biased;
         reason = stop.ended() => Err(Fault::Stopped(reason)),
         // May be dropped: a server that accepted reads the end of the connection before it has begun anything.
         connected = timeout_at(deadline, connect(cluster)) => match connected {
-            Ok(connected) => connected.map_err(|_| Fault::Connect),
+            Ok(connected) => connected,
             Err(_) => Err(Fault::TimedOut),
         },
     };
     match connected {
         Ok(stream) => {
+            let channel = (stream.channel(), if cluster.tls.must_bind() { Binding::Always } else { Binding::WherePossible });
             let mut conversation = Conversation::new(stream);
             let logged_in = tokio::select! {
                 biased;
                 reason = stop.ended() => Err(Fault::Stopped(reason)),
-                logged_in = timeout_at(deadline, log_in(&mut conversation, login, startup)) => logged_in.unwrap_or(Err(Fault::TimedOut)),
+                logged_in = timeout_at(deadline, log_in(&mut conversation, login, channel, startup)) => logged_in.unwrap_or(Err(Fault::TimedOut)),
             };
             let (stream, rest) = conversation.into_parts();
             match logged_in {
@@ -170,18 +177,37 @@ async fn attempt(
     }
 }
 
-/// A TCP connection to a cluster.
-pub(super) async fn connect(cluster: &Cluster) -> std::io::Result<TcpStream> {
+/// A connection to a cluster, encrypted if it is to be.
+async fn connect(cluster: &Cluster) -> Result<Stream, Fault> {
+    let stream = reach(cluster).await.map_err(|_| Fault::Connect)?;
+    holm_tls::encrypt(stream, &cluster.address.host, &cluster.tls).await.map_err(Fault::Tls)
+}
+
+/// As [`connect`], for a cancel request; of what is in the way nobody is told.
+///
+/// # Cancel safety
+/// Safe: the connection is closed.
+pub(super) async fn connect_to_cancel(cluster: &Cluster) -> std::io::Result<Stream> {
+    let stream = reach(cluster).await?;
+    holm_tls::encrypt(stream, &cluster.address.host, &cluster.tls).await.map_err(std::io::Error::other)
+}
+
+async fn reach(cluster: &Cluster) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect((&*cluster.address.host, cluster.address.port)).await?;
     stream.set_nodelay(true)?;
     super::acceptor::keep_alive(&stream)?;
     Ok(stream)
 }
 
-async fn log_in(conversation: &mut Conversation<TcpStream>, login: &ServerLogin, startup: &[u8]) -> Result<Steps, Fault> {
+async fn log_in(
+    conversation: &mut Conversation<Stream>,
+    login: &ServerLogin,
+    channel: (Channel, Binding),
+    startup: &[u8],
+) -> Result<Steps, Fault> {
     conversation.send(startup).await?;
     let keys = LoginKeys { client_key: *login.keys.client_key.expose(), server_key: *login.keys.server_key.expose() };
-    let mut steps = Steps { keys, stage: Stage::Asked, greeting: Vec::new(), key: None };
+    let mut steps = Steps { keys, channel, stage: Stage::Asked, greeting: Vec::new(), key: None };
     loop {
         let frame = conversation.frame(LOGIN_LENGTH_MAX).await?;
         match steps.on_message(&frame)? {
@@ -211,6 +237,8 @@ enum Step {
 
 struct Steps {
     keys: LoginKeys,
+    /// What the login is bound to, and whether it must be.
+    channel: (Channel, Binding),
     stage: Stage,
     greeting: Vec<u8>,
     key: Option<ServerKey>,
@@ -252,11 +280,13 @@ impl Steps {
             Step::Answer(out)
         };
         match (stage, message) {
-            (Stage::Asked, Authentication::Sasl(mechanisms)) if mechanisms.contains(&MECHANISM.as_bytes()) => {
-                let (opening, first) = Opening::new(scram::nonce(random()));
-                Ok((Stage::Opened(opening), answer(&|out| message::sasl_initial_response(out, MECHANISM, first.as_bytes()))))
+            (Stage::Asked, Authentication::Sasl(mechanisms)) => {
+                let (channel, binding) = &self.channel;
+                let chosen = choose(&mechanisms, channel, *binding, scram::nonce(random())).map_err(Fault::NoChoice)?;
+                let first = answer(&|out| message::sasl_initial_response(out, chosen.mechanism, chosen.first.as_bytes()));
+                Ok((Stage::Opened(chosen.opening), first))
             }
-            (Stage::Asked, _) => Err(Fault::NotScram),
+            (Stage::Asked, _) => Err(Fault::NoChoice(NoChoice::NotScram)),
             (Stage::Opened(opening), Authentication::SaslContinue(data)) => {
                 let (awaiting, proof) = opening.respond(data, &self.keys).map_err(Fault::Scram)?;
                 Ok((Stage::Proven(awaiting), answer(&|out| message::sasl_response(out, proof.as_bytes()))))

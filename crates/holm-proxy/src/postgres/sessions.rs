@@ -226,7 +226,9 @@ pub(super) fn forbidden(Admission { route, cluster, login }: &Admission, level: 
         && now.cluster == route.cluster
         && now.database == route.database
         && now.logins.of(level).is_some_and(|now| now.role == login.role)
-        && table.cluster(now.cluster).is_some_and(|known| known.address == cluster.address && known.environment == cluster.environment);
+        && table
+            .cluster(now.cluster)
+            .is_some_and(|known| known.address == cluster.address && known.tls == cluster.tls && known.environment == cluster.environment);
     if stays { None } else { Some(Reason::Moved) }
 }
 

@@ -318,6 +318,7 @@ async fn reset(mut connection: Box<Connection>) -> Result<Box<Connection>, Box<C
 
 async fn discard(connection: &mut Connection) -> Result<(), ()> {
     connection.stream.write_all(b"Q\0\0\0\x10DISCARD ALL\0").await.map_err(drop)?;
+    connection.stream.flush().await.map_err(drop)?;
     let (mut exchange, mut down, mut heard) = (Exchange::default(), Vec::new(), [0; 1024]);
     exchange.ask(Ask::Query, Whose::Ours, |_| {});
     loop {

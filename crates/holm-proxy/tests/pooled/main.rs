@@ -28,6 +28,8 @@ mod raw;
 mod refusals;
 #[path = "../postgres/rotation.rs"]
 mod rotation;
+#[path = "../postgres/server_tls.rs"]
+mod server_tls;
 #[path = "../postgres/shutdown.rs"]
 mod shutdown;
 #[path = "../postgres/support.rs"]

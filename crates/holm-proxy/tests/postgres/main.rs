@@ -21,6 +21,7 @@ mod protocol;
 mod raw;
 mod refusals;
 mod rotation;
+mod server_tls;
 mod sharing;
 mod shutdown;
 mod statements;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{Cluster, ServerAddress};
 use holm_core::credential::{Credential, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind};
@@ -62,6 +63,7 @@ pub(crate) fn cluster(environment: &str, address: &ServerAddress, connections_ma
         name: format!("{environment}-1").parse().unwrap(),
         environment: environment.parse().unwrap(),
         address: address.clone(),
+        tls: ServerTls::Disable,
         connections_max,
     }
 }

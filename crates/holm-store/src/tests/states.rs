@@ -2,23 +2,24 @@
 
 use holm_core::cluster::ServerAddress;
 use holm_core::cluster::state::ClusterEvent;
+use holm_core::cluster::tls::{RootCertificates, Roots, ServerTls};
 use holm_core::error::ErrorCode;
 use holm_core::id::{DatabaseId, TenantId, TokenId};
 use holm_core::tenant::TenantState;
 use uuid::Uuid;
 
 use super::world::{
-    World, a_problem, claim_now, environment_name, fill, new_database, new_environment, new_tenant, new_token, principal, put_environment,
-    serving, slug,
+    World, a_problem, claim_now, environment_name, fill, new_cluster, new_database, new_environment, new_tenant, new_token, principal,
+    put_environment, serving, slug,
 };
-use crate::cluster::Access;
+use crate::cluster::{Access, Inserted, NewCluster};
 use crate::database::DatabaseState;
 use crate::environment::{NewEnvironment, Seed, Upserted};
 use crate::state::Update;
 use crate::template::{NewTemplate, TemplateId, TemplateState};
 use crate::tenant::Told;
 use crate::token::NewToken;
-use crate::{cluster, database, environment, template, tenant, token};
+use crate::{cluster, database, environment, route, template, tenant, token};
 
 #[tokio::test]
 async fn ensuring_an_environment_twice_changes_it_only_if_something_is_different() {
@@ -78,6 +79,42 @@ async fn a_cluster_that_moves_to_another_port_stays_the_same_cluster() {
     let mut tx = world.catalog.transaction().await.unwrap();
     assert!(!cluster::set_access(&mut tx, holm_core::id::ClusterId::from_uuid(Uuid::nil()), &known.access).await.unwrap());
     assert_eq!(tx.commit().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn how_a_cluster_is_spoken_to_comes_back_as_it_went_and_reaches_the_routes() {
+    let (world, place) = World::with("production").await;
+    let known = cluster::by_id(&world.catalog, place.cluster).await.unwrap().unwrap();
+    let roots: RootCertificates = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".parse().unwrap();
+    for tls in [
+        ServerTls::VerifyCa(roots.clone()),
+        ServerTls::VerifyFull(Roots::Given(roots)),
+        ServerTls::VerifyFull(Roots::System),
+        ServerTls::Disable,
+    ] {
+        let before = route::version(&world.catalog).await.unwrap();
+        let access = Access { tls: tls.clone(), ..known.access.clone() };
+        let mut tx = world.catalog.transaction().await.unwrap();
+        assert!(cluster::set_access(&mut tx, place.cluster, &access).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(cluster::by_id(&world.catalog, place.cluster).await.unwrap().unwrap().access, access);
+        let changes = route::changes_since(&world.catalog, before).await.unwrap().changes;
+        assert!(matches!(&changes[..], [route::Change::Cluster(routed)] if routed.tls == tls), "{changes:?}");
+        // A server that is registered anew, too.
+        let new =
+            NewCluster { access, ..new_cluster("production", &format!("new-{}", tls.mode()), i64::try_from(before.0).unwrap() + 1000) };
+        let mut tx = world.catalog.transaction().await.unwrap();
+        if let Inserted::Done(inserted) = cluster::insert(&mut tx, &new).await.unwrap() {
+            assert_eq!(inserted.access.tls, tls);
+        }
+        tx.commit().await.unwrap();
+    }
+    let client = world.database.connect().await;
+    for wrong in ["sslmode = 'require'", "sslmode = 'verify-ca'", "ssl_root_cert = 'x'", "sslmode = 'verify-full', ssl_root_cert = ''"] {
+        let error =
+            client.batch_execute(&format!("UPDATE cluster SET {wrong} WHERE id = '{}'", place.cluster.as_uuid())).await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "23514", "{wrong}");
+    }
 }
 
 #[tokio::test]

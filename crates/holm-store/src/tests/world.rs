@@ -5,6 +5,7 @@ use std::time::Duration;
 use holm_core::access::TokenScope;
 use holm_core::actor::PrincipalKind;
 use holm_core::cluster::state::ClusterState;
+use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::credential::{CredentialName, Level, Scope};
 use holm_core::environment::{EnvironmentKind, EnvironmentName};
@@ -111,6 +112,7 @@ pub(crate) fn new_cluster(environment: &str, name: &str, system_identifier: i64)
         system_identifier,
         access: Access {
             address: ServerAddress { host: "127.0.0.1".into(), port: 5432 },
+            tls: ServerTls::Disable,
             admin_role: "holm".parse().unwrap(),
             sealed_admin_password: Sealed::new(*b"a sealed password"),
             server_version: 150_000,

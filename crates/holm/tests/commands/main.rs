@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "everything here is a test's, and a test stops at what it did not expect")]
 
+mod encrypted_servers;
 mod every;
 mod installation;
 mod operations;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use holm_core::id::TenantId;
-use tokio::net::TcpStream;
+use holm_tls::Stream;
 
 use crate::postgres::budget::{PoolId, Seat};
 use crate::postgres::sessions::{ServerKey, SessionId};
@@ -20,7 +20,7 @@ pub(in crate::postgres) struct Connection {
     /// For whom it was opened, for good.
     pub(in crate::postgres) tenant: TenantId,
     pub(super) pool: PoolId,
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     pub(super) key: Option<Arc<ServerKey>>,
     pub(super) known: Known,
     pub(super) settings: Settings,
@@ -45,8 +45,7 @@ impl Connection {
     }
 
     /// Whether the server is as quiet as one that nobody has asked anything; a word too much, or its end, and it is not.
-    pub(super) fn is_quiet(&self) -> bool {
-        let mut byte = [0];
-        matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    pub(super) fn is_quiet(&mut self) -> bool {
+        self.stream.is_quiet()
     }
 }

@@ -299,7 +299,10 @@ impl Lend {
             let mut read = ReadBuf::new(buffer);
             if std::mem::replace(&mut self.begun, true) {
                 match Still::new(&mut guest.client).poll_read(cx, &mut read) {
-                    Poll::Pending => return None,
+                    Poll::Pending => {
+                        self.server_is_deaf = self.to_server.poll_flush(cx, &mut self.connection.stream).is_err();
+                        return None;
+                    }
                     Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
                     Poll::Ready(_) => return Some(End::ClientGone),
                 }

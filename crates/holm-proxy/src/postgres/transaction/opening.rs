@@ -48,7 +48,7 @@ pub(in crate::postgres) async fn open(node: &Node, mut seat: Seat, pool: PoolId)
     }
 }
 
-type Opened = (tokio::net::TcpStream, Option<Arc<sessions::ServerKey>>, Settings);
+type Opened = (holm_tls::Stream, Option<Arc<sessions::ServerKey>>, Settings);
 
 async fn attempt(node: &Node, opening: &Opening, pool: PoolId) -> Result<Opened, server::Failed> {
     let Opening { admission, level, key, .. } = opening;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holm_core::cluster::ServerAddress;
+use holm_core::cluster::tls::ServerTls;
 use holm_core::credential::Level;
 use holm_core::id::{ClusterId, TenantId};
 use holm_core::route::{Admission, RouteTable};
@@ -29,6 +30,7 @@ pub(in crate::postgres) struct PoolKey {
     pub(in crate::postgres) tenant: TenantId,
     pub(in crate::postgres) cluster: ClusterId,
     pub(in crate::postgres) address: ServerAddress,
+    pub(in crate::postgres) tls: ServerTls,
     /// Role, database and every parameter, as the server is told; without the application's name, which is set on the way.
     pub(in crate::postgres) startup: Box<[u8]>,
 }
@@ -104,7 +106,13 @@ impl Member {
     /// Enters the pool of an admission, on this worker; it has the number that is given if it is new.
     pub(super) fn enter(admission: &Admission, level: Level, startup: Box<[u8]>, number: impl FnOnce() -> PoolId) -> Self {
         let Admission { route, cluster, .. } = admission;
-        let key = Arc::new(PoolKey { tenant: route.tenant, cluster: cluster.id, address: cluster.address.clone(), startup });
+        let key = Arc::new(PoolKey {
+            tenant: route.tenant,
+            cluster: cluster.id,
+            address: cluster.address.clone(),
+            tls: cluster.tls.clone(),
+            startup,
+        });
         POOLS.with_borrow_mut(|pools| {
             let index = match pools.by_key.get(&key) {
                 Some(index) => *index,
@@ -137,7 +145,7 @@ impl Member {
     pub(super) fn take(&self) -> Option<Box<Connection>> {
         loop {
             let taken = POOLS.with_borrow_mut(|pools| pools.pool(self.index).idle.pop().map(|at| pools.unlink(at)));
-            let connection = taken?;
+            let mut connection = taken?;
             if connection.tenant == self.key.tenant && connection.is_quiet() {
                 return Some(connection);
             }
@@ -227,7 +235,7 @@ pub(super) fn oldest(cluster: ClusterId, whose: Whose) -> Option<Oldest> {
             let mut at = pools.oldest;
             // Clusters are few, and those of other clusters that are older are seldom many.
             while let Some(here) = at {
-                let idle = pools.idle[here].as_ref().expect("a place in the list is taken");
+                let idle = pools.idle[here].as_mut().expect("a place in the list is taken");
                 let key = &pools.pools[idle.pool.0].as_ref().expect("a pool with a connection is there").key;
                 let is_asked_for = match whose {
                     Whose::Anyones => !idle.aside,

@@ -4,7 +4,7 @@ use holm_api::view::cluster::AddCluster;
 use holm_api::view::operation::OperationView;
 use holm_core::error::Problem;
 
-use super::server::Server;
+use super::server::{Server, Told};
 use crate::cli::context::{Context, Environment};
 use crate::cli::waiting::{self, Until, Waiting};
 use crate::output::Answer;
@@ -13,6 +13,7 @@ use crate::output::Answer;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   holm cluster add production-2 --env production --server postgresql://holm@10.0.0.5:5432 --password-file holm.password
+  holm cluster add production-3 --env production --server postgresql://holm@db.example.com --sslmode verify-full --ssl-root-cert root.crt
   pass show pg | holm cluster add production-2 --env production --server postgresql://holm@10.0.0.5 --password-file -")]
 pub(in crate::cli) struct Args {
     /// Its name, unique over all environments
@@ -30,8 +31,8 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
-    let (url, password) = args.server.read()?;
-    let wanted = AddCluster { name: args.name.clone(), url, password, connections_max: args.max_connections };
+    let Told { url, password, sslmode, ssl_root_cert } = args.server.read()?;
+    let wanted = AddCluster { name: args.name.clone(), url, password, connections_max: args.max_connections, sslmode, ssl_root_cert };
     let client = context.client()?;
     let path = ["environments", &args.environment.name, "clusters"];
     let begun: OperationView = client.post(&path, &[], &wanted).await?;

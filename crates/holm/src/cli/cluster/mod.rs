@@ -87,6 +87,7 @@ impl Row for ClusterDetailView {
         "CLUSTER",
         "ENVIRONMENT",
         "ADDRESS",
+        "SSLMODE",
         "POSTGRESQL",
         "STATE",
         "GOOD-FOR",
@@ -97,7 +98,7 @@ impl Row for ClusterDetailView {
         "SEEN",
         "ID",
     ];
-    const BRIEF: usize = 12;
+    const BRIEF: usize = 13;
 
     fn cells(&self) -> Vec<Cell> {
         let seen = self.capability.as_ref();
@@ -105,6 +106,7 @@ impl Row for ClusterDetailView {
             Cell::of(&self.cluster.name),
             Cell::of(&self.cluster.environment),
             Cell::of(&self.cluster.address),
+            Cell::of(&self.sslmode),
             Cell::of(&self.cluster.server_version),
             Cell::of(self.state),
             seen.map(|seen| seen.suits.as_str().to_owned()).into(),

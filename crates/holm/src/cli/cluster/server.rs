@@ -1,15 +1,19 @@
-//! A server's URL on a command line, and its password beside it.
+//! A server's URL on a command line, and beside it its password and how it is to be spoken to.
 //!
 //! Promises: a password can be given without standing in the command line, where every process on the machine can read it;
-//! it is sent and never printed.
+//! it is sent and never printed. Of a file with root certificates nothing else is sent, least of all a private key.
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use holm_core::cluster::tls::{RootCertificates, SslMode};
 use holm_core::error::{ErrorCode, Problem};
 
 /// Longer than any password; a wrong file is not read to its end.
 const PASSWORD_BYTES_MAX: u64 = 4096;
+
+/// With what stands between certificates; what of it is kept has a limit of its own.
+const ROOTS_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Where it is, and who to log in as.
 #[derive(Clone, clap::Args)]
@@ -20,33 +24,58 @@ pub(in crate::cli) struct Server {
     /// The file with the password, `-` for stdin, instead of in the URL [env: HOLM_SERVER_PASSWORD for the password itself]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// `verify-full`, `verify-ca` or `disable`, instead of the URL's [default: verify-full with root certificates, else disable]
+    #[arg(long, value_name = "MODE")]
+    sslmode: Option<SslMode>,
+    /// The file with the certificates, in PEM, that the server's must lead to [default: those of the operating system]
+    #[arg(long, value_name = "FILE")]
+    ssl_root_cert: Option<PathBuf>,
+}
+
+/// What a command line says of a server.
+pub(in crate::cli) struct Told {
+    pub(in crate::cli) url: String,
+    pub(in crate::cli) password: Option<String>,
+    pub(in crate::cli) sslmode: Option<String>,
+    pub(in crate::cli) ssl_root_cert: Option<String>,
 }
 
 impl Server {
-    /// URL and password.
+    /// What it says, with what the files say that it names.
     ///
     /// # Errors
-    /// The file cannot be read.
-    pub(in crate::cli) fn read(self) -> Result<(String, Option<String>), Problem> {
+    /// A file cannot be read, or has no root certificates.
+    pub(in crate::cli) fn read(self) -> Result<Told, Problem> {
         let password = match &self.password_file {
-            Some(path) => Some(from_file(path)?),
+            Some(path) => Some(from_file(path, "password", PASSWORD_BYTES_MAX)?.trim_end_matches(['\r', '\n']).to_owned()),
             None => std::env::var("HOLM_SERVER_PASSWORD").ok().filter(|password| !password.is_empty()),
         };
-        Ok((self.url, password))
+        let ssl_root_cert = self.ssl_root_cert.as_deref().map(roots).transpose()?;
+        Ok(Told { url: self.url, password, sslmode: self.sslmode.map(|mode| mode.to_string()), ssl_root_cert })
     }
 }
 
-fn from_file(path: &std::path::Path) -> Result<String, Problem> {
+fn from_file(path: &Path, what: &str, bytes_max: u64) -> Result<String, Problem> {
     let mut text = String::new();
     let read = if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(PASSWORD_BYTES_MAX).read_to_string(&mut text)
+        std::io::stdin().lock().take(bytes_max).read_to_string(&mut text)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(PASSWORD_BYTES_MAX).read_to_string(&mut text))
+        std::fs::File::open(path).and_then(|file| file.take(bytes_max).read_to_string(&mut text))
     };
     read.map_err(|error| {
-        Problem::new(ErrorCode::InvalidValue, format!("the password cannot be read from `{}`", path.display())).because(error)
+        Problem::new(ErrorCode::InvalidValue, format!("the {what} cannot be read from `{}`", path.display())).because(error)
     })?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(text)
+}
+
+fn roots(path: &Path) -> Result<String, Problem> {
+    let text = from_file(path, "root certificate", ROOTS_BYTES_MAX)?;
+    let roots: RootCertificates = text.parse().map_err(|error| {
+        Problem::new(ErrorCode::InvalidValue, format!("`{}` is no root certificate", path.display()))
+            .because(error)
+            .next("give the certificate, in PEM, of who issued the server's")
+    })?;
+    Ok(roots.into())
 }
 
 impl std::fmt::Debug for Server {

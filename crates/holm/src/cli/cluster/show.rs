@@ -52,6 +52,9 @@ fn told(shown: &ClusterDetailView) -> Vec<String> {
             facts.extensions.len()
         ));
     }
+    lines.extend(shown.ssl_root_cert.as_ref().map(|pem| {
+        format!("its certificate must lead to one of {} given: `-o yaml` shows them", pem.matches("-----BEGIN CERTIFICATE-----").count())
+    }));
     lines.extend(shown.changes.iter().map(|change| format!("  changed: {change}")));
     if shown.tenants > 0 {
         let names: Vec<String> = shown.some_tenants.iter().map(ToString::to_string).collect();

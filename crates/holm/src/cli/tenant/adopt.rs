@@ -5,7 +5,7 @@ use holm_api::view::operation::OperationView;
 use holm_core::error::Problem;
 
 use super::Named;
-use crate::cli::cluster::server::Server;
+use crate::cli::cluster::server::{Server, Told};
 use crate::cli::context::Context;
 use crate::cli::waiting::{self, Until, Waiting};
 use crate::output::Answer;
@@ -27,8 +27,8 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
-    let (url, password) = args.server.read()?;
-    let wanted = AdoptTenant { url, password, cluster: args.cluster_name };
+    let Told { url, password, sslmode, ssl_root_cert } = args.server.read()?;
+    let wanted = AdoptTenant { url, password, cluster: args.cluster_name, sslmode, ssl_root_cert };
     let client = context.client()?;
     let begun: OperationView = client.post(&args.tenant.path(&["adopt"]), &[], &wanted).await?;
     let (slug, environment) = (&args.tenant.slug, &args.tenant.environment.name);

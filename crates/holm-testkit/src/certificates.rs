@@ -1,0 +1,104 @@
+//! Certificates for servers of tests, and the authorities that issue them.
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio_rustls::TlsAcceptor;
+
+/// Who issues certificates.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key.
+pub struct Certificate {
+    /// The certificate.
+    pub der: CertificateDer<'static>,
+    /// The same, in PEM.
+    pub pem: String,
+    key: KeyPair,
+}
+
+impl Authority {
+    /// A new one, which nobody trusts yet.
+    ///
+    /// # Panics
+    /// The machine has no randomness.
+    pub fn new(name: &str) -> Self {
+        let mut params = authority(&[]);
+        params.distinguished_name.push(DnType::CommonName, name);
+        Self(CertifiedIssuer::self_signed(params, key()).expect("an authority"))
+    }
+
+    /// Its own certificate, in PEM.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for host names and addresses.
+    ///
+    /// # Panics
+    /// A name is none.
+    pub fn issue(&self, names: &[&str]) -> Certificate {
+        self.sign(&server(names))
+    }
+
+    /// As [`Self::issue`], good until some years ago.
+    ///
+    /// # Panics
+    /// A name is none.
+    pub fn issue_expired(&self, names: &[&str]) -> Certificate {
+        let mut params = server(names);
+        (params.not_before, params.not_after) = (date_time_ymd(2019, 1, 1), date_time_ymd(2020, 1, 1));
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Certificate {
+        let key = key();
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        Certificate { der: certificate.der().clone(), pem: certificate.pem(), key }
+    }
+}
+
+impl Certificate {
+    /// One that signed itself and is an authority by its own account, as `openssl req -x509` makes it.
+    ///
+    /// # Panics
+    /// A name is none.
+    pub fn self_made(names: &[&str]) -> Self {
+        let key = key();
+        let certificate = authority(names).self_signed(&key).expect("a certificate");
+        Self { der: certificate.der().clone(), pem: certificate.pem(), key }
+    }
+
+    /// Its private key, in PEM.
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
+    /// A server's end of TLS that shows it.
+    ///
+    /// # Panics
+    /// It cannot be shown, which is not so for any that is made here.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("TLS 1.2 and 1.3");
+        let key = PrivatePkcs8KeyDer::from(self.key.serialize_der()).into();
+        let config = builder.with_no_client_auth().with_single_cert(vec![self.der.clone()], key).expect("a key of its own");
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+fn key() -> KeyPair {
+    KeyPair::generate().expect("the machine has randomness")
+}
+
+fn server(names: &[&str]) -> CertificateParams {
+    CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).expect("names that can be in a certificate")
+}
+
+fn authority(names: &[&str]) -> CertificateParams {
+    let mut params = server(names);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+}

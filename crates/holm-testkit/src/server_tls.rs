@@ -1,0 +1,62 @@
+//! A test server that speaks TLS, and lets nobody in without it but the superuser that tests look with.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::certificates::Certificate;
+use crate::eventually;
+use crate::server::TestServer;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// SSLRequest.
+const ASK: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+impl TestServer {
+    /// Has it show a certificate and, from now on, let in over TLS by SCRAM and in no other way whoever is not its superuser.
+    ///
+    /// # Panics
+    /// It does not come to that, with the reason.
+    pub async fn speak_tls(&self, certificate: &Certificate) {
+        let data = self.data();
+        write(&data.join("server.crt"), &certificate.pem);
+        write(&data.join("server.key"), &certificate.key_pem());
+        let superuser = self.superuser.as_ident();
+        write(
+            &data.join("pg_hba.conf"),
+            &format!(
+                "local all all scram-sha-256\n\
+                 host all {superuser} 127.0.0.1/32 scram-sha-256\n\
+                 hostssl all all 0.0.0.0/0 scram-sha-256\n\
+                 hostssl all all ::/0 scram-sha-256\n"
+            ),
+        );
+        let admin = self.connect("postgres").await;
+        admin.batch_execute("ALTER SYSTEM SET ssl = on").await.expect("this server has TLS");
+        admin.batch_execute("SELECT pg_reload_conf()").await.expect("a superuser may");
+        eventually(PATIENCE, "the server speaks TLS", async || match self.answer_to_tls().await {
+            b'S' => Ok(()),
+            other => Err(format!("it says `{}`: {}", char::from(other), self.log())),
+        })
+        .await;
+    }
+
+    async fn answer_to_tls(&self) -> u8 {
+        let mut stream = TcpStream::connect((&*self.address.host, self.address.port)).await.expect("the test server listens");
+        stream.write_all(&ASK).await.expect("it reads");
+        stream.read_u8().await.expect("it answers")
+    }
+}
+
+/// Writes a file that is the server's own.
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).expect("the test server's files can be written");
+    let directory = fs::metadata(path.parent().expect("a file of a directory")).expect("a data directory");
+    chown(path, Some(directory.uid()), Some(directory.gid())).expect("whose it is can be said");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("who may read it can be said");
+}

@@ -1,0 +1,100 @@
+//! TLS towards PostgreSQL servers, for whoever opens a connection to one.
+//!
+//! Promises: where a cluster is to be spoken to over TLS nothing but the request for it goes out in the clear, and nothing that
+//! came in the clear is read as if it had come through TLS (CVE-2021-23222). Whose certificate is not believed hears
+//! nothing. No session is resumed, so that every connection sees the certificate that it is bound to.
+//! Refuses to wait or to give up: deadlines are the caller's.
+
+mod stream;
+mod trust;
+
+use std::io;
+use std::sync::Arc;
+
+use holm_core::cluster::tls::ServerTls;
+use holm_pgwire::message::{SSL_REQUEST, TLS_YES};
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, OtherError};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+pub use self::stream::Stream;
+pub use self::trust::{RootsError, check, system_roots_pem};
+
+/// Why there is no TLS. The words name neither host nor address: some are told to a tenant's app.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TlsError {
+    /// It said `N`.
+    #[error("the server does not speak TLS")]
+    NotOffered,
+    /// It said something else than `S` or `N`.
+    #[error("the server answered the request for TLS with what is no answer")]
+    NoAnswer,
+    /// The connection ended or broke.
+    #[error("the connection broke before TLS had begun")]
+    Broken(#[source] Arc<io::Error>),
+    /// Its certificate is not one to believe.
+    #[error("the server's certificate is not believed: {0}")]
+    Distrusted(&'static str, #[source] rustls::Error),
+    /// It does not speak the same TLS, or no TLS at all.
+    #[error("the TLS handshake with the server failed")]
+    Handshake(#[source] rustls::Error),
+    /// No certificate can be for the host name.
+    #[error("no certificate can be for the server's host name")]
+    HostName,
+    /// There is nothing to verify with.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+}
+
+/// Has a connection to `host` encrypted as `tls` says; gives it back as it is where nothing is to be encrypted.
+///
+/// # Errors
+/// [`TlsError`]; the connection is closed then.
+///
+/// # Cancel safety
+/// Safe: the connection is closed, and the server sees a client that left before it said who it is.
+pub async fn encrypt(mut tcp: TcpStream, host: &str, tls: &ServerTls) -> Result<Stream, TlsError> {
+    let Some(config) = trust::config(tls).await? else { return Ok(Stream::plain(tcp)) };
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::HostName)?;
+    tcp.write_all(&SSL_REQUEST).await.map_err(broken)?;
+    // One byte and no more: what follows it is the handshake's to read, and anything else fails there.
+    match tcp.read_u8().await.map_err(broken)? {
+        TLS_YES => {}
+        b'N' => return Err(TlsError::NotOffered),
+        _ => return Err(TlsError::NoAnswer),
+    }
+    let session = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
+    Ok(Stream::tls(session))
+}
+
+fn broken(error: io::Error) -> TlsError {
+    TlsError::Broken(Arc::new(error))
+}
+
+fn failed(error: io::Error) -> TlsError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned() {
+        Some(rustls::Error::InvalidCertificate(why)) => TlsError::Distrusted(reason(&why), rustls::Error::InvalidCertificate(why)),
+        Some(other) => TlsError::Handshake(other),
+        None => broken(error),
+    }
+}
+
+/// What a person can act on; rustls's own words name hosts.
+fn reason(why: &CertificateError) -> &'static str {
+    match why {
+        CertificateError::UnknownIssuer => "it leads to no root certificate that was given",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet",
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the host name is not among its alternative names"
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => "it is not meant for servers",
+        CertificateError::BadSignature => "its signature is wrong",
+        CertificateError::Other(OtherError(other)) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "it is a certificate authority's own, and no server's"
+        }
+        _ => "it is malformed, or signed in a way that is not accepted",
+    }
+}

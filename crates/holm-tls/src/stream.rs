@@ -1,0 +1,111 @@
+//! A connection to a server: TCP, or TLS over it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use holm_pgwire::scram::choice::Channel;
+use holm_pgwire::scram::end_point::EndPoint;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+/// One server's bytes, whichever way they come.
+#[derive(Debug)]
+pub struct Stream(Way);
+
+#[derive(Debug)]
+enum Way {
+    /// As they are.
+    Plain(TcpStream),
+    /// Encrypted. On the heap, so that those in the clear stay as small as they are.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    pub(crate) const fn plain(tcp: TcpStream) -> Self {
+        Self(Way::Plain(tcp))
+    }
+
+    pub(crate) fn tls(session: TlsStream<TcpStream>) -> Self {
+        Self(Way::Tls(Box::new(session)))
+    }
+
+    /// Whether it is encrypted.
+    pub const fn is_encrypted(&self) -> bool {
+        matches!(self.0, Way::Tls(_))
+    }
+
+    /// The socket, for its options.
+    pub fn tcp(&self) -> &TcpStream {
+        match &self.0 {
+            Way::Plain(tcp) => tcp,
+            Way::Tls(session) => session.get_ref().0,
+        }
+    }
+
+    /// What a login over it can be bound to.
+    pub fn channel(&self) -> Channel {
+        let Way::Tls(session) = &self.0 else { return Channel::Clear };
+        let shown = session.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        shown.and_then(|shown| EndPoint::of_certificate(shown)).map_or(Channel::Unhashed, Channel::EndPoint)
+    }
+
+    /// Whether the server has said nothing that was not read, and has not closed. Whoever waits for it to say something is
+    /// not woken any more.
+    pub fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        match &mut self.0 {
+            Way::Plain(tcp) => matches!(tcp.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock),
+            // What TLS says for itself is taken in on the way.
+            Way::Tls(session) => {
+                let mut cx = Context::from_waker(Waker::noop());
+                Pin::new(&mut **session).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+            }
+        }
+    }
+
+    /// Ends our side at once, without TLS's word for it: for a server that does not take even that.
+    pub fn hang_up(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let tcp = match &mut self.0 {
+            Way::Plain(tcp) => tcp,
+            Way::Tls(session) => session.get_mut().0,
+        };
+        // Never pending: it is one system call.
+        let _ = Pin::new(tcp).poll_shutdown(&mut cx);
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Way::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Way::Tls(session) => Pin::new(&mut **session).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().0 {
+            Way::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Way::Tls(session) => Pin::new(&mut **session).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            // A TCP socket keeps nothing back.
+            Way::Plain(_) => Poll::Ready(Ok(())),
+            Way::Tls(session) => Pin::new(&mut **session).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Way::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Way::Tls(session) => Pin::new(&mut **session).poll_shutdown(cx),
+        }
+    }
+}
