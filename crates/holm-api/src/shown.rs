@@ -91,6 +91,7 @@ impl From<Tenant> for TenantView {
             cluster: tenant.cluster,
             database: tenant.database,
             parameters: tenant.parameters.iter().map(|parameter| (parameter.name().to_owned(), parameter.value().to_owned())).collect(),
+            limits: tenant.limits.into(),
             failure: tenant.failure,
             expires_at: tenant.expires_at,
             created_at: tenant.created_at,

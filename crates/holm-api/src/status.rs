@@ -29,6 +29,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::WebhookAddress
         | E::HostSuspended
         | E::TenantSuspended
+        | E::TenantPaused
         | E::SessionClosed
         | E::CatalogItself
         | E::TooPowerful
@@ -103,8 +104,8 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::OlderHolmRuns
         | E::AloneTooLong
         | E::KeptRoutesRefused => StatusCode::SERVICE_UNAVAILABLE,
-        E::OperationGoesOn | E::NoDatabaseInTime | E::RequestTooSlow | E::DataPlaneSilent => StatusCode::GATEWAY_TIMEOUT,
-        E::ClusterFull => StatusCode::INSUFFICIENT_STORAGE,
+        E::OperationGoesOn | E::NoDatabaseInTime | E::RequestTooSlow | E::DataPlaneSilent | E::NotDrained => StatusCode::GATEWAY_TIMEOUT,
+        E::ClusterFull | E::MinimumsTooMany => StatusCode::INSUFFICIENT_STORAGE,
     }
 }
 

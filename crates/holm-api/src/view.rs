@@ -17,6 +17,7 @@ use holm_core::credential::{CredentialName, Level};
 use holm_core::environment::{Domain, EnvironmentKind, EnvironmentName};
 use holm_core::error::Problem;
 use holm_core::id::{ClusterId, CredentialId, EnvironmentId, OperationId, TenantId};
+use holm_core::limits::TenantLimits;
 use holm_core::role::DatabaseName;
 use holm_core::slug::TenantSlug;
 use holm_core::tenant::TenantState;
@@ -105,7 +106,7 @@ pub struct TenantView {
     /// Its name there.
     #[schema(value_type = String, example = "goteborg")]
     pub slug: TenantSlug,
-    /// `creating`, `serving`, `suspended` or `failed`.
+    /// `creating`, `serving`, `paused`, `suspended` or `failed`.
     #[schema(value_type = String, example = "serving")]
     pub state: TenantState,
     /// Where its database is; null until it has one.
@@ -116,6 +117,9 @@ pub struct TenantView {
     pub database: Option<DatabaseName>,
     /// Its own PostgreSQL parameters.
     pub parameters: BTreeMap<String, String>,
+    /// How many of its cluster's connections it may have.
+    #[serde(default)]
+    pub limits: LimitsView,
     /// Why it could not be created; null otherwise.
     #[schema(value_type = Option<ProblemView>)]
     pub failure: Option<Problem>,
@@ -129,6 +133,58 @@ pub struct TenantView {
     /// When it last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+}
+
+/// How many of its cluster's connections a tenant may have, and its share against others'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LimitsView {
+    /// Nobody takes these from it while it uses them, and it goes before all who have theirs.
+    #[schema(example = 2)]
+    pub min: u32,
+    /// It has no more than these; null when it may have all that the cluster has.
+    #[schema(example = 20)]
+    pub max: Option<u32>,
+    /// Its share against other tenants that wait: 1 to 100.
+    #[schema(example = 1)]
+    pub weight: u32,
+}
+
+impl Default for LimitsView {
+    fn default() -> Self {
+        TenantLimits::default().into()
+    }
+}
+
+impl From<TenantLimits> for LimitsView {
+    fn from(limits: TenantLimits) -> Self {
+        Self { min: limits.min(), max: limits.max(), weight: limits.weight() }
+    }
+}
+
+/// What is to be different about a tenant's limits; what is not named stays.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitTenant {
+    /// Everything that is not named is as with a new tenant: no minimum, all that the cluster has, weight 1.
+    #[serde(default)]
+    pub reset: bool,
+    /// Its minimum. Those of a cluster's tenants fit together into what these share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 2)]
+    pub min: Option<u32>,
+    /// Its maximum; null for all that the cluster has.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "named")]
+    #[schema(value_type = Option<u32>, example = 20)]
+    pub max: Option<Option<u32>>,
+    /// Its weight: 1 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1)]
+    pub weight: Option<u32>,
+}
+
+/// Tells null from absent.
+fn named<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// What a new tenant is to be.

@@ -50,6 +50,8 @@ macro_rules! actions {
 actions! {
     /// A tenant was begun; its database may be awaited.
     TenantCreate = "tenant.create",
+    /// A tenant's transactions were made to wait.
+    TenantPause = "tenant.pause",
     /// A tenant's sessions were stopped.
     TenantSuspend = "tenant.suspend",
     /// A tenant's sessions were let in again.
@@ -64,6 +66,8 @@ actions! {
     TenantCopy = "tenant.copy",
     /// A tenant that ends by itself ends later.
     TenantExtend = "tenant.extend",
+    /// How many of its cluster's connections a tenant may have was changed.
+    TenantLimit = "tenant.limit",
     /// A credential's rotation was asked for, and its new secret shown.
     CredentialRotate = "credential.rotate",
     /// An operation did what it was for.

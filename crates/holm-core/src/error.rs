@@ -113,6 +113,10 @@ codes! {
     SlugReserved = 1115, Client;
     /// A tenant with an end cannot be made there.
     EndNotAllowed = 1116, Policy;
+    /// The minimums of a cluster's tenants would be more than it has for them.
+    MinimumsTooMany = 1117, Quota;
+    /// A paused tenant still has connections.
+    NotDrained = 1118, Control;
     /// No bearer token, or one that is not known.
     NotSignedIn = 1201, Client;
     /// Signed in, and not allowed to do this there.
@@ -241,6 +245,8 @@ codes! {
     TenantDeleted = 5014, Policy;
     /// The tenant has another name now.
     TenantRenamed = 5015, Client;
+    /// The tenant is paused.
+    TenantPaused = 5016, Policy;
     /// A client was told that there is no channel binding, and there is.
     ChannelBindingLost = 5021, Client;
     /// Too many logins failed for a name or from an address.

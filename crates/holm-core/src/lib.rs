@@ -14,6 +14,7 @@ pub mod environment;
 pub mod error;
 pub mod id;
 pub mod key;
+pub mod limits;
 pub mod operation;
 pub mod parameter;
 pub mod role;

@@ -12,6 +12,7 @@ use crate::cluster::Cluster;
 use crate::credential::{Credential, CredentialName, Level, Permission};
 use crate::environment::{Environment, EnvironmentName};
 use crate::id::{ClusterId, CredentialId, TenantId};
+use crate::limits::TenantLimits;
 use crate::parameter::TenantParameter;
 use crate::role::{DatabaseName, RoleName};
 use crate::scram::LoginKeys;
@@ -69,6 +70,8 @@ impl Logins {
 pub enum RouteState {
     /// They are.
     Serving,
+    /// They are, and wait: no transaction is begun until an operator says so.
+    Paused,
     /// They are not, by an operator's word; open ones are closed.
     Suspended,
     /// They are not, and the tenant is kept only until its grace period is over.
@@ -77,12 +80,21 @@ pub enum RouteState {
 
 impl RouteState {
     /// Every state.
-    pub const ALL: [Self; 3] = [Self::Serving, Self::Suspended, Self::Deleted];
+    pub const ALL: [Self; 4] = [Self::Serving, Self::Paused, Self::Suspended, Self::Deleted];
+
+    /// Whether sessions are let in, and open ones stay.
+    pub const fn lets_in(self) -> bool {
+        match self {
+            Self::Serving | Self::Paused => true,
+            Self::Suspended | Self::Deleted => false,
+        }
+    }
 
     /// The word that metrics and people use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Serving => "serving",
+            Self::Paused => "paused",
             Self::Suspended => "suspended",
             Self::Deleted => "deleted",
         }
@@ -112,6 +124,8 @@ pub struct Route {
     pub next_logins: Option<Logins>,
     /// PostgreSQL parameters that each of its sessions starts with.
     pub parameters: Box<[TenantParameter]>,
+    /// How many of the server's connections it may have.
+    pub limits: TenantLimits,
     /// Names that it had until lately; whoever uses one is told the new one, and gets no session.
     pub aliases: Box<[TenantSlug]>,
 }
@@ -283,7 +297,7 @@ impl RouteTable {
             return Err(Refusal::Renamed { from: slug, to: route.slug.clone() });
         }
         match route.state {
-            RouteState::Serving => {}
+            RouteState::Serving | RouteState::Paused => {}
             RouteState::Suspended => return Err(Refusal::Suspended(slug)),
             RouteState::Deleted => return Err(Refusal::Deleted(slug)),
         }

@@ -15,6 +15,8 @@ pub enum TenantState {
     Creating,
     /// In use.
     Serving,
+    /// In use, but no transaction is begun until an operator says so.
+    Paused,
     /// Kept whole, but no session is let in.
     Suspended,
     /// Kept whole and closed until its grace period is over; it keeps its name and can be brought back.
@@ -32,9 +34,11 @@ pub enum TenantEvent {
     Ready,
     /// Its creation cannot be finished.
     GivenUp,
+    /// An operator has its transactions wait.
+    Pause,
     /// An operator stops its sessions.
     Suspend,
-    /// An operator lets them in again.
+    /// An operator lets them in again, and has them go on.
     Resume,
     /// An operator wants it gone.
     Delete,
@@ -56,13 +60,22 @@ pub struct IllegalTransition {
 
 impl TenantState {
     /// Every state.
-    pub const ALL: [Self; 6] = [Self::Creating, Self::Serving, Self::Suspended, Self::Deleted, Self::Dropped, Self::Failed];
+    pub const ALL: [Self; 7] = [Self::Creating, Self::Serving, Self::Paused, Self::Suspended, Self::Deleted, Self::Dropped, Self::Failed];
+
+    /// Whether it is in use, or can be again by a word: it has its database, its logins and its name.
+    pub const fn is_established(self) -> bool {
+        match self {
+            Self::Serving | Self::Paused | Self::Suspended => true,
+            Self::Creating | Self::Deleted | Self::Dropped | Self::Failed => false,
+        }
+    }
 
     /// The word that the catalog, the API and people use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Creating => "creating",
             Self::Serving => "serving",
+            Self::Paused => "paused",
             Self::Suspended => "suspended",
             Self::Deleted => "deleted",
             Self::Dropped => "dropped",
@@ -70,7 +83,8 @@ impl TenantState {
         }
     }
 
-    /// The state after an event. Suspending twice and resuming twice are the same as once.
+    /// The state after an event. Pausing, suspending and resuming twice are the same as once. What is suspended is not paused:
+    /// it has no session that could wait.
     ///
     /// # Errors
     /// Every pair that is not listed.
@@ -79,9 +93,10 @@ impl TenantState {
         match (self, event) {
             (Self::Creating, E::Ready) => Ok(Self::Serving),
             (Self::Creating, E::GivenUp) => Ok(Self::Failed),
-            (Self::Serving | Self::Suspended, E::Suspend) => Ok(Self::Suspended),
-            (Self::Suspended | Self::Serving, E::Resume) => Ok(Self::Serving),
-            (Self::Serving | Self::Suspended, E::Delete) => Ok(Self::Deleted),
+            (Self::Serving | Self::Paused, E::Pause) => Ok(Self::Paused),
+            (Self::Serving | Self::Paused | Self::Suspended, E::Suspend) => Ok(Self::Suspended),
+            (Self::Suspended | Self::Paused | Self::Serving, E::Resume) => Ok(Self::Serving),
+            (Self::Serving | Self::Paused | Self::Suspended, E::Delete) => Ok(Self::Deleted),
             (Self::Deleted, E::Undelete) => Ok(Self::Suspended),
             (Self::Deleted | Self::Dropped, E::Drop) => Ok(Self::Dropped),
             (state, event) => Err(IllegalTransition { state, event }),
@@ -113,12 +128,14 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table: a line for each pair")]
     fn every_pair_of_state_and_event_is_either_listed_or_refused_with_both_parts() {
         let mut table = String::new();
         for state in TenantState::ALL {
             for event in [
                 TenantEvent::Ready,
                 TenantEvent::GivenUp,
+                TenantEvent::Pause,
                 TenantEvent::Suspend,
                 TenantEvent::Resume,
                 TenantEvent::Delete,
@@ -138,6 +155,7 @@ mod tests {
         insta::assert_snapshot!(table, @r"
         creating Ready serving
         creating GivenUp failed
+        creating Pause -
         creating Suspend -
         creating Resume -
         creating Delete -
@@ -145,13 +163,23 @@ mod tests {
         creating Drop -
         serving Ready -
         serving GivenUp -
+        serving Pause paused
         serving Suspend suspended
         serving Resume serving
         serving Delete deleted
         serving Undelete -
         serving Drop -
+        paused Ready -
+        paused GivenUp -
+        paused Pause paused
+        paused Suspend suspended
+        paused Resume serving
+        paused Delete deleted
+        paused Undelete -
+        paused Drop -
         suspended Ready -
         suspended GivenUp -
+        suspended Pause -
         suspended Suspend suspended
         suspended Resume serving
         suspended Delete deleted
@@ -159,6 +187,7 @@ mod tests {
         suspended Drop -
         deleted Ready -
         deleted GivenUp -
+        deleted Pause -
         deleted Suspend -
         deleted Resume -
         deleted Delete -
@@ -166,6 +195,7 @@ mod tests {
         deleted Drop dropped
         dropped Ready -
         dropped GivenUp -
+        dropped Pause -
         dropped Suspend -
         dropped Resume -
         dropped Delete -
@@ -173,6 +203,7 @@ mod tests {
         dropped Drop dropped
         failed Ready -
         failed GivenUp -
+        failed Pause -
         failed Suspend -
         failed Resume -
         failed Delete -

@@ -97,14 +97,14 @@ const INSERT: &str = "\
 INSERT INTO credential (id, environment_id, tenant_id, name, level, salt, iterations, stored_key, server_key)
 SELECT $1, e.id, t.id, $4, $5, $6, $7, $8, $9
 FROM environment e
-LEFT JOIN tenant t ON t.environment_id = e.id AND t.id = $3 AND t.state IN ('serving', 'suspended')
+LEFT JOIN tenant t ON t.environment_id = e.id AND t.id = $3 AND t.state IN ('serving', 'paused', 'suspended')
 WHERE e.name = $2 AND ($3::uuid IS NULL OR t.id IS NOT NULL)
 ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING";
 const WHY_NOT: &str = "\
 SELECT e.id IS NOT NULL AS environment, $2::uuid IS NULL OR t.id IS NOT NULL AS tenant
 FROM (VALUES ($1::text)) AS asked (name)
 LEFT JOIN environment e ON e.name = asked.name
-LEFT JOIN tenant t ON t.environment_id = e.id AND t.id = $2::uuid AND t.state IN ('serving', 'suspended')";
+LEFT JOIN tenant t ON t.environment_id = e.id AND t.id = $2::uuid AND t.state IN ('serving', 'paused', 'suspended')";
 const REVOKE: &str = "\
 UPDATE credential k
 SET revoked_at = now()

@@ -66,7 +66,7 @@ SELECT $1 IS NULL OR EXISTS (SELECT FROM beat) AS known,
     (SELECT min(due_at) FROM schedule WHERE name = ANY($5)) AS jobs,
     least(
         (SELECT min(until) FROM tenant_alias),
-        (SELECT min(expires_at) FROM tenant WHERE expires_at IS NOT NULL AND state IN ('creating', 'serving', 'suspended'))
+        (SELECT min(expires_at) FROM tenant WHERE expires_at IS NOT NULL AND state IN ('creating', 'serving', 'paused', 'suspended'))
     ) AS ends,
     EXISTS (SELECT FROM tenant WHERE state = 'creating') AS creating,
     EXISTS (

@@ -7,6 +7,7 @@ use holm_core::cluster::Cluster;
 use holm_core::credential::{Credential, Scope};
 use holm_core::environment::{Domain, EnvironmentKind, EnvironmentName};
 use holm_core::id::{ClusterId, CredentialId, DatabaseId, EnvironmentId, TenantId};
+use holm_core::limits::TenantLimits;
 use holm_core::parameter::TenantParameter;
 use holm_core::role::DatabaseName;
 use holm_core::route::{RouteState, RouteVersion};
@@ -24,6 +25,7 @@ use crate::error::StoreError;
 use crate::row::{Corrupt, column};
 use crate::sealed::Sealed;
 use crate::session::{SNAPSHOT, Session};
+use crate::tenant::limits;
 
 /// An environment, its header key still sealed.
 #[derive(Clone, Debug)]
@@ -71,6 +73,8 @@ pub struct TenantRow {
     pub key: Option<WrappedKey>,
     /// What its sessions start with.
     pub parameters: Vec<TenantParameter>,
+    /// How many of the server's connections it may have.
+    pub limits: TenantLimits,
     /// Names that it had until lately.
     pub aliases: Vec<TenantSlug>,
 }
@@ -132,6 +136,7 @@ ORDER BY gone DESC, k.route_version, k.id";
 /// The key is looked up for each by its index (LIMIT keeps it so): a planner without statistics would join all with all.
 pub(crate) const TENANTS: &str = "\
 SELECT t.id, t.slug, e.name AS environment, t.state, t.epoch, t.parameters, t.state IN ('failed', 'dropped') AS gone,
+    t.connections_min, t.connections_max, t.weight,
     d.id AS database_id, d.cluster_id, d.name AS database, d.adopted, d.sealed_logins, d.next_sealed_logins, k.id AS key_id,
     k.master_key_id, k.wrapped,
     ARRAY(SELECT a.slug FROM tenant_alias a WHERE a.tenant_id = t.id ORDER BY a.slug) AS aliases
@@ -264,6 +269,7 @@ fn read_tenant(row: &Row) -> Result<Change, StoreError> {
     }
     let state = match column::parsed(row, "state")? {
         TenantState::Serving => RouteState::Serving,
+        TenantState::Paused => RouteState::Paused,
         TenantState::Suspended => RouteState::Suspended,
         TenantState::Deleted => RouteState::Deleted,
         other => {
@@ -284,6 +290,7 @@ fn read_tenant(row: &Row) -> Result<Change, StoreError> {
         next_sealed_logins: column::sealed_opt(row, "next_sealed_logins")?,
         key: data_key::read_opt(row)?,
         parameters: column::get::<Json<Vec<TenantParameter>>>(row, "parameters")?.0,
+        limits: limits::read(row)?,
         aliases: column::get::<Vec<&str>>(row, "aliases")?.into_iter().map(str::parse).collect::<Result<_, _>>().corrupt("aliases")?,
     }))
 }

@@ -7,6 +7,7 @@ use holm_core::cluster::ClusterName;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::Problem;
 use holm_core::id::{ClusterId, CredentialId, DatabaseId, EnvironmentId, OperationId, TenantId};
+use holm_core::limits::TenantLimits;
 use holm_core::parameter::TenantParameter;
 use holm_core::role::DatabaseName;
 use holm_core::route::RouteVersion;
@@ -27,6 +28,7 @@ use crate::tx::Tx;
 pub mod claim;
 pub mod copying;
 pub mod expiry;
+pub mod limits;
 pub mod name;
 pub mod version;
 
@@ -55,6 +57,8 @@ pub struct Tenant {
     pub epoch: u64,
     /// What its sessions start with.
     pub parameters: Vec<TenantParameter>,
+    /// How many of its cluster's connections it may have.
+    pub limits: TenantLimits,
     /// Why it failed, if it did.
     pub failure: Option<Problem>,
     /// When it is deleted by itself, if it is.
@@ -86,7 +90,7 @@ pub enum Told {
 macro_rules! columns {
     () => {
         "SELECT t.id, e.name AS environment, t.environment_id, t.slug, t.state, c.name AS cluster, d.name AS database, t.database_id,\n\
-         \x20   t.seeded, t.epoch, t.parameters, t.failure, t.expires_at, t.made_by,\n\
+         \x20   t.seeded, t.epoch, t.parameters, t.connections_min, t.connections_max, t.weight, t.failure, t.expires_at, t.made_by,\n\
          \x20   t.created_at, t.updated_at, t.route_version\n"
     };
 }
@@ -266,6 +270,17 @@ pub async fn fail(tx: &mut Tx, id: TenantId, failure: &Problem) -> Result<Update
 /// Safe: the transaction is rolled back.
 pub async fn suspend(tx: &mut Tx, environment: &EnvironmentName, slug: &TenantSlug) -> Result<Told, StoreError> {
     tell(tx, environment, slug, TenantEvent::Suspend).await
+}
+
+/// Has a tenant's transactions wait, from the version that the commit returns. Pausing twice is the same as once.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn pause(tx: &mut Tx, environment: &EnvironmentName, slug: &TenantSlug) -> Result<Told, StoreError> {
+    tell(tx, environment, slug, TenantEvent::Pause).await
 }
 
 /// Lets a tenant's sessions in again, from the version that the commit returns. Resuming twice is the same as once.
@@ -459,6 +474,7 @@ fn read(row: &Row) -> Result<Tenant, StoreError> {
         seeded: column::get(row, "seeded")?,
         epoch: column::count_big(row, "epoch")?,
         parameters: column::get::<Json<Vec<TenantParameter>>>(row, "parameters")?.0,
+        limits: limits::read(row)?,
         failure: column::problem(row, "failure")?,
         expires_at: column::get(row, "expires_at")?,
         made_by: column::get::<Option<_>>(row, "made_by")?.map(OperationId::from_uuid),

@@ -6,6 +6,7 @@ mod claims;
 mod isolation;
 mod keys;
 mod leases;
+mod limits;
 mod lists;
 mod migrations;
 mod names;

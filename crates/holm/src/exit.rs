@@ -56,7 +56,7 @@ impl Exit {
             | E::TenantRenamed => Self::NotFound,
             E::NotSignedIn | E::TokenExpired | E::NotAllowed | E::AuthenticationFailed | E::CertificateForAnother => Self::NotAllowed,
             E::ConfirmationNeeded => Self::NeedsConfirmation,
-            E::OperationGoesOn | E::NoDatabaseInTime | E::DataPlaneSilent | E::RequestTooSlow => Self::StoppedWaiting,
+            E::OperationGoesOn | E::NoDatabaseInTime | E::DataPlaneSilent | E::NotDrained | E::RequestTooSlow => Self::StoppedWaiting,
             other if matches!(other.kind(), ErrorKind::Policy) => Self::Refused,
             _ => Self::Failed,
         }

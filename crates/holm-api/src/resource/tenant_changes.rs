@@ -1,11 +1,13 @@
-//! `/v1/environments/{environment}/tenants/{slug}/rename`, `/copy`, `/extend` and `/rotate-roles`
+//! `/v1/environments/{environment}/tenants/{slug}/rename`, `/copy`, `/extend`, `/limits` and `/rotate-roles`
 
 use axum::extract::State;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::Problem;
+use holm_core::limits::LimitsChange;
 use holm_core::slug::TenantSlug;
 use holm_engine::tenant::copy::{self, NewTenantCopy};
 use holm_engine::tenant::extend;
+use holm_engine::tenant::limits;
 use holm_engine::tenant::rename::{self, NewName};
 use holm_engine::tenant::rotate_roles;
 use holm_store::tenant::version::TenantVersion;
@@ -13,9 +15,9 @@ use holm_store::tenant::version::TenantVersion;
 use crate::auth::Signed;
 use crate::description::{Begun, Refusals};
 use crate::envelope::{Accepted, Answer, Data, Envelope, Failure, Refusal};
-use crate::etag::IfMatch;
+use crate::etag::{self, IfMatch, Tagged};
 use crate::extract::{Body, NoParams, Params, TenantPath};
-use crate::view::{CopyTenant, ExtendTenant, RenameTenant, TenantView};
+use crate::view::{CopyTenant, ExtendTenant, LimitTenant, RenameTenant, TenantView};
 use crate::{Api, refusal, suggest};
 
 /// Gives a tenant another name; the old one is kept for it for a while, and leads there
@@ -154,6 +156,41 @@ pub(crate) async fn extend(
     let ttl = refusal::span("time to live", &wanted.ttl)?;
     let extended = extend::extend_at(&api.control, &caller.actor, &environment, &slug, ttl, seen).await;
     Ok(Data(extended.map_err(|problem| meant(&api, problem, &environment, &slug))?.into()))
+}
+
+/// Changes how many of its cluster's connections a tenant may have, while it is in use
+#[utoipa::path(
+    patch,
+    path = "/v1/environments/{environment}/tenants/{slug}/limits",
+    operation_id = "limit_tenant",
+    tag = "tenants",
+    params(("environment" = String, Path, description = "The environment's name"), ("slug" = String, Path, description = "The tenant's name")),
+    request_body = LimitTenant,
+    responses(
+        (status = 200, description = "The data plane goes by them", body = Envelope<TenantView>),
+        (status = 404, description = "No such environment or tenant", body = Failure, content_type = "application/problem+json"),
+        (status = 409, description = "It is not in a state in which that can be done", body = Failure, content_type = "application/problem+json"),
+        (status = 412, description = "The tenant was changed since the answer whose tag is in `If-Match`", body = Failure, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Failure, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not declared as JSON", body = Failure, content_type = "application/problem+json"),
+        (status = 507, description = "The cluster has no room for the minimum", body = Failure, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn limit(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    path: TenantPath,
+    Params(NoParams {}): Params<NoParams>,
+    IfMatch(seen): IfMatch<TenantVersion>,
+    Body(wanted): Body<LimitTenant>,
+) -> Result<Tagged<TenantView>, Refusal> {
+    let TenantPath { environment, slug } = path;
+    let LimitTenant { reset, min, max, weight } = wanted;
+    let change = LimitsChange { reset, min, max, weight };
+    let limited = limits::limit_at(&api.control, &caller.actor, &environment, &slug, change, seen).await;
+    Ok(etag::tenant(limited.map_err(|problem| meant(&api, problem, &environment, &slug))?))
 }
 
 fn meant(api: &Api, problem: Problem, environment: &EnvironmentName, slug: &TenantSlug) -> Problem {

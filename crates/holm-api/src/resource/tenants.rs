@@ -8,7 +8,7 @@ use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::parameter::TenantParameter;
 use holm_core::slug::TenantSlug;
-use holm_engine::tenant::{self, NewTenant, delete};
+use holm_engine::tenant::{self, NewTenant, delete, pause};
 use holm_store::page::Page;
 use holm_store::tenant::version::TenantVersion;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ use crate::page::PageParams;
 use crate::view::{CreateTenant, ListView, TenantView};
 use crate::{page, refusal, suggest};
 
-/// Long enough for a database that must be made first, which takes about 3 s.
+/// Long enough for a database that must be made first, which takes about 3 s, and for most transactions.
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// How long to wait.
@@ -153,7 +153,45 @@ pub(crate) async fn suspend(
     Ok(etag::tenant(suspended.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?))
 }
 
-/// Lets sessions in again
+/// How long to wait until nothing of it is under way.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PauseParams {
+    /// Seconds: 1 to 60, 30 when absent. It is paused all the same when they are over.
+    #[param(minimum = 1, maximum = 60)]
+    wait: Option<u64>,
+}
+
+/// Has transactions wait until it is resumed, and waits until none is under way
+#[utoipa::path(
+    post,
+    path = "/v1/environments/{environment}/tenants/{slug}/pause",
+    operation_id = "pause_tenant",
+    tag = "tenants",
+    params(("environment" = String, Path, description = "The environment's name"), ("slug" = String, Path, description = "The tenant's name"), PauseParams),
+    responses(
+        (status = 200, description = "It is paused on every node of the data plane, and no session of it is on its server", body = Envelope<TenantView>),
+        (status = 404, description = "No such environment or tenant", body = Failure, content_type = "application/problem+json"),
+        (status = 409, description = "It is not in a state in which that can be done", body = Failure, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed since the answer whose tag is in `If-Match`", body = Failure, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn pause(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    path: TenantPath,
+    Params(PauseParams { wait }): Params<PauseParams>,
+    IfMatch(seen): IfMatch<TenantVersion>,
+) -> Result<Tagged<TenantView>, Refusal> {
+    let TenantPath { environment, slug } = path;
+    let paused = pause::pause_at(&api.control, &caller.actor, &environment, &slug, patience(wait)?, seen).await;
+    Ok(etag::tenant(paused.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?))
+}
+
+/// Lets sessions in again, and transactions go on
 #[utoipa::path(
     post,
     path = "/v1/environments/{environment}/tenants/{slug}/resume",

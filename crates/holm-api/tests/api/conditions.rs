@@ -112,12 +112,14 @@ async fn every_change_of_a_tenant_is_refused_if_it_was_changed_since_it_was_seen
             "rename" => json!({ "to": "vast" }),
             "copy" => json!({ "slug": "a-copy" }),
             "extend" => json!({ "ttl": "1h" }),
+            "limits" => json!({ "max": 5 }),
             _ => Value::Null,
         };
-        let request = holm.request(Method::POST, &format!("{PATH}/{verb}")).header("if-match", tag);
+        let method = if verb == "limits" { Method::PATCH } else { Method::POST };
+        let request = holm.request(method, &format!("{PATH}/{verb}")).header("if-match", tag);
         read(request.json(&body).send().await.unwrap()).await
     };
-    for verb in ["rename", "copy", "extend", "rotate-roles", "resume", "undelete"] {
+    for verb in ["rename", "copy", "extend", "limits", "rotate-roles", "pause", "resume", "undelete"] {
         let (status, answer) = send(verb, &seen).await;
         assert_eq!((status, &answer["error"]["code"]), (412, &"HOLM-1012".into()), "{verb}: {answer}");
     }

@@ -1,7 +1,7 @@
 //! The life of a tenant and of a credential, through the API.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::installation::{Installation, read};
 
@@ -72,6 +72,59 @@ async fn r35_an_end_is_refused_in_production_and_a_copy_without_its_programs_say
     assert_eq!((status, &refused["error"]["code"]), (500, &"HOLM-6011".into()), "{refused}");
     let (_, shown) = holm.get("/v1/environments/production/tenants/goteborg").await;
     assert_eq!(shown["data"]["expires_at"], json!(null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_changed_one_by_one_shown_and_refused_with_the_numbers() {
+    let holm = Installation::start().await;
+    holm.create("goteborg").await;
+    let change = async |body: Value| {
+        read(holm.request(Method::PATCH, "/v1/environments/production/tenants/goteborg/limits").json(&body).send().await.unwrap()).await
+    };
+    for (body, limits) in [
+        (json!({ "min": 1, "max": 5 }), json!({ "min": 1, "max": 5, "weight": 1 })),
+        (json!({ "weight": 3 }), json!({ "min": 1, "max": 5, "weight": 3 })),
+        (json!({ "max": null }), json!({ "min": 1, "max": null, "weight": 3 })),
+        (json!({}), json!({ "min": 1, "max": null, "weight": 3 })),
+        (json!({ "reset": true, "max": 2 }), json!({ "min": 0, "max": 2, "weight": 1 })),
+    ] {
+        let (status, changed) = change(body).await;
+        assert_eq!((status, &changed["data"]["limits"]), (200, &limits), "{changed}");
+        assert_eq!(holm.get("/v1/environments/production/tenants/goteborg").await.1["data"]["limits"], limits);
+    }
+    for (body, status, code) in [
+        (json!({ "min": 3 }), 400, "HOLM-1001"),
+        (json!({ "max": 0 }), 400, "HOLM-1001"),
+        (json!({ "weight": 101 }), 400, "HOLM-1001"),
+        (json!({ "min": -1 }), 400, "HOLM-1001"),
+        (json!({ "most": 1 }), 400, "HOLM-1002"),
+        (json!({ "min": 200_000, "max": null }), 507, "HOLM-1117"),
+    ] {
+        let (answered, refused) = change(body).await;
+        assert_eq!(
+            (answered, &refused["error"]["code"], &refused["error"]["changed"]),
+            (status, &code.into(), &"nothing".into()),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_is_paused_and_resumed_and_a_wait_that_cannot_be_is_refused() {
+    let holm = Installation::start().await;
+    holm.create("goteborg").await;
+    let path = "/v1/environments/production/tenants/goteborg";
+    for wait in ["0", "61"] {
+        let (status, refused) = holm.post(&format!("{path}/pause?wait={wait}"), Value::Null).await;
+        assert_eq!((status, &refused["error"]["code"]), (400, &"HOLM-1001".into()), "{refused}");
+    }
+    assert_eq!(holm.get(path).await.1["data"]["state"], "serving");
+    for _ in 0..2 {
+        let (status, paused) = holm.post(&format!("{path}/pause?wait=10"), Value::Null).await;
+        assert_eq!((status, &paused["data"]["state"]), (200, &"paused".into()), "{paused}");
+    }
+    let (status, resumed) = holm.post(&format!("{path}/resume"), Value::Null).await;
+    assert_eq!((status, &resumed["data"]["state"]), (200, &"serving".into()), "{resumed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

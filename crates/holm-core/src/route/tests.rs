@@ -48,6 +48,7 @@ fn route(tenant: u128, slug: &str, environment: &str, cluster: u128, epoch: u64)
         next_logins: None,
         database,
         parameters: Box::new([]),
+        limits: crate::limits::TenantLimits::default(),
         aliases: Box::new([]),
     }
 }

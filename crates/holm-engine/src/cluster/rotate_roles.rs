@@ -10,7 +10,6 @@ use holm_core::audit::{AuditAction, Subject};
 use holm_core::cluster::ClusterName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::{ClusterId, OperationId};
-use holm_core::tenant::TenantState;
 use holm_store::cluster::{self, Cluster};
 use holm_store::operation;
 use holm_store::tenant;
@@ -72,7 +71,7 @@ impl Operation for RotateRoles {
 async fn begin_each(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
     (state.begun, state.left_out) = (0, 0);
     for tenant in tenant::of_cluster(tx, state.cluster).await? {
-        if !matches!(tenant.state, TenantState::Serving | TenantState::Suspended) {
+        if !tenant.state.is_established() {
             continue;
         }
         match rotate_roles::ask(&acting.control, tx, state.by.clone(), &tenant, Some(acting.id)).await {

@@ -194,6 +194,7 @@ fn route_of(ring: &Ring, row: TenantRow) -> Result<Route, UnsealError> {
         next_logins: next.map(|next| next.for_route(&row.database).into()),
         database: row.database,
         parameters: row.parameters.into(),
+        limits: row.limits,
         aliases: row.aliases.into(),
     })
 }

@@ -436,7 +436,7 @@ async fn begin(
 
 /// The source's database, the cluster of the copy, and the template whose members it is laid out like.
 async fn places(control: &Control, tenant: &Tenant, wanted: Option<&ClusterName>) -> Result<(Database, Cluster, TemplateId), Problem> {
-    if !matches!(tenant.state, TenantState::Serving | TenantState::Suspended) {
+    if !tenant.state.is_established() {
         return Err(not_now(tenant));
     }
     let source = database::of_tenant(control.catalog(), tenant.id).await?.ok_or_else(|| not_now(tenant))?;

@@ -118,12 +118,15 @@ async fn close(tx: &mut Tx, state: &mut State) -> Stepped {
     }
 }
 
-/// What it was before: suspended stays suspended.
+/// What it was before: suspended stays suspended, and paused waits again.
 async fn reopen(tx: &mut Tx, state: &State) -> Result<(), StepError> {
     let Some(was) = state.was else { return Ok(()) };
     let _ = tenant::tell_one(tx, state.tenant, TenantEvent::Undelete).await?;
-    if was == TenantState::Serving {
+    if was != TenantState::Suspended {
         let _ = tenant::tell_one(tx, state.tenant, TenantEvent::Resume).await?;
+    }
+    if was == TenantState::Paused {
+        let _ = tenant::tell_one(tx, state.tenant, TenantEvent::Pause).await?;
     }
     Ok(())
 }
@@ -247,7 +250,7 @@ pub(crate) async fn at_once(control: &Control, by: Actor, tenant: &Tenant, reaso
 
 async fn enqueue(control: &Control, by: Actor, tenant: &Tenant, wish: Wish) -> Result<OperationId, Problem> {
     let (Tenant { slug, environment, .. }, Wish { grace, reason, seen }) = (tenant, wish);
-    if !matches!(tenant.state, TenantState::Serving | TenantState::Suspended) {
+    if !tenant.state.is_established() {
         return Err(refused(tenant));
     }
     let id = tenant.database_id.ok_or_else(|| refused(tenant))?;

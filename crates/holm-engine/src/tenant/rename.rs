@@ -170,7 +170,7 @@ async fn begin(
     if let Some(other) = holm_store::operation::holder(&mut tx, &[tenant.id.as_uuid()]).await? {
         return Err(crate::operation::request::busy(&subject_of(&environment, &slug), &other));
     }
-    if !matches!(tenant.state, TenantState::Serving | TenantState::Suspended) {
+    if !tenant.state.is_established() {
         return Err(not_now(&environment, &slug, tenant.state));
     }
     let kept = free(&mut tx, &tenant, &new.to).await?;

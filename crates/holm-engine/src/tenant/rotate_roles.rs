@@ -15,7 +15,6 @@ use holm_core::id::{ClusterId, DatabaseId, OperationId, TenantId};
 use holm_core::key::KeyPurpose;
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::slug::TenantSlug;
-use holm_core::tenant::TenantState;
 use holm_store::data_key::KeyOwner;
 use holm_store::database::{self, rotation};
 use holm_store::sealed::Sealed;
@@ -206,7 +205,7 @@ pub(crate) async fn ask(
         )
         .next(format!("look at it: `holm tenant show {slug} --env {environment}`"))
     };
-    if !matches!(state, TenantState::Serving | TenantState::Suspended) {
+    if !state.is_established() {
         return Err(refused());
     }
     let id = tenant.database_id.ok_or_else(refused)?;

@@ -1,4 +1,4 @@
-//! Suspends a tenant and lets it in again.
+//! Suspends a tenant and lets it in again; a tenant that is paused is let go on by the same word.
 //!
 //! Promises: when suspending is acknowledged, every node of the data plane refuses new sessions and has closed the open
 //! ones. Doing either twice is the same as once.
@@ -19,7 +19,8 @@ use crate::tenant::unchanged;
 
 /// What is asked of a tenant.
 #[derive(Clone, Copy)]
-enum Wish {
+pub(super) enum Wish {
+    Pause,
     Suspend,
     Resume,
 }
@@ -53,7 +54,7 @@ pub async fn suspend_at(
     tell(control, by, environment, slug, Wish::Suspend, seen).await
 }
 
-/// Lets a suspended tenant's sessions in again.
+/// Lets a suspended tenant's sessions in again, and a paused one's go on.
 ///
 /// # Errors
 /// As with [`suspend`].
@@ -81,7 +82,7 @@ pub async fn resume_at(
     tell(control, by, environment, slug, Wish::Resume, seen).await
 }
 
-async fn tell(
+pub(super) async fn tell(
     control: &Control,
     by: &Actor,
     environment: &EnvironmentName,
@@ -92,7 +93,7 @@ async fn tell(
     let act = change(control.clone(), by.clone(), environment.clone(), slug.clone(), wish, seen);
     let tenant = control.tasks().finish("change a tenant", act).await?;
     match wish {
-        Wish::Suspend => control.confirmed_everywhere(tenant.route_version, CONFIRM_PATIENCE).await?,
+        Wish::Pause | Wish::Suspend => control.confirmed_everywhere(tenant.route_version, CONFIRM_PATIENCE).await?,
         Wish::Resume => control.confirmed(tenant.route_version, CONFIRM_PATIENCE).await?,
     }
     Ok(tenant)
@@ -109,12 +110,14 @@ async fn change(
     let mut tx = control.catalog().transaction().await?;
     unchanged(&mut tx, &environment, &slug, seen).await?;
     let told = match wish {
+        Wish::Pause => tenant::pause(&mut tx, &environment, &slug).await?,
         Wish::Suspend => tenant::suspend(&mut tx, &environment, &slug).await?,
         Wish::Resume => tenant::resume(&mut tx, &environment, &slug).await?,
     };
     match told {
         Told::Changed(tenant) => {
             let action = match wish {
+                Wish::Pause => AuditAction::TenantPause,
                 Wish::Suspend => AuditAction::TenantSuspend,
                 Wish::Resume => AuditAction::TenantResume,
             };
@@ -131,6 +134,7 @@ async fn change(
 
 fn refused(environment: &EnvironmentName, slug: &TenantSlug, state: TenantState, wish: Wish) -> Problem {
     let wish = match wish {
+        Wish::Pause => "paused",
         Wish::Suspend => "suspended",
         Wish::Resume => "resumed",
     };

@@ -44,11 +44,15 @@ mod isolation;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod mails;
 #[cfg(test)]
 mod nodes;
+#[cfg(test)]
+mod pausing;
 #[cfg(test)]
 mod pulse;
 #[cfg(test)]

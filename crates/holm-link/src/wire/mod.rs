@@ -16,7 +16,7 @@
 //! | environments, by name | name, kind u8, domain, header key (32) |
 //! | clusters, by id | id (16), name, environment, host, port u16, TLS (`0` none, `1` any name and the roots, `2` its name and the system's roots, `3` its name and the roots), connections u32 |
 //! | credentials, by name | name, id (16), environment, scope (`0`, or `1` and the tenant (16)), level u8, salt, rounds u32, stored key (32), server key (32), the retiring keys (`0`, or `1` and two keys) |
-//! | routes, by tenant | tenant (16), slug, environment, state u8, epoch u64, cluster (16), database, logins, next logins (`0`, or `1` and logins), parameters (name, value), aliases |
+//! | routes, by tenant | tenant (16), slug, environment, state u8, epoch u64, cluster (16), database, logins, next logins (`0`, or `1` and logins), parameters (name, value), limits (minimum u32, maximum (`0`, or `1` and u32), weight u32), aliases |
 //! | logins | `1` and three of role, client key (32), server key (32); or `2` and one |
 //! | end | SHA-256 of all before (32) |
 

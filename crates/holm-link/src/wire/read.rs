@@ -9,6 +9,7 @@ use holm_core::cluster::{Cluster, ServerAddress};
 use holm_core::credential::{Credential, CredentialName, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind, EnvironmentName};
 use holm_core::id::{ClusterId, CredentialId, TenantId};
+use holm_core::limits::TenantLimits;
 use holm_core::parameter::TenantParameter;
 use holm_core::route::{Logins, Route, RouteChange, RouteState, RouteTable, RouteVersion, ServerLogin};
 use holm_core::scram::{LoginKeys, SecondKeys, Verifier};
@@ -168,6 +169,7 @@ fn route(reader: &mut Reader<'_>) -> Result<Route, Refused> {
             1 => RouteState::Serving,
             2 => RouteState::Suspended,
             3 => RouteState::Deleted,
+            4 => RouteState::Paused,
             _ => return Err(malformed("an unknown state")),
         },
         epoch: reader.u64()?,
@@ -176,6 +178,7 @@ fn route(reader: &mut Reader<'_>) -> Result<Route, Refused> {
         logins: logins(reader)?,
         next_logins: reader.option(logins)?,
         parameters: reader.list(parameter)?,
+        limits: limits(reader)?,
         aliases: reader.list(|reader| reader.value("a tenant's slug that is none"))?,
     })
 }
@@ -196,6 +199,11 @@ fn login(reader: &mut Reader<'_>) -> Result<ServerLogin, Refused> {
 fn parameter(reader: &mut Reader<'_>) -> Result<TenantParameter, Refused> {
     let (name, value) = (reader.text()?, reader.text()?);
     TenantParameter::new(name, value).map_err(|_| malformed("a parameter that no tenant may have"))
+}
+
+fn limits(reader: &mut Reader<'_>) -> Result<TenantLimits, Refused> {
+    let (min, max, weight) = (reader.u32()?, reader.option(Reader::u32)?, reader.u32()?);
+    TenantLimits::new(min, max, weight).map_err(|_| malformed("limits that no tenant may have"))
 }
 
 /// One after the other and none twice.

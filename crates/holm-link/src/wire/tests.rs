@@ -8,6 +8,7 @@ use holm_core::cluster::{Cluster, ServerAddress};
 use holm_core::credential::{Credential, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind};
 use holm_core::id::{ClusterId, CredentialId, TenantId};
+use holm_core::limits::TenantLimits;
 use holm_core::parameter::TenantParameter;
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::route::{Logins, Refusal, Route, RouteChange, RouteState, RouteVersion, ServerLogin};
@@ -83,6 +84,7 @@ fn route(tenant: u128, slug: &str) -> Route {
         next_logins: None,
         database,
         parameters: Box::new([]),
+        limits: TenantLimits::default(),
         aliases: Box::new([]),
     }
 }
@@ -91,6 +93,7 @@ fn table() -> RouteTable {
     let mut full = route(1, "goteborg");
     full.next_logins = Some(each(&full.database, 40));
     full.parameters = Box::new([TenantParameter::new("work_mem", "8MB").unwrap(), TenantParameter::new("jit", "off").unwrap()]);
+    full.limits = TenantLimits::new(2, Some(5), 7).unwrap();
     full.aliases = Box::new(["gbg".parse().unwrap(), "gothenburg".parse().unwrap()]);
     let mut adopted = route(2, "malmo");
     adopted.logins = Logins::Owner(login(&adopted.database, Level::Owner, 60));
@@ -114,6 +117,7 @@ fn table() -> RouteTable {
             RouteChange::Route(adopted),
             RouteChange::Route(suspended),
             RouteChange::Route(deleted),
+            RouteChange::Route(Route { state: RouteState::Paused, ..route(5, "ystad") }),
         ],
     )
 }
@@ -168,10 +172,10 @@ fn assert_same_credential(one: &Credential, two: &Credential) {
 }
 
 fn assert_same_route(one: &Route, two: &Route) {
-    let Route { tenant, slug, environment, state, epoch, cluster, database, logins, next_logins, parameters, aliases } = one;
+    let Route { tenant, slug, environment, state, epoch, cluster, database, logins, next_logins, parameters, limits, aliases } = one;
     assert!(two.tenant == *tenant && two.slug == *slug && two.environment == *environment && two.state == *state, "{slug}");
     assert!(two.epoch == *epoch && two.cluster == *cluster && two.database == *database, "{slug}");
-    assert!(two.parameters == *parameters && two.aliases == *aliases, "{slug}");
+    assert!(two.parameters == *parameters && two.limits == *limits && two.aliases == *aliases, "{slug}");
     assert_same_logins(Some(logins), Some(&two.logins));
     assert_same_logins(next_logins.as_ref(), two.next_logins.as_ref());
 }
@@ -340,8 +344,9 @@ fn any_table() -> impl Strategy<Value = RouteTable> {
             let scope = if flag { Scope::App } else { Scope::Tenant(TenantId::from_uuid(Uuid::from_u128(tenant))) };
             let level = Level::ALL[usize::from(n % 3)];
             let mut next = route(tenant, slug);
-            next.state = RouteState::ALL[usize::from(n % 3)];
+            next.state = RouteState::ALL[usize::from(n % 4)];
             next.epoch = number.into();
+            next.limits = TenantLimits::new(number % 9, flag.then_some(9 + number % 9), 1 + u32::from(n % 100)).unwrap();
             next.aliases = aliases.into_iter().map(|alias| alias.parse().unwrap()).collect();
             next.next_logins = flag.then(|| each(&next.database, n));
             all.push(match kind % 6 {

@@ -6,6 +6,7 @@ use holm_core::cluster::Cluster;
 use holm_core::cluster::tls::{Roots, ServerTls};
 use holm_core::credential::{Credential, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind};
+use holm_core::limits::TenantLimits;
 use holm_core::route::{Logins, Route, RouteState, RouteTable, RouteVersion, ServerLogin};
 use holm_core::scram::{LoginKeys, SecondKeys, Verifier};
 use holm_core::secret::Secret;
@@ -144,7 +145,7 @@ fn write_credential(out: &mut impl Sink, credential: &Credential) {
 }
 
 fn write_route(out: &mut impl Sink, route: &Route, leading: &[&TenantSlug]) {
-    let Route { tenant, slug, environment, state, epoch, cluster, database, logins, next_logins, parameters, aliases: _ } = route;
+    let Route { tenant, slug, environment, state, epoch, cluster, database, logins, next_logins, parameters, limits, aliases: _ } = route;
     uuid(out, tenant.as_uuid());
     text(out, slug.as_str());
     text(out, environment.as_str());
@@ -164,7 +165,20 @@ fn write_route(out: &mut impl Sink, route: &Route, leading: &[&TenantSlug]) {
         text(out, parameter.name());
         text(out, parameter.value());
     });
+    write_limits(out, *limits);
     list(out, leading, |out, alias| text(out, alias.as_str()));
+}
+
+fn write_limits(out: &mut impl Sink, limits: TenantLimits) {
+    out.put(&limits.min().to_be_bytes());
+    match limits.max() {
+        None => out.put(&[0]),
+        Some(max) => {
+            out.put(&[1]);
+            out.put(&max.to_be_bytes());
+        }
+    }
+    out.put(&limits.weight().to_be_bytes());
 }
 
 fn write_logins(out: &mut impl Sink, logins: &Logins) {
@@ -208,6 +222,7 @@ const fn state_byte(state: RouteState) -> u8 {
         RouteState::Serving => 1,
         RouteState::Suspended => 2,
         RouteState::Deleted => 3,
+        RouteState::Paused => 4,
     }
 }
 

@@ -140,6 +140,7 @@ fn changes(told: &Told<'_>) -> Vec<RouteChange> {
             logins: Level::ALL.map(login).into(),
             next_logins: None,
             parameters: Box::new([]),
+            limits: holm_core::limits::TenantLimits::default(),
             aliases: Box::new([]),
         })
     }));

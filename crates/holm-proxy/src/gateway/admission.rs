@@ -45,7 +45,8 @@ fn addressee(table: &RouteTable, host: &str) -> Result<Addressee, Refusal> {
         return Err(Refusal::Renamed(host::of_tenant(host, environment, &renamed.slug)));
     };
     match route.state {
-        RouteState::Serving => {
+        // A paused one answers: only its transactions wait.
+        RouteState::Serving | RouteState::Paused => {
             let host = HeaderValue::try_from(host).expect("a host name is visible ASCII");
             Ok(Addressee { host, route: Arc::clone(route), environment: Arc::clone(environment) })
         }
@@ -58,7 +59,7 @@ pub(super) fn closed(route: &Route) -> Refusal {
     match route.state {
         RouteState::Deleted => Refusal::Deleted(route.slug.clone()),
         // A session is also ended for a tenant that has been let in again meanwhile; the next request finds it.
-        RouteState::Serving | RouteState::Suspended => Refusal::Suspended(route.slug.clone()),
+        RouteState::Serving | RouteState::Paused | RouteState::Suspended => Refusal::Suspended(route.slug.clone()),
     }
 }
 
@@ -93,6 +94,7 @@ mod tests {
             next_logins: None,
             database,
             parameters: Box::new([]),
+            limits: holm_core::limits::TenantLimits::default(),
             aliases: Box::new([]),
         };
         let environment = Environment {

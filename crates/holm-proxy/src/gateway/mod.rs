@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use holm_core::error::{ErrorCode, Problem};
-use holm_core::route::{RouteState, RouteTable};
+use holm_core::route::RouteTable;
 use holm_link::{Feed, Routes};
 use http::Uri;
 use hyper_util::client::legacy::Client as AppClient;
@@ -262,7 +262,7 @@ async fn follow(shared: Arc<Shared>, mut feed: Feed) {
 }
 
 fn serves(table: &RouteTable, tenant: holm_core::id::TenantId) -> bool {
-    table.route_of(tenant).is_some_and(|route| route.state == RouteState::Serving)
+    table.route_of(tenant).is_some_and(|route| route.state.lets_in())
 }
 
 impl Gateway {

@@ -105,6 +105,7 @@ mod tests {
             logins: Level::ALL.map(login).into(),
             next_logins: None,
             parameters: parameters.iter().map(|(name, value)| TenantParameter::new(name, value).unwrap()).collect(),
+            limits: holm_core::limits::TenantLimits::default(),
             aliases: Box::new([]),
         }
     }

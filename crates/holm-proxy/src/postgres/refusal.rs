@@ -78,6 +78,14 @@ pub(super) fn suspended(slug: &TenantSlug) -> Problem {
         .next(format!("ask an operator to run `holm tenant resume {slug}`"))
 }
 
+/// Whoever waited as long as anybody does.
+fn paused(slug: &TenantSlug) -> Problem {
+    Problem::new(ErrorCode::TenantPaused, format!("the tenant `{slug}` is paused"))
+        .because("an operator paused it; its transactions wait, and this one has waited as long as any does")
+        .next("try again in a moment")
+        .next(format!("ask an operator to run `holm tenant resume {slug}`"))
+}
+
 pub(super) fn deleted(slug: &TenantSlug) -> Problem {
     Problem::new(ErrorCode::TenantDeleted, format!("the tenant `{slug}` is deleted"))
         .because("an operator deleted it; it is kept until its grace period is over, and no session is let in")
@@ -102,6 +110,7 @@ pub(super) fn no_connection(because: Because, route: &Route, cluster: &Cluster) 
     let full = |why: String| Problem::new(ErrorCode::NoConnectionLeft, "the tenant's cluster has no connection left").because(why);
     let operator = format!("an operator can raise connections_max of cluster `{name}`");
     match because {
+        Because::Paused => paused(slug),
         Because::BudgetFull { ceiling, most, most_held, .. } => {
             let problem = full(in_use(ceiling, cluster));
             match most {
@@ -116,16 +125,13 @@ pub(super) fn no_connection(because: Because, route: &Route, cluster: &Cluster) 
             .next(operator)
         }
         Because::TenantMaximum { held, max, .. } => {
-            let why = if max >= cluster.connections_max {
-                in_use(max, cluster)
-            } else {
-                format!("the tenant `{slug}` has all {max} connections that it may have")
-            };
+            let own = max < cluster.connections_max;
+            let why = if own { format!("the tenant `{slug}` has all {max} connections that it may have") } else { in_use(max, cluster) };
             full(why)
                 .next(format!(
                     "the tenant `{slug}` itself holds {held} of them: close its sessions and transactions that are not in use, or make its app's own pool smaller"
                 ))
-                .next(operator)
+                .next(if own { format!("an operator can raise its maximum: `holm tenant limits {slug} --max`") } else { operator })
         }
         Because::OpeningsSlow { connecting } => full(format!("cluster `{name}` takes long to open connections: {connecting} are opening"))
             .next("try again in a moment; an operator can look at the load of the server"),

@@ -253,10 +253,10 @@ async fn reach(node: &Node, request: &startup::SessionRequest<'_>, proven: &Prov
         }
     };
     if matches!(seat.opened(), Verdict::Close) {
-        // The budget shrank meanwhile.
+        // The budget shrank meanwhile, or what the tenant may have of it.
         closing::abandon(server.stream).await;
-        let counts = seat.desk.full();
-        return Err(server::Failed::Refused(refusal::no_connection(counts, route, cluster)));
+        let because = seat.desk.full(route.tenant);
+        return Err(server::Failed::Refused(refusal::no_connection(because, route, cluster)));
     }
     // Born with one tenant: the connection that was just opened and the session that gets it are of the same.
     if server.tenant != route.tenant {

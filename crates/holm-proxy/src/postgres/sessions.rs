@@ -218,7 +218,7 @@ impl Session {
 pub(super) fn forbidden(Admission { route, cluster, login }: &Admission, level: Level, table: &RouteTable) -> Option<Reason> {
     let Some(now) = table.route_of(route.tenant) else { return Some(Reason::Removed) };
     match now.state {
-        RouteState::Serving => {}
+        RouteState::Serving | RouteState::Paused => {}
         RouteState::Suspended => return Some(Reason::Suspended),
         RouteState::Deleted => return Some(Reason::Deleted),
     }
@@ -230,6 +230,11 @@ pub(super) fn forbidden(Admission { route, cluster, login }: &Admission, level: 
             .cluster(now.cluster)
             .is_some_and(|known| known.address == cluster.address && known.tls == cluster.tls && known.environment == cluster.environment);
     if stays { None } else { Some(Reason::Moved) }
+}
+
+/// Whether the transactions of an admission's tenant wait under a table.
+pub(super) fn is_paused(admission: &Admission, table: &RouteTable) -> bool {
+    table.route_of(admission.route.tenant).is_some_and(|route| route.state == RouteState::Paused)
 }
 
 /// Whether a credential still is the one that the session was opened with.

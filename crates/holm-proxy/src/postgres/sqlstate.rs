@@ -12,7 +12,7 @@ pub const fn sqlstate(code: ErrorCode) -> &'static str {
         // invalid_catalog_name
         ErrorCode::UnknownTenant | ErrorCode::TenantDeleted | ErrorCode::TenantRenamed => "3D000",
         // cannot_connect_now
-        ErrorCode::TenantSuspended => "57P03",
+        ErrorCode::TenantSuspended | ErrorCode::TenantPaused => "57P03",
         // too_many_connections: pools back off and come again. 28P01 would have an app with the right password give up because
         // somebody else failed.
         ErrorCode::NoConnectionLeft | ErrorCode::TooManyClients | ErrorCode::LoginsThrottled => "53300",
@@ -66,6 +66,7 @@ mod tests {
         HOLM-5013 ShuttingDown 57P01
         HOLM-5014 TenantDeleted 3D000
         HOLM-5015 TenantRenamed 3D000
+        HOLM-5016 TenantPaused 57P03
         HOLM-5021 ChannelBindingLost 28000
         HOLM-5022 LoginsThrottled 53300
         HOLM-5023 CertificateForAnother 28000

@@ -140,6 +140,7 @@ pub(crate) fn route(number: u8, slug: &str, environment: &str) -> Route {
         next_logins: None,
         database,
         parameters: Box::new([]),
+        limits: holm_core::limits::TenantLimits::default(),
         aliases: Box::new([]),
     }
 }

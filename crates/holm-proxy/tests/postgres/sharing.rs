@@ -13,7 +13,7 @@ use crate::raw::{Raw, startup};
 use crate::support::{SECRET, Tenant, World, cluster, config, eventually};
 
 /// A proxy with two workers that pools by transaction, and tenants that share a budget.
-async fn world(connections_max: u32, wait: Duration, slugs: &[&str]) -> (World, Vec<Tenant>) {
+pub(crate) async fn world(connections_max: u32, wait: Duration, slugs: &[&str]) -> (World, Vec<Tenant>) {
     let config = ProxyConfig { pooling: Pooling::Transaction, workers: 2, wait, wait_for_session: wait, ..config() };
     let world = World::with(config, holm_testkit::server().await).await;
     let mut tenants = Vec::new();
@@ -29,17 +29,17 @@ async fn set_budget(world: &World, connections_max: u32) {
 }
 
 /// Longer than any test takes.
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 /// Soon over.
-const SHORT: Duration = Duration::from_secs(2);
+pub(crate) const SHORT: Duration = Duration::from_secs(2);
 
-async fn backends(admin: &Client, tenants: &[Tenant]) -> i64 {
+pub(crate) async fn backends(admin: &Client, tenants: &[Tenant]) -> i64 {
     let names: Vec<&str> = tenants.iter().map(|tenant| tenant.route.database.as_str()).collect();
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = ANY($1) AND backend_type = 'client backend'";
     admin.query_one(sql, &[&names]).await.unwrap().get(0)
 }
 
-async fn database(client: &Client) -> String {
+pub(crate) async fn database(client: &Client) -> String {
     client.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0)
 }
 

@@ -181,6 +181,7 @@ impl World {
             next_logins: None,
             database,
             parameters: parameters.iter().map(|(name, value)| TenantParameter::new(name, value).unwrap()).collect(),
+            limits: holm_core::limits::TenantLimits::default(),
             aliases: Box::new([]),
         };
         self.publish([RouteChange::Route(route.clone())]);

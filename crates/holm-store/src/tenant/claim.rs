@@ -212,6 +212,7 @@ fn read_inserted(row: &Row, new: NewTenant) -> Result<Tenant, StoreError> {
         seeded: column::get(row, "seeded")?,
         epoch: 1,
         parameters: new.parameters,
+        limits: holm_core::limits::TenantLimits::default(),
         failure: None,
         expires_at: column::get(row, "expires_at")?,
         made_by: None,

@@ -19,11 +19,11 @@ const TURN: &str = "SELECT pg_try_advisory_xact_lock(x'486f6c6d00000020'::bigint
 const NEXT: &str = "\
 SELECT least(
     (SELECT min(until) FROM tenant_alias),
-    (SELECT min(expires_at) FROM tenant WHERE expires_at IS NOT NULL AND state IN ('creating', 'serving', 'suspended'))
+    (SELECT min(expires_at) FROM tenant WHERE expires_at IS NOT NULL AND state IN ('creating', 'serving', 'paused', 'suspended'))
 ) AS next, clock_timestamp() AS now";
 /// Not those that an operation has in hand: they are looked at again when it is over.
 const EXPIRED: &str = select!(
-    "WHERE t.expires_at <= now() AND t.state IN ('creating', 'serving', 'suspended') AND t.made_by IS NULL\n\
+    "WHERE t.expires_at <= now() AND t.state IN ('creating', 'serving', 'paused', 'suspended') AND t.made_by IS NULL\n\
      \x20   AND NOT EXISTS (SELECT FROM operation_subject s WHERE s.subject_id = t.id AND s.held)\n\
      ORDER BY t.expires_at, t.id\n\
      LIMIT $1"

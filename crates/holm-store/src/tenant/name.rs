@@ -161,12 +161,13 @@ pub async fn is_taken(tx: &mut Tx, environment: EnvironmentId, slug: &TenantSlug
 pub async fn rename(tx: &mut Tx, rename: &Rename<'_>) -> Result<Renamed, StoreError> {
     let id = rename.tenant.as_uuid();
     let Some(row) = tx.query_opt(LOCK, &[&id]).await? else { return Ok(Renamed::Absent) };
-    let (environment, state) = (EnvironmentId::from_uuid(column::uuid(&row, "environment_id")?), column::parsed(&row, "state")?);
+    let environment = EnvironmentId::from_uuid(column::uuid(&row, "environment_id")?);
+    let state: TenantState = column::parsed(&row, "state")?;
     let now: TenantSlug = column::parsed(&row, "slug")?;
     if now == *rename.to {
         return Ok(Renamed::Done);
     }
-    if now != *rename.from || !matches!(state, TenantState::Serving | TenantState::Suspended) {
+    if now != *rename.from || !state.is_established() {
         return Ok(Renamed::Refused(state));
     }
     if is_taken(tx, environment, rename.to, rename.tenant).await? {

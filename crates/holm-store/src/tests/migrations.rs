@@ -20,8 +20,9 @@ fn all() -> Vec<String> {
     names
 }
 
+/// The number that the last one begins with.
 fn version(all: &[String]) -> i32 {
-    i32::try_from(all.len()).unwrap()
+    all.last().unwrap().split('_').next().unwrap().parse().unwrap()
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ fn unseal(change: Change) -> RouteChange {
             next_logins: None,
             database: row.database,
             parameters: row.parameters.into(),
+            limits: row.limits,
             aliases: row.aliases.into(),
         }),
     }

@@ -46,6 +46,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("tenant::claim", tenant::claim::STATEMENTS),
     ("tenant::copying", tenant::copying::STATEMENTS),
     ("tenant::expiry", tenant::expiry::STATEMENTS),
+    ("tenant::limits", tenant::limits::STATEMENTS),
     ("tenant::name", tenant::name::STATEMENTS),
     ("tenant::version", tenant::version::STATEMENTS),
     ("token", token::STATEMENTS),

@@ -5,7 +5,7 @@ use holm_core::cluster::state::ClusterEvent;
 use holm_core::cluster::tls::{RootCertificates, Roots, ServerTls};
 use holm_core::error::ErrorCode;
 use holm_core::id::{DatabaseId, TenantId, TokenId};
-use holm_core::tenant::TenantState;
+use holm_core::tenant::{TenantEvent, TenantState};
 use uuid::Uuid;
 
 use super::world::{
@@ -176,20 +176,26 @@ async fn a_database_that_a_tenant_has_cannot_be_condemned_or_forgotten() {
 }
 
 #[tokio::test]
-async fn suspending_and_resuming_grow_the_epoch_once_and_twice_is_the_same_as_once() {
+async fn pausing_suspending_and_resuming_grow_the_epoch_once_and_twice_is_the_same_as_once() {
     let (world, place) = World::with("production").await;
     fill(&world.catalog, place, 1).await;
     let before = serving(&world.catalog, "production", "goteborg").await;
     let (production, goteborg) = (environment_name("production"), slug("goteborg"));
     let mut epoch = before.epoch;
     let mut seen = before.route_version;
-    for (suspends, state) in [(true, TenantState::Suspended), (false, TenantState::Serving)] {
+    for (event, state) in [
+        (TenantEvent::Pause, TenantState::Paused),
+        (TenantEvent::Suspend, TenantState::Suspended),
+        (TenantEvent::Resume, TenantState::Serving),
+        (TenantEvent::Pause, TenantState::Paused),
+        (TenantEvent::Resume, TenantState::Serving),
+    ] {
         for already in [false, true] {
             let mut tx = world.catalog.transaction().await.unwrap();
-            let told = if suspends {
-                tenant::suspend(&mut tx, &production, &goteborg).await.unwrap()
-            } else {
-                tenant::resume(&mut tx, &production, &goteborg).await.unwrap()
+            let told = match event {
+                TenantEvent::Pause => tenant::pause(&mut tx, &production, &goteborg).await.unwrap(),
+                TenantEvent::Suspend => tenant::suspend(&mut tx, &production, &goteborg).await.unwrap(),
+                _ => tenant::resume(&mut tx, &production, &goteborg).await.unwrap(),
             };
             let version = tx.commit().await.unwrap();
             match told {

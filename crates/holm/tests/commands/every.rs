@@ -73,7 +73,7 @@ fn line(words: &str) -> Option<String> {
     let production = "--env production";
     Some(match words {
         "tenant create" => format!("tenant create {} {production} --set work_mem=8MB --cluster production-1 --timeout 60", fresh("made")),
-        "tenant list" | "tenant url" | "tenant show" | "tenant suspend" | "tenant resume" if words != "tenant list" => {
+        "tenant list" | "tenant url" | "tenant show" | "tenant pause" | "tenant suspend" | "tenant resume" if words != "tenant list" => {
             let slug = fresh("tenant");
             ok(&["tenant", "create", &slug, "--env", "production", "--timeout", "60"]);
             format!("{words} {slug} {production}")
@@ -110,6 +110,7 @@ fn line(words: &str) -> Option<String> {
         "tenant rename" => format!("{words} {} {} {production}", created(), fresh("renamed")),
         "tenant copy" => format!("{words} {} {} {production} --cluster production-1 --reason test", copied(), fresh("copy")),
         "tenant extend" => format!("{words} {} {production} --ttl 2d", ending()),
+        "tenant limits" => format!("{words} {} {production} --min 1 --max 5 --weight 2", created()),
         "tenant rotate-roles" => format!("{words} {} {production}", created()),
         // Switching it on twice is once; others of these tests delete tenants.
         "env require-approval" => format!("{words} cluster.remove --env staging"),
@@ -254,6 +255,7 @@ fn every_command_that_names_something_says_6_when_it_is_not_there() {
         "tenant show nobody --env production",
         "tenant url nobody --env production",
         "tenant psql nobody --env production",
+        "tenant pause nobody --env production",
         "tenant suspend nobody --env production",
         "tenant resume nobody --env production",
         "tenant create made --env nowhere",
@@ -262,6 +264,7 @@ fn every_command_that_names_something_says_6_when_it_is_not_there() {
         "tenant undelete nobody --env production",
         "tenant copy nobody copy --env production",
         "tenant extend nobody --env production --ttl 1h",
+        "tenant limits nobody --env production --max 5",
         "op show op_018f3e5c2d7a7b3c9d4e5f60718293a4",
         "op watch op_018f3e5c2d7a7b3c9d4e5f60718293a4",
         "op events op_018f3e5c2d7a7b3c9d4e5f60718293a4",

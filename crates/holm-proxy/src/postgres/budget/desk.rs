@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use holm_core::id::{ClusterId, TenantId};
+use holm_core::limits::shared_by_tenants;
+use holm_core::route::RouteState;
+use holm_link::Routes;
 use tokio::sync::{Notify, oneshot};
 
 use super::pace::Pace;
@@ -25,12 +28,11 @@ use crate::postgres::transaction::connection::Connection;
 
 /// An opening that was begun in time is not refused for its deadline: it has one of its own, shorter than this.
 const OPENING_MAX: Duration = Duration::from_secs(10);
-/// Below so many connections none is kept back for administration and cancel requests; from there on one in so many is.
-const RESERVED_ONE_IN: u32 = 20;
 
 /// A cluster's desk.
 pub(in crate::postgres) struct Desk {
     pub(in crate::postgres) cluster: ClusterId,
+    routes: Routes,
     homes: Arc<Homes>,
     start: Instant,
     /// Whether releases have to be told; written under the lock.
@@ -90,10 +92,10 @@ enum Errand {
 }
 
 impl Desk {
-    pub(super) fn new(cluster: ClusterId, connections_max: u32, homes: Arc<Homes>, earlier: Arc<Notify>) -> Self {
+    pub(super) fn new(cluster: ClusterId, connections_max: u32, routes: Routes, homes: Arc<Homes>, earlier: Arc<Notify>) -> Self {
         let scheduler = Scheduler::new(homes.count(), budget(connections_max), Pace::default());
         let state = State { scheduler, waiters: HashMap::new(), last_ticket: 0, connections_max, wakes: None };
-        Self { cluster, homes, start: Instant::now(), listens: AtomicBool::new(false), earlier, state: Mutex::new(state) }
+        Self { cluster, routes, homes, start: Instant::now(), listens: AtomicBool::new(false), earlier, state: Mutex::new(state) }
     }
 
     /// Waits in line for a connection of a pool. A deadline that is over already is one of a millisecond.
@@ -106,7 +108,7 @@ impl Desk {
             state.last_ticket += 1;
             let ticket = Ticket(state.last_ticket);
             state.waiters.insert(ticket, Waiter { ticketed, answer });
-            let limits = limits(state.connections_max);
+            let limits = self.limits_of(tenant, state.connections_max);
             (ticket, self.on(&mut state, Event::Want(Want { ticket, worker, pool, tenant, limits, deadline })).1)
         };
         self.pass_on(errands);
@@ -158,10 +160,15 @@ impl Desk {
         self.state().scheduler.counts()
     }
 
-    /// What is told to somebody whose connection there was no place for after all.
-    pub(in crate::postgres) fn full(&self) -> Because {
-        let counts = self.counts();
-        Because::BudgetFull { used: counts.used, ceiling: counts.ceiling, most: None, most_held: 0 }
+    /// What is told to somebody of a tenant whose connection there was no place for after all.
+    pub(in crate::postgres) fn full(&self, tenant: TenantId) -> Because {
+        let state = self.state();
+        let TenantLimits { max, .. } = self.limits_of(tenant, state.connections_max);
+        match (max, state.scheduler.counts()) {
+            (0, _) => Because::Paused,
+            (max, _) if max < state.connections_max => Because::TenantMaximum { held: max, max, most: None, most_held: 0 },
+            (_, counts) => Because::BudgetFull { used: counts.used, ceiling: counts.ceiling, most: None, most_held: 0 },
+        }
     }
 
     /// A moment, as the scheduler counts.
@@ -179,6 +186,31 @@ impl Desk {
             self.on(&mut state, Event::Budget(budget(connections_max))).1
         };
         self.pass_on(errands);
+    }
+
+    /// Has every tenant that is known here have what the newest table says.
+    pub(super) fn heed_limits(self: &Arc<Self>) {
+        let mut errands = Vec::new();
+        {
+            let mut state = self.state();
+            let newest = |(tenant, told)| Some((tenant, self.limits_of(tenant, state.connections_max))).filter(|(_, now)| *now != told);
+            let changed: Vec<_> = state.scheduler.tenants().filter_map(newest).collect();
+            for (tenant, limits) in changed {
+                errands.extend(self.on(&mut state, Event::Limits(tenant, limits)).1);
+            }
+        }
+        self.pass_on(errands);
+    }
+
+    /// What one tenant may have. To be asked under the lock, so that an older table's word never comes after a newer one's.
+    fn limits_of(&self, tenant: TenantId, connections_max: u32) -> TenantLimits {
+        let table = self.routes.load();
+        let route = table.route_of(tenant);
+        if route.is_some_and(|route| route.state == RouteState::Paused) {
+            return TenantLimits::PAUSED;
+        }
+        let limits = route.map(|route| route.limits).unwrap_or_default();
+        TenantLimits { min: limits.min(), max: limits.max().unwrap_or(connections_max), weight: limits.weight() }
     }
 
     /// Does what is due, and says when it wants to be looked at again.
@@ -280,10 +312,5 @@ impl fmt::Debug for Desk {
 
 /// What of a cluster's connections tenants may have.
 const fn budget(connections_max: u32) -> ClusterBudget {
-    ClusterBudget { connections_max, reserved: connections_max / RESERVED_ONE_IN }
-}
-
-/// What one tenant may have: all, as long as nothing says less.
-const fn limits(connections_max: u32) -> TenantLimits {
-    TenantLimits { min: 0, max: connections_max, weight: 1 }
+    ClusterBudget { connections_max, reserved: connections_max - shared_by_tenants(connections_max) }
 }

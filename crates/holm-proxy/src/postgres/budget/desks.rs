@@ -1,6 +1,7 @@
 //! The desk of every cluster that somebody has asked for, and the clock that they share.
 //!
-//! Promises: a desk's budget is the newest table's, from the moment that the table is applied; one timer for all.
+//! Promises: a desk's budget, and what each tenant may have of it, are the newest table's, from the moment that the table is
+//! applied; one timer for all.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,9 +36,9 @@ impl Desks {
         let mut desks = self.desks();
         // Read under the lock, so that an older table never replaces a newer one's budget.
         let newest = self.routes.load().cluster(cluster.id).map_or(cluster.connections_max, |known| known.connections_max);
-        let desk = desks
-            .entry(cluster.id)
-            .or_insert_with(|| Arc::new(Desk::new(cluster.id, newest, Arc::clone(&self.homes), Arc::clone(&self.earlier))));
+        let desk = desks.entry(cluster.id).or_insert_with(|| {
+            Arc::new(Desk::new(cluster.id, newest, self.routes.clone(), Arc::clone(&self.homes), Arc::clone(&self.earlier)))
+        });
         desk.resize(newest);
         Arc::clone(desk)
     }
@@ -48,6 +49,7 @@ impl Desks {
         let table = self.routes.load();
         for (cluster, desk) in &*desks {
             table.cluster(*cluster).into_iter().for_each(|known| desk.resize(known.connections_max));
+            desk.heed_limits();
         }
     }
 

@@ -6,6 +6,8 @@ use super::scheduler::{PoolId, Scheduler, Ticket};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::postgres) enum Because {
+    /// The tenant is paused.
+    Paused,
     /// The tenant has all that it may have, `most_held` of them in the pool `most`.
     TenantMaximum { held: u32, max: u32, most: Option<PoolId>, most_held: u32 },
     /// The cluster has all that it may have, `most_held` of them the tenant `most`.
@@ -24,7 +26,9 @@ impl Scheduler {
         let pool = self.waiters[&ticket].pool;
         let tenant = &self.tenants[&self.pools[&pool].tenant];
         let (held, max) = (tenant.count(), tenant.limits.max);
-        if let Some(failures) = self.storm.failures(pool) {
+        if tenant.limits.are_of_a_pause() {
+            Because::Paused
+        } else if let Some(failures) = self.storm.failures(pool) {
             Because::OpeningsFail { failures }
         } else if held >= max {
             let most = tenant.pools.most();

@@ -58,6 +58,15 @@ pub(in crate::postgres) struct TenantLimits {
     pub(in crate::postgres) weight: u32,
 }
 
+impl TenantLimits {
+    /// Nothing, until somebody says otherwise: those who come wait in line.
+    pub(in crate::postgres) const PAUSED: Self = Self { min: 0, max: 0, weight: 1 };
+
+    pub(super) const fn are_of_a_pause(self) -> bool {
+        self.max == 0
+    }
+}
+
 /// What there is to share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::postgres) struct ClusterBudget {
@@ -121,7 +130,6 @@ pub(in crate::postgres) enum Event {
     Failed(Place, Failure),
     /// As asked, or by itself: the socket is closed, and the server knows.
     Closed(Place),
-    #[cfg_attr(not(test), expect(dead_code, reason = "a tenant's limits are not in its route yet"))]
     /// Of a tenant, live. Nothing is remembered of one that has nothing here: each `Want` brings the limits along.
     Limits(TenantId, TenantLimits),
     Budget(ClusterBudget),
@@ -285,6 +293,11 @@ impl Scheduler {
     /// Whether releases have to be told: somebody waits, or there are more connections than there may be.
     pub(in crate::postgres) fn listens(&self) -> bool {
         !self.waiters.is_empty() || self.must_shrink() || self.over > 0
+    }
+
+    /// Every tenant that has a connection or a waiter, with its limits as they were told last; in no order.
+    pub(in crate::postgres) fn tenants(&self) -> impl Iterator<Item = (TenantId, TenantLimits)> {
+        self.tenants.iter().map(|(id, tenant)| (*id, tenant.limits))
     }
 
     pub(in crate::postgres) fn counts(&self) -> Counts {

@@ -328,7 +328,7 @@ pub(super) fn take_older_than(age: Duration) -> Vec<Box<Connection>> {
     })
 }
 
-/// Takes every connection that a table forbids.
+/// Takes every connection that a table forbids, and those of tenants that are paused: nobody is to begin anything on them.
 #[expect(clippy::vec_box, reason = "they are in boxes already, and stay there")]
 pub(super) fn take_forbidden(table: &RouteTable) -> Vec<Box<Connection>> {
     POOLS.with_borrow_mut(|pools| {
@@ -338,7 +338,7 @@ pub(super) fn take_forbidden(table: &RouteTable) -> Vec<Box<Connection>> {
             let idle = pools.idle[here].as_ref().expect("a place in the list is taken");
             at = idle.newer;
             let pool = pools.pools[idle.pool.0].as_ref().expect("a pool with a connection is there");
-            if sessions::forbidden(&pool.admission, pool.level, table).is_some() {
+            if sessions::forbidden(&pool.admission, pool.level, table).is_some() || sessions::is_paused(&pool.admission, table) {
                 taken.push(pools.remove(here));
             }
         }

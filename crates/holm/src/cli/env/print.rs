@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use holm_api::view::TenantView;
 use holm_core::credential::Level;
 use holm_core::error::{ErrorCode, Problem};
-use holm_core::tenant::TenantState;
 use serde::Serialize;
 
 use crate::cli::context::{Context, Environment};
@@ -80,7 +79,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem
         let tenant: TenantView = client.get(&["environments", environment, "tenants", slug]).await?;
         variables.push(Variable { name: args.prefix.clone(), value: url(&tenant) });
     }
-    let usable = tenants.iter().filter(|tenant| matches!(tenant.state, TenantState::Serving | TenantState::Suspended));
+    let usable = tenants.iter().filter(|tenant| tenant.state.is_established());
     variables.extend(usable.map(|tenant| Variable { name: variable(&args.prefix, tenant), value: url(tenant) }));
     distinct(&variables)?;
     // Percent-encoding leaves nothing in a URL that double quotes do not hold, in a shell or in dotenv.

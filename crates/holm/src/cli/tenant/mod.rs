@@ -6,7 +6,9 @@ mod copy;
 mod create;
 mod delete;
 mod extend;
+mod limits;
 mod list;
+mod pause;
 mod psql;
 mod rename;
 mod resume;
@@ -16,7 +18,7 @@ mod suspend;
 mod undelete;
 mod url;
 
-use holm_api::view::TenantView;
+use holm_api::view::{LimitsView, TenantView};
 use holm_core::error::Problem;
 
 use super::context::{Context, Environment};
@@ -37,9 +39,11 @@ pub(super) enum Command {
     Url(url::Args),
     /// Opens psql on its database
     Psql(psql::Args),
+    /// Has its transactions wait until it is resumed, and waits until none is under way
+    Pause(pause::Args),
     /// Lets no session in any more and closes those that are open; keeps everything
     Suspend(suspend::Args),
-    /// Lets sessions in again
+    /// Lets sessions in again, and transactions go on
     Resume(resume::Args),
     /// Gives the roles of its database new passwords while they are in use
     RotateRoles(rotate_roles::Args),
@@ -49,6 +53,8 @@ pub(super) enum Command {
     Copy(copy::Args),
     /// Puts off the end of one that ends by itself
     Extend(extend::Args),
+    /// Changes how many of its cluster's connections it may have, while it is in use
+    Limits(limits::Args),
     /// Closes one at once, and drops it when its grace period is over
     Delete(delete::Args),
     /// Brings a deleted one back, as long as its grace period is not over
@@ -80,20 +86,39 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
         Command::Show(args) => show::run(context, args).await,
         Command::Url(args) => url::run(context, args).await,
         Command::Psql(args) => psql::run(context, args).await,
+        Command::Pause(args) => pause::run(context, args).await,
         Command::Suspend(args) => suspend::run(context, args).await,
         Command::Resume(args) => resume::run(context, args).await,
         Command::RotateRoles(args) => rotate_roles::run(context, args).await,
         Command::Rename(args) => rename::run(context, args).await,
         Command::Copy(args) => copy::run(context, args).await,
         Command::Extend(args) => extend::run(context, args).await,
+        Command::Limits(args) => limits::run(context, args).await,
         Command::Delete(args) => delete::run(context, args).await,
         Command::Undelete(args) => undelete::run(context, args).await,
     }
 }
 
+/// `min=2 max=20 weight=1`
+fn limits_text(LimitsView { min, max, weight }: LimitsView) -> String {
+    format!("min={min} max={} weight={weight}", max.map_or_else(|| "all".to_owned(), |max| max.to_string()))
+}
+
 impl Row for TenantView {
-    const COLUMNS: &'static [&'static str] =
-        &["TENANT", "ENVIRONMENT", "STATE", "CLUSTER", "CREATED", "DATABASE", "PARAMETERS", "FAILURE", "UPDATED", "EXPIRES", "ID"];
+    const COLUMNS: &'static [&'static str] = &[
+        "TENANT",
+        "ENVIRONMENT",
+        "STATE",
+        "CLUSTER",
+        "CREATED",
+        "DATABASE",
+        "PARAMETERS",
+        "LIMITS",
+        "FAILURE",
+        "UPDATED",
+        "EXPIRES",
+        "ID",
+    ];
     const BRIEF: usize = 5;
 
     fn cells(&self) -> Vec<Cell> {
@@ -106,6 +131,7 @@ impl Row for TenantView {
             Cell::time(self.created_at),
             self.database.as_ref().map(ToString::to_string).into(),
             Some(parameters.join(" ")).filter(|text| !text.is_empty()).into(),
+            Cell::of(limits_text(self.limits)),
             self.failure.as_ref().map(ToString::to_string).into(),
             Cell::time(self.updated_at),
             self.expires_at.map_or_else(|| None::<String>.into(), Cell::time),

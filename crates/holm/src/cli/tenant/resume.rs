@@ -1,4 +1,4 @@
-//! `holm tenant resume`: undoes `holm tenant suspend`.
+//! `holm tenant resume`: undoes `holm tenant suspend` and `holm tenant pause`.
 
 use holm_api::view::TenantView;
 use holm_core::error::Problem;

@@ -1,7 +1,8 @@
 //! Budget, minimum, maximum.
 
-use super::super::world::{LIMITS, START, budget, ms, tenant};
+use super::super::world::{LIMITS, START, State, budget, ms, tenant};
 use super::{PACE, cluster};
+use crate::postgres::budget::refusal::Because;
 use crate::postgres::budget::scheduler::{
     Action, ClusterBudget, Event, Idle, Illegal, Place, PoolId, Scheduler, TenantLimits, Ticket, Want, Whose, WorkerId,
 };
@@ -162,6 +163,49 @@ fn a_maximum_that_is_lowered_closes_what_is_too_much() {
     world.took();
     world.release(busy);
     assert_eq!(world.took(), [Action::Close { place: busy }]);
+}
+
+#[test]
+fn a_paused_tenant_gives_back_what_it_has_and_its_waiters_are_served_in_their_order_when_it_goes_on() {
+    let (mut world, [a, b]) = cluster(3);
+    let (idle, busy) = (world.in_use(a), world.in_use(a));
+    world.release(idle);
+    world.limit(0, TenantLimits::PAUSED);
+    world.answer(0);
+    world.closed(idle);
+    let waiters = [world.waits(a), world.waits(a)];
+    world.took();
+    world.release(busy);
+    assert_eq!(world.took(), [Action::Close { place: busy }], "not to its own waiter");
+    world.closed(busy);
+    assert_eq!(world.count(tenant(0)), 0);
+    let other = world.in_use(b);
+    world.release(other);
+    assert_eq!(world.took(), [Action::Keep { place: other }], "who is paused has no claim");
+    world.limit(0, LIMITS);
+    let opened: Vec<_> = world.places(|state| state == State::Connecting);
+    assert_eq!(opened.len(), 2);
+    world.took();
+    world.opened(opened[1]);
+    assert_eq!(world.took(), [Action::Hand { place: opened[1], ticket: waiters[0] }], "the longest waiter");
+    world.opened(opened[0]);
+    assert_eq!(world.took(), [Action::Hand { place: opened[0], ticket: waiters[1] }]);
+}
+
+#[test]
+fn a_connection_that_was_being_opened_for_a_tenant_that_is_paused_meanwhile_serves_nobody() {
+    let (mut world, [a]) = cluster(3);
+    let ticket = world.waits(a);
+    let place = world.opening();
+    world.limit(0, TenantLimits::PAUSED);
+    world.answer(0);
+    world.took();
+    world.opened(place);
+    assert_eq!(world.took(), [Action::Close { place }]);
+    assert!(world.waiting.contains_key(&ticket));
+    world.passes(60_000);
+    world.tell(Event::Tick);
+    assert!(world.took().contains(&Action::Refuse { ticket, because: Because::Paused }));
 }
 
 #[test]
