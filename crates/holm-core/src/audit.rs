@@ -293,6 +293,13 @@ pub enum Detail {
         /// The operation that needs one.
         operation: ApprovalKind,
     },
+    /// Of limits that were changed: `min=0 max=5 weight=1`.
+    Limits {
+        /// What they were.
+        before: String,
+        /// What they are.
+        after: String,
+    },
     /// Of a request that was denied.
     Denied {
         /// What was asked.

@@ -2,8 +2,8 @@
 //!
 //! Promises: a server belongs to one environment for good (R13), known by the identifier that `initdb` gave it and not by
 //! its address; a server that Holm could not work on is refused before anything changes. Registering it again under its
-//! name brings address and password up to date. Looks at a server in the clear: one on this machine, or on a network of its
-//! own; others are added.
+//! name brings address and password up to date. Looks at a server that is new in the clear: one on this machine, or on a network
+//! of its own; others are added.
 
 use holm_core::actor::Actor;
 use holm_core::audit::{AuditAction, NewEntry, Subject};
@@ -70,10 +70,13 @@ async fn act(control: Control, by: Actor, new: NewCluster) -> Result<(Cluster, O
     // Nothing has changed before the catalog is written, whatever a server's error would have to leave open.
     let refused = |error: ClusterError| error.problem(&new.name).changed(Changed::Nothing);
     environment::show(&control, &new.environment).await?;
+    // Whoever is spoken to over TLS stays so, from the first word on.
+    let named = cluster::by_name(control.catalog(), &new.name).await?;
+    let tls = named.map_or(ServerTls::Disable, |named| named.access.tls);
     let access = Access {
         cluster: new.name.clone(),
         address: new.address.clone(),
-        tls: ServerTls::Disable,
+        tls: tls.clone(),
         role: new.admin_role.clone(),
         password: new.admin_password.clone(),
         application_name: None,
@@ -86,8 +89,6 @@ async fn act(control: Control, by: Actor, new: NewCluster) -> Result<(Cluster, O
     if let Some(known) = &known {
         same(known, &new)?;
     }
-    // Whoever is spoken to over TLS stays so.
-    let tls = known.as_ref().map_or(ServerTls::Disable, |known| known.access.tls.clone());
     let id = known.map_or_else(|| ClusterId::from_uuid(Uuid::now_v7()), |known| known.id);
     let sealing = control.keys().for_owner(KeyOwner::Cluster(id), KeyPurpose::AdminPassword).await?;
     let sealed = sealing.key.seal(Purpose::AdminPassword(id), new.admin_password.expose().as_bytes());

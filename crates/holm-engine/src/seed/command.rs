@@ -37,7 +37,11 @@ pub(super) async fn run(target: &Target<'_>, argv: &[String]) -> Result<(), Seed
 fn start(target: &Target<'_>, tls: &ProgramTls, program: &str, arguments: &[String]) -> std::io::Result<Child> {
     let Target { owner, password, access, database, .. } = target;
     let url = format!("postgresql://{owner}:{}@{}/{database}{}", password.expose(), access.address, tls.query());
-    confine(Command::new(program).args(arguments))
+    let mut command = Command::new(program);
+    confine(command.args(arguments));
+    // Beside the URL: drivers on libpq bind their login by it.
+    tls.tell(&mut command);
+    command
         .env("HOLM_ENV", target.kind.as_str())
         .env("HOLM_TENANT", target.tenant.slug.as_str())
         .env("NODE_ENV", node_env(target.kind))

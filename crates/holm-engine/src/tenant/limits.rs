@@ -4,7 +4,7 @@
 //! it. The minimums of a cluster's tenants are together never raised above what they share.
 
 use holm_core::actor::Actor;
-use holm_core::audit::{AuditAction, NewEntry, Subject};
+use holm_core::audit::{AuditAction, Detail, NewEntry, Subject};
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::limits::LimitsChange;
@@ -70,8 +70,9 @@ async fn begin(
     let held = limits::hold(&mut tx, &environment, &slug).await?;
     unchanged(&mut tx, &environment, &slug, seen).await?;
     match limits::change(&mut tx, &environment, &slug, &change, held.as_ref()).await? {
-        Limited::Changed(tenant) => {
-            record(&mut tx, NewEntry::new(&by, AuditAction::TenantLimit, Some(&environment), Subject::Tenant(tenant.id)));
+        Limited::Changed(tenant, before) => {
+            let entry = NewEntry::new(&by, AuditAction::TenantLimit, Some(&environment), Subject::Tenant(tenant.id));
+            record(&mut tx, entry.with(Detail::Limits { before: before.to_string(), after: tenant.limits.to_string() }));
             let version = tx.commit().await?;
             control.nudge();
             Ok(Tenant { route_version: version.unwrap_or(tenant.route_version), ..tenant })

@@ -14,7 +14,7 @@ use holm_core::route::RouteState;
 use holm_core::slug::TenantSlug;
 use holm_store::tenant::Tenant;
 use holm_store::tenant::version::TenantVersion;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::state::{Wish, tell};
 use crate::cluster::connect::Connection;
@@ -22,6 +22,9 @@ use crate::control::Control;
 
 /// Transactions of apps last for milliseconds.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// A server that is there answers in this time, however little patience somebody has.
+const LOOK_MAX: Duration = Duration::from_secs(5);
 
 /// Whoever is in a database, but not what PostgreSQL itself does there; what a row is of shows only to those who may see it.
 const SESSIONS: &str = "\
@@ -76,16 +79,18 @@ async fn drained(control: &Control, tenant: &Tenant, deadline: Instant) -> Resul
         return Ok(());
     };
     let refused = |error: crate::cluster::trouble::ClusterError| unknown(error.problem(&cluster.name));
-    let admin = control.access(&cluster).await.map_err(unknown)?.maintenance().await.map_err(refused)?;
+    let access = control.access(&cluster).await.map_err(unknown)?;
+    let silent = |_| unknown(silent(tenant));
+    // Who asks for no patience wants one look all the same.
+    let answered_by = deadline.max(Instant::now() + LOOK_MAX);
+    let admin = timeout_at(answered_by, access.maintenance()).await.map_err(silent)?.map_err(refused)?;
     loop {
-        let sessions = sessions(&admin, database).await.map_err(refused)?;
+        let sessions = timeout_at(answered_by, sessions(&admin, database)).await.map_err(silent)?.map_err(refused)?;
+        // What was counted is of no use to anybody if somebody else has said something since.
+        still_paused(control, tenant)?;
         if sessions == 0 {
             admin.close().await;
             return Ok(());
-        }
-        if !is_paused(control, tenant) {
-            let what = format!("tenant `{}` in `{}` was let go on before it was drained", tenant.slug, tenant.environment);
-            return Err(Problem::new(ErrorCode::TenantState, what).changed(Changed::Something));
         }
         if Instant::now() >= deadline {
             return Err(not_drained(tenant, sessions));
@@ -94,13 +99,27 @@ async fn drained(control: &Control, tenant: &Tenant, deadline: Instant) -> Resul
     }
 }
 
+fn silent(Tenant { slug, environment, .. }: &Tenant) -> Problem {
+    let what = format!("tenant `{slug}` in `{environment}` is paused, and its server did not say in time who is still there");
+    Problem::new(ErrorCode::NotDrained, what)
+}
+
 async fn sessions(admin: &Connection, database: &DatabaseName) -> Result<i64, crate::cluster::trouble::ClusterError> {
     let row = admin.query_one("count the sessions in a database", SESSIONS, &[&database.as_str()]).await?;
     Ok(row.get("sessions"))
 }
 
-fn is_paused(control: &Control, tenant: &Tenant) -> bool {
-    control.publisher().table().route_of(tenant.id).is_some_and(|route| route.state == RouteState::Paused)
+fn still_paused(control: &Control, Tenant { id, slug, environment, .. }: &Tenant) -> Result<(), Problem> {
+    let became = match control.publisher().table().route_of(*id).map(|route| route.state) {
+        Some(RouteState::Paused) => return Ok(()),
+        Some(RouteState::Serving) => "resumed",
+        Some(RouteState::Suspended) => "suspended",
+        Some(RouteState::Deleted) | None => "deleted",
+    };
+    let what = format!("tenant `{slug}` in `{environment}` was {became} by somebody else while its pause was waited for");
+    Err(Problem::new(ErrorCode::TenantState, what)
+        .changed(Changed::Something)
+        .next(format!("see what it is now: `holm tenant show {slug} --env {environment}`")))
 }
 
 fn not_drained(tenant: &Tenant, sessions: i64) -> Problem {

@@ -35,7 +35,7 @@ use tokio_util::task::TaskTracker;
 
 use self::connection::Connection;
 pub(super) use self::effects::Pin;
-use self::lend::{End, Guest, Lend, Woke, leaves};
+use self::lend::{Draining, End, Guest, Lend, Woke, leaves};
 use self::pools::Member;
 use self::prepared::Names;
 use self::settings::Settings;
@@ -54,6 +54,8 @@ use super::{parameters, refusal, server};
 const RESET_PATIENCE: Duration = Duration::from_secs(2);
 /// For a client to take its last message.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(1);
+/// For a client to ask something that was let in when the node drains: who may connect may begin.
+const FIRST_WORD_PATIENCE: Duration = Duration::from_secs(1);
 /// A connection that nobody has had for so long is closed.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(600);
 
@@ -160,9 +162,10 @@ pub(super) async fn admit(node: &Node, entering: Entering) -> Result<Admitted, R
 
 /// Closes every idle connection of this worker that a table forbids, and ends every such opening.
 pub(super) async fn enforce(table: &RouteTable) {
-    let (openings, idle) = (pools::stop_forbidden(table), pools::take_forbidden(table));
+    let (openings, paused, idle) = (pools::stop_forbidden(table), pools::under_way_for_paused(table), pools::take_forbidden(table));
     join_all(idle.into_iter().map(close_idle)).await;
-    join_all(openings.iter().map(CancellationToken::cancelled)).await;
+    // Those of a paused tenant go on, but nobody is told that it is paused while one may still get in.
+    join_all(openings.iter().chain(&paused).map(CancellationToken::cancelled)).await;
 }
 
 /// Closes the connections of this worker that nobody has had for long.
@@ -194,9 +197,14 @@ pub(super) enum Refused {
 pub(super) async fn serve(node: &Node, admitted: Admitted) -> Disconnect {
     // In this order, so that a session that is not counted any more has no place either.
     let Admitted { open: _open, mut guest, registered } = admitted;
+    let mut is_new = true;
     loop {
         let has_asked = !guest.up.is_at_boundary();
-        let woke = if has_asked { Woke::Asks } else { guest.wakes(&registered.stop).await };
+        let woke = match std::mem::take(&mut is_new) {
+            _ if has_asked => Woke::Asks,
+            true => Box::pin(first_word(&mut guest, &registered)).await,
+            false => guest.wakes(&registered.stop, Draining::Counts).await,
+        };
         match woke {
             Woke::Asks => {}
             Woke::Terminated => return Disconnect::Terminated,
@@ -241,6 +249,14 @@ pub(super) async fn serve(node: &Node, admitted: Admitted) -> Disconnect {
             }
             end => return Box::pin(part(lend, &mut guest, &registered, end)).await,
         }
+    }
+}
+
+/// What a client does first.
+async fn first_word(guest: &mut Guest, session: &Session) -> Woke {
+    match timeout(FIRST_WORD_PATIENCE, guest.wakes(&session.stop, Draining::Waits)).await {
+        Ok(woke) => woke,
+        Err(_) => guest.wakes(&session.stop, Draining::Counts).await,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use holm_proxy::postgres::TlsFiles;
 use rcgen::{CertificateParams, KeyPair, SignatureAlgorithm};
@@ -11,11 +12,12 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::raw::Raw;
-use crate::support::{SECRET, World, config};
+use crate::raw::{Raw, query, startup};
+use crate::support::{PATIENCE, SECRET, World, config};
 
 pub(crate) const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
@@ -95,6 +97,28 @@ pub(crate) async fn encrypted(world: &World, connector: &TlsConnector) -> std::i
     stream.read_exact(&mut answer).await?;
     assert_eq!(answer, *b"S");
     Ok(Raw::over(connector.connect(ServerName::try_from(HOST).unwrap(), stream).await?))
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_gets_the_end_of_its_answer_through_tls() {
+    const LENGTH: usize = 6_000_000;
+    let pair = Pair::new(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let (world, _files) = world(&pair).await;
+    world.tenant("malmo").await;
+    let mut raw = encrypted(&world, &connector(&pair.roots(), &[])).await.unwrap();
+    raw.send(&startup(0, &[("user", "app"), ("database", "malmo")])).await;
+    raw.prove(SECRET).await;
+    raw.until(b'Z').await;
+    raw.send(&query(&format!("SELECT repeat('x', {LENGTH})"))).await;
+    let (mut heard, mut piece) = (Vec::new(), vec![0; 16 * 1024]);
+    while !heard.ends_with(b"Z\0\0\0\x05I") {
+        // The pace of a reader whose socket is full all the time.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let length = timeout(PATIENCE, raw.stream.read(&mut piece)).await.expect("the rest of the answer").unwrap();
+        assert!(length > 0, "closed after {} bytes", heard.len());
+        heard.extend_from_slice(&piece[..length]);
+    }
+    assert!(heard.len() > LENGTH);
 }
 
 /// psql with a host name, which it sends as SNI.

@@ -126,9 +126,10 @@ async fn a_client_that_goes_leaves_no_backend_behind_on_a_server_with_tls() {
     drop((connection, client));
     let client = world.connect("app", "malmo").await;
     let running = tokio::spawn(async move { client.batch_execute("SELECT pg_sleep(600)").await });
-    eventually("the statement runs", async || match world.backends(&admin, &malmo).await {
-        0 => Err("nothing runs".to_owned()),
-        _ => Ok(()),
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND wait_event = 'PgSleep'";
+    eventually("the statement runs", async || match admin.query_one(sql, &[&malmo.route.database.as_str()]).await.unwrap().get(0) {
+        1_i64 => Ok(()),
+        other => Err(format!("{other} run")),
     })
     .await;
     running.abort();

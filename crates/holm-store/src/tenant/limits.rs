@@ -56,8 +56,8 @@ pub struct HeldCluster {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Limited {
-    /// The tenant has new limits; the version comes from the commit.
-    Changed(Tenant),
+    /// The tenant has new limits, and had others; the version comes from the commit.
+    Changed(Tenant, TenantLimits),
     /// It has had them since its `route_version`.
     Unchanged(Tenant),
     /// No such tenant in that environment.
@@ -136,7 +136,7 @@ pub async fn change(
         tx.changed_tenant(id);
     }
     let tenant = super::read(&tx.query_one(BY_ID, &[&id.as_uuid()]).await?)?;
-    Ok(if after == before { Limited::Unchanged(tenant) } else { Limited::Changed(tenant) })
+    Ok(if after == before { Limited::Unchanged(tenant) } else { Limited::Changed(tenant, before) })
 }
 
 /// Columns `connections_min`, `connections_max` and `weight`.

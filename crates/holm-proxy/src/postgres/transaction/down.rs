@@ -154,9 +154,9 @@ impl Down {
                     }
                 },
                 b'E' if goes == Goes::Failed => {
-                    let error = fields::parse(body);
-                    let text = |field: Option<&[u8]>| String::from_utf8_lossy(field.unwrap_or_default()).into_owned();
-                    tracing::warn!(code = text(error.code), text = text(error.message), "a server could not be prepared for a client");
+                    // Its text may quote what the client set.
+                    let code = String::from_utf8_lossy(fields::parse(body).code.unwrap_or_default()).into_owned();
+                    tracing::warn!(code, "a server could not be prepared for a client");
                     return Err(Fault::Unprepared);
                 }
                 b'E' => *table.spent |= shows_unknown_statements(body),

@@ -76,15 +76,23 @@ pub(super) enum Woke {
     Stopped(Reason),
 }
 
+/// Whether a client that asks nothing goes when the node drains.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Draining {
+    Counts,
+    /// Not yet: it has only just been let in.
+    Waits,
+}
+
 impl Guest {
     /// Waits for the client to ask something. It has no buffer meanwhile.
     ///
     /// # Cancel safety
     /// Safe: what was read is held.
-    pub(super) async fn wakes(&mut self, stop: &Stop) -> Woke {
+    pub(super) async fn wakes(&mut self, stop: &Stop, draining: Draining) -> Woke {
         poll_fn(|cx| {
             stop.register(cx);
-            if let Some(reason) = stop.asked() {
+            if let Some(reason) = stop.asked().filter(|reason| draining == Draining::Counts || *reason != Reason::Draining) {
                 return Poll::Ready(Woke::Stopped(reason));
             }
             BUFFERS.with_borrow_mut(|(buffer, _)| {
@@ -228,6 +236,8 @@ impl Lend {
             && guest.up.is_at_boundary()
             && self.to_server.is_empty()
             && self.to_client.is_empty()
+            // TLS may hold the end of the answer back, and nobody would send it later.
+            && !self.to_client.unflushed
     }
 
     /// Whether Terminate may be said to the server.

@@ -12,7 +12,7 @@ use holm_core::cluster::ServerAddress;
 use holm_core::cluster::tls::ServerTls;
 use holm_core::credential::Level;
 use holm_core::id::{ClusterId, TenantId};
-use holm_core::route::{Admission, RouteTable};
+use holm_core::route::{Admission, RouteState, RouteTable};
 use tokio_util::sync::CancellationToken;
 
 use crate::postgres::budget::{Place, PoolId, Whose};
@@ -349,6 +349,15 @@ pub(super) fn take_forbidden(table: &RouteTable) -> Vec<Box<Connection>> {
 /// Asks every opening to end that a table forbids; each token says when one has.
 pub(super) fn stop_forbidden(table: &RouteTable) -> Vec<CancellationToken> {
     stop_openings(|pool| sessions::forbidden(&pool.admission, pool.level, table))
+}
+
+/// Openings for tenants that a table has paused; each token says when one is over.
+pub(super) fn under_way_for_paused(table: &RouteTable) -> Vec<CancellationToken> {
+    POOLS.with_borrow(|pools| {
+        let is_paused = |pool: &&Pool| table.route_of(pool.key.tenant).is_some_and(|route| route.state == RouteState::Paused);
+        let opening = pools.pools.iter().flatten().filter(|pool| !pool.openings.is_empty());
+        opening.filter(is_paused).flat_map(|pool| pool.openings.iter().map(|under| under.over.clone())).collect()
+    })
 }
 
 /// Asks every opening to end.
