@@ -100,7 +100,8 @@ impl Stale {
                 runner.signal(Signal::CONT);
                 let log = runner.log();
                 let learned = log.lines().any(|line| line.contains("was lost") && line.contains(&operation.to_string()));
-                if order::woke(&world.orders(), operation, place) && learned { Ok(()) } else { Err(log) }
+                let woke = order::woke(&world.orders(), operation, place);
+                if woke && learned { Ok(()) } else { Err((woke, log)) }
             })
             .await;
         }
