@@ -17,10 +17,11 @@ use holm_core::route::RouteTable;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::envelope::{self, Refusal};
+use crate::envelope::{self, Answer, Data, Refusal};
 use crate::metrics;
 use crate::probe;
 use crate::resource::errors;
+use crate::view::ProbeView;
 
 /// What there is to say without a catalog.
 #[derive(Clone)]
@@ -33,6 +34,9 @@ pub struct Alone {
     pub why: Arc<dyn Fn() -> Problem + Send + Sync>,
     /// Cancelled when the process is about to stop.
     pub draining: CancellationToken,
+    /// Whether the process is one that never answers more: then it is ready as it is, for those who look at `/readyz` to know
+    /// whether it takes sessions.
+    pub carries: bool,
 }
 
 impl fmt::Debug for Alone {
@@ -43,11 +47,13 @@ impl fmt::Debug for Alone {
 
 /// The little that is answered.
 pub fn router(alone: Alone) -> Router {
+    let ready = if alone.carries { get(ready) } else { get(refuse) };
     Router::new()
         .route("/healthz", get(probe::alive))
+        // Where the API is expected, to send requests of it here is of no use.
+        .route("/readyz", ready)
         .route("/metrics", get(show_metrics))
         .route("/errors/{code}", get(errors::show))
-        // `/readyz` among them: to send requests of the API here is of no use.
         .fallback(refuse)
         .layer(middleware::from_fn(envelope::name_instance))
         .with_state(alone)
@@ -57,6 +63,10 @@ async fn show_metrics(State(alone): State<Alone>) -> impl IntoResponse {
     let mut text = metrics::own(&(alone.routes)());
     text.push_str(&(alone.metrics)());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
+}
+
+async fn ready(State(alone): State<Alone>) -> Answer<ProbeView> {
+    if alone.draining.is_cancelled() { Err(probe::stopping().into()) } else { Ok(Data(probe::view("ready"))) }
 }
 
 async fn refuse(State(alone): State<Alone>) -> Refusal {

@@ -185,6 +185,8 @@ fn signed_in_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::doctor::examine))
         .routes(routes!(resource::nodes::list))
         .routes(routes!(resource::nodes::forget))
+        .routes(routes!(resource::node_keys::list, resource::node_keys::add))
+        .routes(routes!(resource::node_keys::remove))
         .routes(routes!(resource::operations::list))
         .routes(routes!(resource::operations::show))
         .routes(routes!(resource::events::list))
@@ -196,11 +198,13 @@ fn signed_in_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::words::abandon))
 }
 
-/// Routes for load balancers, monitoring and people who read the description; they show no names of customers.
+/// Routes for load balancers, monitoring, people who read the description, and nodes whose word is sealed; they show nobody
+/// else names of customers.
 fn open_routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(probe::alive))
         .routes(routes!(probe::ready))
+        .routes(routes!(resource::node_keys::answer))
         .routes(routes!(metrics::show))
         .routes(routes!(resource::errors::show))
         .routes(routes!(description::show))

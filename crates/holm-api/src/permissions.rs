@@ -96,6 +96,10 @@ pub(crate) const TABLE: &[(Method, &str, Needs)] = &[
     (Method::GET, "/v1/doctor", Everywhere(P::ReadDoctor)),
     (Method::GET, "/v1/nodes", Everywhere(P::ReadDoctor)),
     (Method::DELETE, "/v1/nodes/{name}", Everywhere(P::ManageNodes)),
+    // Who has a node's key logs in to every tenant's database.
+    (Method::GET, "/v1/node-keys", Everywhere(P::ManageKeys)),
+    (Method::POST, "/v1/node-keys", Everywhere(P::ManageKeys)),
+    (Method::DELETE, "/v1/node-keys/{name}", Everywhere(P::ManageKeys)),
 ];
 
 /// The routes that change something which has a version, and so heed `If-Match`; every other change refuses it.

@@ -55,6 +55,6 @@ pub(crate) fn stopping() -> Problem {
     Problem::new(ErrorCode::ShuttingDown, "this process is about to stop").next("send requests to another")
 }
 
-fn view(status: &str) -> ProbeView {
+pub(crate) fn view(status: &str) -> ProbeView {
     ProbeView { status: status.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
 }

@@ -33,6 +33,8 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::SessionClosed
         | E::CatalogItself
         | E::TooPowerful
+        | E::LinkRefused
+        | E::NodeRemoved
         | E::EndNotAllowed => StatusCode::FORBIDDEN,
         E::PathNotFound
         | E::TenantNotFound
@@ -68,6 +70,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::ClusterClosed
         | E::ClusterInUse
         | E::NodeLives
+        | E::NodeTaken
         | E::LevelNotThere
         | E::CatalogNotEmpty
         | E::CatalogNotReady
@@ -103,6 +106,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::CatalogNewer
         | E::OlderHolmRuns
         | E::AloneTooLong
+        | E::ControlUnavailable
         | E::KeptRoutesRefused => StatusCode::SERVICE_UNAVAILABLE,
         E::OperationGoesOn | E::NoDatabaseInTime | E::RequestTooSlow | E::DataPlaneSilent | E::NotDrained => StatusCode::GATEWAY_TIMEOUT,
         E::ClusterFull | E::MinimumsTooMany => StatusCode::INSUFFICIENT_STORAGE,

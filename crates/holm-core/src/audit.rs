@@ -142,6 +142,10 @@ actions! {
     ApprovalDemand = "approval.demand",
     /// And from then on without.
     ApprovalWaive = "approval.waive",
+    /// A node of the data plane was let in.
+    NodeAdd = "node.add",
+    /// It was told to stop, and is told nothing else any more.
+    NodeRemove = "node.remove",
     /// A process that is gone for good was given up.
     NodeForget = "node.forget",
     /// Somebody took more than they have, for a time.

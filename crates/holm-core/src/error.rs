@@ -295,6 +295,14 @@ codes! {
     NodeLives = 7008, Client;
     /// The routes that a node keeps on its disk cannot be used.
     KeptRoutesRefused = 7009, Control;
+    /// The control plane does not take what a node of the data plane says.
+    LinkRefused = 7010, Client;
+    /// A node of the data plane was removed.
+    NodeRemoved = 7011, Policy;
+    /// A node of that name was let in before.
+    NodeTaken = 7012, Client;
+    /// No control plane answers a node of the data plane.
+    ControlUnavailable = 7013, Control;
     /// A fault in Holm.
     Internal = 9001, Bug;
 }

@@ -24,7 +24,7 @@ use crate::access::denials::Denials;
 use crate::audit;
 use crate::cluster::connect::Access;
 use crate::mail::{self, MailConfig};
-use crate::node::{self, Heard, Membership, NodeConfig};
+use crate::node::{self, Heard, Membership, NodeConfig, link};
 use crate::notices::{Counters, Seen};
 use crate::operation::probe::Probe;
 use crate::operation::{lease, runner};
@@ -112,6 +112,8 @@ struct Shared {
     /// The version of the table that the data plane was last given.
     published: watch::Sender<RouteVersion>,
     membership: Membership,
+    /// Nodes that have no way to the catalog, and ask here.
+    linked: link::Known,
     /// Grows when something about a node is new.
     node_news: watch::Sender<u64>,
     jobs: Vec<Job>,
@@ -165,6 +167,7 @@ impl Control {
             looked,
             published,
             membership,
+            linked: link::Known::default(),
             node_news,
             jobs,
             incarnation,
@@ -350,6 +353,10 @@ impl Control {
     /// The version that was last given to the data plane.
     pub(crate) fn published(&self) -> &watch::Sender<RouteVersion> {
         &self.0.published
+    }
+
+    pub(crate) fn linked(&self) -> &link::Known {
+        &self.0.linked
     }
 
     pub(crate) fn membership(&self) -> &Membership {

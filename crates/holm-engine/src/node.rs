@@ -5,6 +5,9 @@
 //! so by name (ADR-0009). A node that could not reach the catalog for [`SERVES_ALONE`] says that it must stop. One that keeps
 //! routes on its disk may come back without asking, so that it stays known when it leaves (ADR-0011).
 
+pub mod admission;
+pub mod link;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 

@@ -1,11 +1,13 @@
 //! Carries word between the control plane and the nodes of the data plane: route tables one way, acknowledgements the other.
 //!
 //! Promises: a node that has acknowledged a version uses it, or a newer one, for every session from then on, and has
-//! closed the sessions that it forbids. Within one process the word is a pointer; [`wire`] is a table as bytes, [`bundle`] seals
-//! it for one node, [`kept`] is what a node keeps on its disk. Refuses queues: only the newest table matters.
+//! closed the sessions that it forbids. Within one process the word is a pointer; between processes it is a [`message`].
+//! [`wire`] is a table as bytes, [`bundle`] seals bytes for one node, [`kept`] is what a node keeps on its disk. Refuses queues:
+//! only the newest table matters.
 
 pub mod bundle;
 pub mod kept;
+pub mod message;
 pub mod wire;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod cluster;
 pub mod credential;
 pub mod data_key;
+pub mod data_node;
 pub mod database;
 pub mod environment;
 pub mod error;

@@ -51,6 +51,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     12 "0012_webhook_purge";
     13 "0013_cluster_tls";
     14 "0014_tenant_limits";
+    15 "0015_data_node";
 };
 
 /// "Holm" as bytes; any number that no other program is likely to lock.

@@ -11,6 +11,7 @@ pub(crate) mod environments;
 pub(crate) mod errors;
 pub(crate) mod events;
 pub(crate) mod keys;
+pub(crate) mod node_keys;
 pub(crate) mod nodes;
 pub(crate) mod operations;
 pub(crate) mod principals;

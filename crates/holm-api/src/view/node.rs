@@ -30,3 +30,41 @@ pub struct NodeView {
     /// Whether it was heard of so lately that changes wait for it.
     pub lives: bool,
 }
+
+/// A node of the data plane to be let in.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddNode {
+    /// What to call it.
+    #[schema(example = "stockholm-1")]
+    pub name: String,
+    /// The public half of its key: 32 bytes of X25519, in base64.
+    pub public_key: String,
+}
+
+/// What a node that was let in has to know beside its own key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AddedNodeView {
+    /// What people call it.
+    #[schema(example = "stockholm-1")]
+    pub name: String,
+    /// Its identity: 32 hex digits.
+    pub node: String,
+    /// Whose node it is.
+    pub installation: String,
+    /// The public half of the key of the control plane, in base64.
+    pub control_key: String,
+}
+
+/// A node of the data plane that is let in by its key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NodeKeyView {
+    /// What people call it.
+    #[schema(example = "stockholm-1")]
+    pub name: String,
+    /// The public half of its key, in base64.
+    pub public_key: String,
+    /// When it was let in.
+    #[schema(value_type = String, format = DateTime)]
+    pub added_at: Timestamp,
+}

@@ -45,8 +45,10 @@ fn every_route_says_how_it_refuses() {
         if path.contains('{') {
             assert!(operation["responses"].get("404").is_some(), "{method} {path} names something that may not be there");
         }
-        if operation.get("requestBody").is_some() {
-            assert!(operation["responses"].get("413").is_some() && operation["responses"].get("415").is_some(), "{method} {path}");
+        if let Some(body) = operation.get("requestBody") {
+            assert!(operation["responses"].get("413").is_some(), "{method} {path}");
+            let json = body["content"].get("application/json").is_some();
+            assert_eq!(operation["responses"].get("415").is_some(), json, "{method} {path}");
         }
     }
 }

@@ -40,7 +40,9 @@ async fn no_route_takes_a_query_parameter_that_it_does_not_know() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_route_takes_a_field_of_a_body_that_it_does_not_know() {
     let holm = Installation::without_cluster().await;
-    for (method, path) in operations().into_iter().filter(|(method, _)| *method != Method::GET) {
+    // What a node says is sealed: it has no fields.
+    let changes = operations().into_iter().filter(|(method, path)| *method != Method::GET && path != "/link");
+    for (method, path) in changes {
         let response = holm.request(method.clone(), &path).json(&json!({ "nonsense": 1 })).send().await.unwrap();
         let (status, answer) = read(response).await;
         assert_eq!((status, code(&answer)), (400, "HOLM-1002"), "{method} {path}: {answer}");

@@ -6,7 +6,7 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::InstallationId;
 use holm_core::route::RouteVersion;
 use holm_core::secret::Secret;
-use holm_link::bundle::{self, Envelope, NodeId, PairKey, PublicKey};
+use holm_link::bundle::{self, Envelope, NodeId, PairKey, PublicKey, Refused};
 
 use crate::control::Control;
 use crate::secret::random;
@@ -26,6 +26,16 @@ pub fn seal(control: &Control, node: NodeId, to: &PublicKey, version: RouteVersi
     bundle::seal(&pair(control), to, &ephemeral, &envelope, table).ok_or_else(|| {
         Problem::new(ErrorCode::InvalidValue, "the public key of the node is none").next("have the node make another key pair")
     })
+}
+
+/// Opens what a node has sealed for the control plane.
+pub(crate) fn open(
+    control: &Control,
+    from: &PublicKey,
+    mine: &Envelope,
+    sealed: &[u8],
+) -> Result<(RouteVersion, Secret<Vec<u8>>), Refused> {
+    bundle::open(&pair(control), from, mine, sealed)
 }
 
 fn pair(control: &Control) -> PairKey {

@@ -6,8 +6,9 @@ use tokio_postgres::Client;
 
 use super::world::World;
 use crate::{
-    approval, audit, backup, break_glass, cluster, credential, data_key, database, environment, grant, idempotency, mail, master_key,
-    migrate, node, operation, place, principal, pulse, route, schedule, sealed_directly, standing, template, tenant, token, tx, webhook,
+    approval, audit, backup, break_glass, cluster, credential, data_key, data_node, database, environment, grant, idempotency, mail,
+    master_key, migrate, node, operation, place, principal, pulse, route, schedule, sealed_directly, standing, template, tenant, token, tx,
+    webhook,
 };
 
 /// One line for each file that has statements; the second test counts them.
@@ -22,6 +23,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("credential", credential::STATEMENTS),
     ("credential::rotation", credential::rotation::STATEMENTS),
     ("data_key", data_key::STATEMENTS),
+    ("data_node", data_node::STATEMENTS),
     ("database", database::STATEMENTS),
     ("database::rotation", database::rotation::STATEMENTS),
     ("environment", environment::STATEMENTS),

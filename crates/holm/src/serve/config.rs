@@ -11,6 +11,7 @@ use holm_engine::mail::MailConfig;
 use holm_engine::node::NodeRole;
 use holm_proxy::gateway::GatewayConfig;
 use holm_proxy::postgres::{ProxyConfig, TlsFiles};
+use reqwest::Url;
 
 use crate::catalog::open::CatalogArgs;
 use crate::client_certificates::client_certificates;
@@ -21,9 +22,10 @@ const EXAMPLES: &str = "Examples:
   HOLM_CATALOG_URL_FILE=/etc/holm/catalog.url holm serve --app http://127.0.0.1:3000
   holm serve --data-dir /var/lib/holm/node --app http://127.0.0.1:3000
   holm serve --role control --api-listen 10.0.0.5:8400
+  holm serve --role data --control http://10.0.0.5:8400 --data-dir /var/lib/holm/node --proxy-listen 0.0.0.0:6432
   holm serve --node-name stockholm-1 --proxy-listen 0.0.0.0:6432 --tls-cert cert.pem --tls-key key.pem --tls-required
 
-The catalog must be ready: `holm init`, once. SIGTERM stops in order; see docs/how-to/upgrade.md for restarts under load.";
+The catalog must be ready: `holm init`, once. A node with `--role data` is let in before: `holm node add`. SIGTERM stops in order; see docs/how-to/upgrade.md for restarts under load.";
 
 /// What the process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -32,7 +34,7 @@ enum Role {
     All,
     /// API and operations
     Control,
-    /// Proxy and gateway; not there yet
+    /// Proxy and gateway, with routes from a control plane elsewhere; needs no catalog and no master key
     Data,
 }
 
@@ -45,6 +47,9 @@ pub(crate) struct Args {
     /// What this process does
     #[arg(long, value_enum, default_value = "all", env = "HOLM_ROLE")]
     role: Role,
+    /// A control plane that a node with `--role data` asks for routes; more than once, or with commas between, for several
+    #[arg(long, value_name = "URL", env = "HOLM_CONTROL", value_delimiter = ',')]
+    control: Vec<String>,
     /// What the other processes and `holm doctor` call this one [default: the machine's name and the proxy's port]
     #[arg(long, value_name = "NAME", env = "HOLM_NODE_NAME")]
     node_name: Option<String>,
@@ -100,6 +105,8 @@ pub(crate) struct Args {
 /// What a process is made of.
 pub(super) struct Config {
     pub(super) catalog: CatalogArgs,
+    /// Where a node that only carries sessions asks; none for others.
+    pub(super) controls: Vec<Url>,
     pub(super) role: NodeRole,
     pub(super) node_name: Option<String>,
     pub(super) proxy: ProxyConfig,
@@ -121,12 +128,12 @@ impl Args {
         let role = match self.role {
             Role::All => NodeRole::All,
             Role::Control => NodeRole::Control,
-            Role::Data => {
-                return Err(invalid("a data plane in a process of its own is not there yet")
-                    .next("run `holm serve --role all` where sessions are to be carried"));
-            }
+            Role::Data => NodeRole::Data,
         };
-        self.catalog.url()?;
+        let controls = controls(role, &self.control, self.data_dir.is_some())?;
+        if role != NodeRole::Data {
+            self.catalog.url()?;
+        }
         let mail = self.mail.config()?;
         let node_name = self.node_name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
         if node_name.as_ref().is_some_and(|name| name.len() > 100 || name.chars().any(char::is_control)) {
@@ -139,6 +146,7 @@ impl Args {
         let tls = tls.map(|(certificate, key)| TlsFiles { clients, ..TlsFiles::new(certificate, key) });
         Ok(Config {
             catalog: self.catalog,
+            controls,
             role,
             node_name,
             proxy: ProxyConfig {
@@ -158,6 +166,38 @@ impl Args {
             linger: Duration::from_secs(self.drain_seconds.into()),
         })
     }
+}
+
+/// The addresses of the link.
+fn controls(role: NodeRole, said: &[String], has_directory: bool) -> Result<Vec<Url>, Problem> {
+    if role != NodeRole::Data {
+        return if said.is_empty() { Ok(Vec::new()) } else { Err(invalid("`--control` is for a node with `--role data` only")) };
+    }
+    if said.is_empty() {
+        return Err(
+            invalid("`--role data` needs a control plane that tells it the routes").next("name it: `--control http://10.0.0.5:8400`")
+        );
+    }
+    if !has_directory {
+        return Err(invalid("`--role data` needs a directory with its key, where it keeps its routes too")
+            .next("name it: `--data-dir DIR`")
+            .next("make the key where you are signed in: `holm node add NAME --key-file node.key`"));
+    }
+    said.iter().map(|url| link_of(url)).collect()
+}
+
+fn link_of(said: &str) -> Result<Url, Problem> {
+    let wrong = |why: String| invalid(&format!("`--control {}` is no URL of a control plane", said.escape_debug())).because(why);
+    let mut url = Url::parse(said.trim()).map_err(|error| wrong(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(wrong("it begins with `http://` or `https://`".to_owned()));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("a node is known by its key, and says nothing else".to_owned()));
+    }
+    let path = format!("{}/link", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    Ok(url)
 }
 
 fn invalid(what: &str) -> Problem {

@@ -6,9 +6,12 @@
 //! (`holm init`), and to read any file that was not named. A node with a data directory goes on, and starts, while the catalog
 //! is away, for three days less an hour.
 
+mod carrying;
 mod config;
 mod governing;
 mod kept;
+mod link;
+mod node_key;
 mod process;
 mod standing;
 
@@ -17,6 +20,7 @@ use holm_core::error::Problem;
 use crate::signals::{Hangups, Interrupts};
 
 pub(crate) use config::Args;
+pub(crate) use node_key::NodeKey;
 use process::Process;
 
 /// Runs until a signal, or until the node was alone for too long.
@@ -29,7 +33,7 @@ use process::Process;
 pub(crate) async fn run(args: Args) -> Result<(), Problem> {
     let (mut interrupts, mut hangups) = (Interrupts::listen()?, Hangups::listen()?);
     let config = args.config()?;
-    let process = tokio::select! {
+    let mut process = tokio::select! {
         // Dropping a half-started process closes its listeners; nobody was told that it is ready.
         started = Process::start(config) => started?,
         () = interrupts.next() => return Ok(()),
@@ -37,7 +41,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Problem> {
     eprintln!("{}", process.ready());
     let ended = loop {
         tokio::select! {
-            why = process.ended() => break Err(why),
+            why = process.ended() => {
+                process.hurry(&why);
+                break Err(why);
+            }
             () = interrupts.next() => break Ok(()),
             () = hangups.next() => process.read_tls_again().await,
         }

@@ -14,6 +14,7 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_core::route::RouteTable;
 use holm_engine::control::Control;
 use holm_engine::key;
+use holm_engine::node::NodeRole;
 use holm_link::kept::{Kept, Moment};
 use holm_link::{Feed, Publisher};
 use holm_proxy::gateway::{self, Gateway};
@@ -26,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
 use super::governing;
-use super::kept::{self, Keeper, Store};
+use super::kept::{self, Keeper, Source, Store};
 use super::standing::{FromDisk, Standing, at, reason};
 use crate::metrics;
 
@@ -38,25 +39,25 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// A process that serves.
 pub(super) struct Process {
-    data: Option<DataPlane>,
-    api: Api,
-    linger: Duration,
-    standing: Arc<Standing>,
+    pub(super) data: Option<DataPlane>,
+    pub(super) api: Api,
+    pub(super) linger: Duration,
+    pub(super) standing: Arc<Standing>,
     /// The control plane, when there is one.
-    control: watch::Receiver<Option<Control>>,
+    pub(super) control: watch::Receiver<Option<Control>>,
     /// Why it had to stop, as soon as it has to.
-    ended: watch::Receiver<Option<Problem>>,
-    stop: CancellationToken,
+    pub(super) ended: watch::Receiver<Option<Problem>>,
+    pub(super) stop: CancellationToken,
     /// Returns the control plane when told to stop, what it kept being on disk.
-    governing: JoinHandle<Option<Control>>,
+    pub(super) governing: JoinHandle<Option<Control>>,
 }
 
-struct DataPlane {
+pub(super) struct DataPlane {
     proxy: Proxy,
     gateway: Gateway,
 }
 
-struct Api {
+pub(super) struct Api {
     address: SocketAddr,
     answers: Answers,
     draining: CancellationToken,
@@ -66,7 +67,7 @@ struct Api {
 
 /// What the API is made of, with and without a catalog.
 #[derive(Clone)]
-struct Pages {
+pub(super) struct Pages {
     metrics: Arc<dyn Fn() -> String + Send + Sync>,
     standing: Arc<Standing>,
     draining: CancellationToken,
@@ -102,6 +103,10 @@ impl Process {
             tracing::info!("no data directory was named: this node could not start while the catalog is away");
         }
         let (config, publisher) = (Arc::new(config), Publisher::default());
+        if config.role == NodeRole::Data {
+            let store = store.expect("a node that only carries sessions has a directory");
+            return Self::carrying(config, listener, publisher, store).await;
+        }
         match governing::open(&config, &publisher, store.as_ref().and_then(Store::installation)).await {
             Ok(control) => Self::with_catalog(config, listener, control, store).await,
             Err(problem) if governing::is_away(&problem) => match store {
@@ -214,6 +219,13 @@ impl Process {
         }
     }
 
+    /// Gives no session time for leaving, if nobody wants this process to have any.
+    pub(super) fn hurry(&mut self, why: &Problem) {
+        if why.code == ErrorCode::NodeRemoved {
+            self.linger = Duration::ZERO;
+        }
+    }
+
     /// Stops: unready, no new sessions, those that are open get time, then the API, then the tasks; last it leaves the others.
     pub(super) async fn stop(self) {
         self.api.draining.cancel();
@@ -260,14 +272,14 @@ impl Governing {
         // Both are safe to drop; a node that half joined is heard of no more.
         let control = tokio::select! {
             control = opening => control?,
-            problem = alone_until_refused(&store, &heard) => {
+            problem = alone_until_refused(&store, || heard) => {
                 tracing::error!(code = %problem.code, why = problem.why, "this node was alone for too long");
                 self.ended.send_replace(Some(problem));
                 self.stop.cancelled().await;
                 return None;
             }
         };
-        let mut keeper = Keeper::new(store, control.clone(), feed, Arc::clone(&self.standing), Some(on_disk));
+        let mut keeper = Keeper::new(store, Source::catalog(&control), feed, Arc::clone(&self.standing), Some(on_disk));
         // What failed is said by the keeper, which tries again; nothing that it could not write is acknowledged meanwhile.
         let _ = keeper.save().await;
         control.start();
@@ -280,12 +292,12 @@ impl Governing {
 }
 
 /// Waits until the routes on disk may not be served any more. Cancel safe: it only looks.
-async fn alone_until_refused(store: &Store, heard: &Moment) -> Problem {
-    let mut newest = heard.wall;
+pub(super) async fn alone_until_refused(store: &Store, heard: impl Fn() -> Moment) -> Problem {
+    let mut newest = heard().wall;
     loop {
         sleep(LOOK).await;
         let now = kept::now();
-        if let Err(problem) = store.time_left(heard, newest, &now) {
+        if let Err(problem) = store.time_left(&heard(), newest, &now) {
             return problem;
         }
         newest = newest.max(now.wall);
@@ -300,18 +312,18 @@ fn keeper_of(mut store: Store, control: &Control, standing: &Arc<Standing>) -> R
     store.identify(installation, sender)?;
     store.take_stock(control.publisher().table().version())?;
     let feed = control.publisher().subscribe();
-    Ok(Keeper::new(Arc::new(store), control.clone(), feed, Arc::clone(standing), None))
+    Ok(Keeper::new(Arc::new(store), Source::catalog(control), feed, Arc::clone(standing), None))
 }
 
 /// Both are what stands in the way.
-fn and_away(kept: Problem, away: &Problem) -> Problem {
+pub(super) fn and_away(kept: Problem, away: &Problem) -> Problem {
     let why = format!("{}; and {}", kept.why.as_deref().unwrap_or_default(), reason(away));
     let problem = kept.because(why);
     away.next.iter().fold(problem, |problem, next| problem.next(next.clone()))
 }
 
 /// Reads and decrypts for some tens of milliseconds, before anybody waits for this process.
-fn off_the_reactor<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn off_the_reactor<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
 }
 
@@ -327,7 +339,7 @@ async fn there<T: Clone>(seen: &mut watch::Receiver<Option<T>>) -> T {
 
 impl DataPlane {
     /// Only now that the routes are there: before, every tenant would be unknown.
-    async fn start(config: &Config, publisher: &Publisher) -> Result<Option<Self>, Problem> {
+    pub(super) async fn start(config: &Config, publisher: &Publisher) -> Result<Option<Self>, Problem> {
         if !config.role.carries() {
             return Ok(None);
         }
@@ -338,7 +350,7 @@ impl DataPlane {
 }
 
 impl Pages {
-    fn new(data: Option<&DataPlane>, standing: &Arc<Standing>) -> Self {
+    pub(super) fn new(data: Option<&DataPlane>, standing: &Arc<Standing>) -> Self {
         let counters = data.map(|data| (data.proxy.counters(), data.proxy.gauges(), data.gateway.counters()));
         let said = Arc::clone(standing);
         let metrics = move || {
@@ -360,12 +372,21 @@ impl Pages {
             metrics: Arc::clone(&self.metrics),
             why: Arc::new(move || standing.why()),
             draining: self.draining.clone(),
+            carries: false,
         })
+    }
+
+    pub(super) fn metrics(&self) -> Arc<dyn Fn() -> String + Send + Sync> {
+        Arc::clone(&self.metrics)
+    }
+
+    pub(super) fn draining(&self) -> CancellationToken {
+        self.draining.clone()
     }
 }
 
 impl Api {
-    fn start(listener: TcpListener, first: axum::Router, pages: &Pages) -> Self {
+    pub(super) fn start(listener: TcpListener, first: axum::Router, pages: &Pages) -> Self {
         let address = listener.local_addr().expect("a bound listener has an address");
         let (answers, stop) = (Answers::new(first), CancellationToken::new());
         let task = tokio::spawn(holm_api::serve::serve(listener, answers.router(), stop.clone()));

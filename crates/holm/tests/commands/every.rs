@@ -153,6 +153,12 @@ fn line(words: &str) -> Option<String> {
             lost_node();
             words.to_owned()
         }
+        "node add" => format!("{words} {} --key-file {}", fresh("carrier"), fresh_file()),
+        "node keys" => {
+            let_in();
+            words.to_owned()
+        }
+        "node remove" => format!("{words} {} --yes", let_in()),
         "node forget" => format!("{words} {} --yes", lost_node()),
         "audit search" => format!("{words} --action token.issue --limit 3"),
         "audit export" | "audit verify" | "audit checkpoint" => words.to_owned(),
@@ -185,6 +191,18 @@ fn lost_node() -> String {
          VALUES (gen_random_uuid(), '{name}', 'control', '0.0.1', 1, now() - interval '1 hour')"
     ));
     name
+}
+
+/// A node that is let in by a key.
+fn let_in() -> String {
+    let name = fresh("carrier");
+    ok(&["node", "add", &name, "--key-file", &fresh_file()]);
+    name
+}
+
+/// A file that is not there.
+fn fresh_file() -> String {
+    std::env::temp_dir().join(format!("holm-{}.key", uuid::Uuid::new_v4())).display().to_string()
 }
 
 /// A principal that is there.

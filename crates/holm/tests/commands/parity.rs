@@ -48,8 +48,11 @@ const USES: &[(&str, &[&str])] = &[
     ("key list", &["list_keys"]),
     ("key rewrap", &["rewrap_keys"]),
     ("key rotate", &["rotate_keys"]),
+    ("node add", &["add_node"]),
     ("node forget", &["forget_node"]),
+    ("node keys", &["list_node_keys"]),
     ("node list", &["list_nodes"]),
+    ("node remove", &["remove_node"]),
     ("op abandon", &["abandon_operation"]),
     ("op cancel", &["cancel_operation", "show_operation", "list_events"]),
     ("op events", &["list_events"]),
@@ -89,7 +92,7 @@ const USES: &[(&str, &[&str])] = &[
 ];
 
 /// For load balancers, monitoring and readers of the description.
-const FOR_MACHINES: [&str; 5] = ["explain_error", "healthz", "metrics", "openapi", "readyz"];
+const FOR_MACHINES: [&str; 6] = ["explain_error", "healthz", "link", "metrics", "openapi", "readyz"];
 
 /// Routes whose command is not there yet, and durable operations whose route is not: a line goes when what it waits for comes.
 const NO_COMMAND_YET: [&str; 1] = ["show_approval"];

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -172,27 +172,51 @@ pub(crate) struct Serving {
 impl Serving {
     pub(crate) async fn start(installation: &Installation, name: &str, proxy_port: u16) -> Self {
         let mut serving = Self::spawn(installation, name, proxy_port);
+        serving.ready().await;
+        serving
+    }
+
+    /// Waits until it says that it is ready, and where it listens.
+    async fn ready(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(line) = serving.log().lines().find(|line| line.starts_with("Holm is ready:")) {
+            if let Some(line) = self.log().lines().find(|line| line.starts_with("Holm is ready:")) {
                 let after = |word: &str| line.split_once(word).unwrap().1.split([',', '/']).next().unwrap().trim().to_owned();
-                serving.proxy_port = after("proxy ").rsplit(':').next().unwrap().parse().unwrap();
-                serving.gateway = after("gateway ");
-                serving.api = after("API http://");
-                return serving;
+                self.proxy_port = after("proxy ").rsplit(':').next().unwrap().parse().unwrap();
+                self.gateway = after("gateway ");
+                self.api = after("API http://");
+                return;
             }
-            assert!(serving.child.try_wait().unwrap().is_none(), "{name} ended:\n{}", serving.log());
-            assert!(Instant::now() < deadline, "{name} is not ready:\n{}", serving.log());
+            assert!(self.child.try_wait().unwrap().is_none(), "{} ended:\n{}", self.name, self.log());
+            assert!(Instant::now() < deadline, "{} is not ready:\n{}", self.name, self.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
     /// Starts one without waiting for it.
     pub(crate) fn spawn(installation: &Installation, name: &str, proxy_port: u16) -> Self {
+        Self::launch(installation, installation.command(), name, proxy_port)
+    }
+
+    /// Starts one that only carries sessions: it knows neither catalog nor master key.
+    pub(crate) async fn carry(installation: &Installation, name: &str, directory: &Path, controls: &[&str]) -> Self {
+        let mut serving = Self::spawn_carrying(installation, name, directory, controls);
+        serving.ready().await;
+        serving
+    }
+
+    /// As [`Self::carry`], without waiting for it.
+    pub(crate) fn spawn_carrying(installation: &Installation, name: &str, directory: &Path, controls: &[&str]) -> Self {
+        let mut command = installation.command();
+        command.env_remove("HOLM_CATALOG_URL_FILE").env_remove("HOLM_MASTER_KEY_FILE");
+        command.env("HOLM_ROLE", "data").env("HOLM_CONTROL", controls.join(",")).env("HOLM_DATA_DIR", directory);
+        Self::launch(installation, command, name, 0)
+    }
+
+    fn launch(installation: &Installation, mut command: Command, name: &str, proxy_port: u16) -> Self {
         let log = installation.path(&format!("{name}-{}.log", uuid::Uuid::new_v4()));
         let file = File::create(&log).unwrap();
-        let child = installation
-            .command()
+        let child = command
             .args(["serve", "--node-name", name, "--gateway-listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"])
             .args(["--proxy-listen", &format!("127.0.0.1:{proxy_port}")])
             .stdout(file.try_clone().unwrap())

@@ -1,9 +1,12 @@
-//! `holm node`: the processes on the catalog.
+//! `holm node`: the processes on the catalog, and those that are let in by a key instead.
 
+mod add;
 mod forget;
+mod keys;
 mod list;
+mod remove;
 
-use holm_api::view::node::NodeView;
+use holm_api::view::node::{AddedNodeView, NodeKeyView, NodeView};
 use holm_core::error::Problem;
 
 use super::context::Context;
@@ -16,12 +19,21 @@ pub(super) enum Command {
     List(list::Args),
     /// Gives up one that is gone for good, so that nothing waits for it
     Forget(forget::Args),
+    /// Lets in one that only carries sessions, and writes its key to a file
+    Add(add::Args),
+    /// Lists those that are let in by a key
+    Keys(keys::Args),
+    /// Takes a key's node out again; it stops
+    Remove(remove::Args),
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
     match command {
         Command::List(args) => list::run(context, args).await,
         Command::Forget(args) => forget::run(context, args).await,
+        Command::Add(args) => add::run(context, args).await,
+        Command::Keys(args) => keys::run(context, args).await,
+        Command::Remove(args) => remove::run(context, args).await,
     }
 }
 
@@ -45,6 +57,32 @@ impl Row for NodeView {
             Cell::time(self.started_at),
             Cell::of(self.id),
         ]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Row for NodeKeyView {
+    const COLUMNS: &'static [&'static str] = &["NODE", "ADDED", "PUBLIC KEY"];
+    const BRIEF: usize = 3;
+
+    fn cells(&self) -> Vec<Cell> {
+        vec![Cell::of(&self.name), Cell::time(self.added_at), Cell::of(&self.public_key)]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Row for AddedNodeView {
+    const COLUMNS: &'static [&'static str] = &["NODE", "ID", "INSTALLATION", "CONTROL KEY"];
+    const BRIEF: usize = 4;
+
+    fn cells(&self) -> Vec<Cell> {
+        vec![Cell::of(&self.name), Cell::of(&self.node), Cell::of(&self.installation), Cell::of(&self.control_key)]
     }
 
     fn name(&self) -> String {

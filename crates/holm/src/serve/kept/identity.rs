@@ -1,6 +1,6 @@
 //! Who a node is on its disk: whose installation's, by which name, with which key, and whom it believes.
 //!
-//! Made once, when the node first reaches the catalog, and never changed.
+//! Made once and never changed: when the node first reaches the catalog, or by `holm node add` for one that never will.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use holm_core::id::InstallationId;
@@ -17,29 +17,34 @@ const LENGTH: usize = CONTENT_LENGTH + 32;
 
 /// A node on its disk.
 #[derive(Debug)]
-pub(super) struct Identity {
-    pub(super) installation: InstallationId,
-    pub(super) node: NodeId,
+pub(in crate::serve) struct Identity {
+    pub(in crate::serve) installation: InstallationId,
+    pub(in crate::serve) node: NodeId,
     /// Whose bundles are opened.
-    pub(super) sender: PublicKey,
-    pub(super) pair: PairKey,
+    pub(in crate::serve) sender: PublicKey,
+    pub(in crate::serve) pair: PairKey,
 }
 
 impl Identity {
     /// Makes one, and the bytes of its file.
     pub(super) fn make(installation: InstallationId, sender: PublicKey) -> (Self, Secret<Vec<u8>>) {
-        let (mut node, mut key) = ([0; 16], [0; 32]);
-        for bytes in [node.as_mut_slice(), key.as_mut_slice()] {
-            aws_lc_rs::rand::fill(bytes).expect("the system has randomness");
-        }
-        let key = Secret::new(key);
+        Self::of(installation, NodeId(random()), sender, &Secret::new(random()))
+    }
+
+    /// Puts one together of what it consists of, and the bytes of its file.
+    pub(in crate::serve) fn of(
+        installation: InstallationId,
+        node: NodeId,
+        sender: PublicKey,
+        key: &Secret<[u8; 32]>,
+    ) -> (Self, Secret<Vec<u8>>) {
         let mut bytes = Vec::with_capacity(LENGTH);
-        for part in [MAGIC.as_slice(), installation.as_uuid().as_bytes(), &node, &sender.0, key.expose()] {
+        for part in [MAGIC.as_slice(), installation.as_uuid().as_bytes(), &node.0, &sender.0, key.expose()] {
             bytes.extend_from_slice(part);
         }
         let sum = digest(&SHA256, &bytes);
         bytes.extend_from_slice(sum.as_ref());
-        (Self { installation, node: NodeId(node), sender, pair: PairKey::from_bytes(&key) }, Secret::new(bytes))
+        (Self { installation, node, sender, pair: PairKey::from_bytes(key) }, Secret::new(bytes))
     }
 
     /// Reads one; `None` for anything that [`Self::make`] did not write.
@@ -60,7 +65,14 @@ impl Identity {
         })
     }
 
-    pub(super) const fn envelope(&self, version: RouteVersion) -> Envelope {
+    pub(in crate::serve) const fn envelope(&self, version: RouteVersion) -> Envelope {
         Envelope { installation: self.installation, node: self.node, version }
     }
+}
+
+/// From the system.
+pub(in crate::serve) fn random<const LENGTH: usize>() -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
+    bytes
 }

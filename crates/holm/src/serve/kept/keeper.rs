@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use holm_core::error::Problem;
 use holm_core::route::RouteTable;
-use holm_engine::control::Control;
-use holm_engine::key::bundle;
 use holm_link::Feed;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
+use super::source::Source;
 use super::store::Store;
 use crate::serve::standing::Standing;
 
@@ -35,7 +34,7 @@ const HEARD: Duration = Duration::from_secs(10);
 /// What keeps a node's routes.
 pub(in crate::serve) struct Keeper {
     store: Arc<Store>,
-    control: Control,
+    source: Source,
     feed: Feed,
     standing: Arc<Standing>,
     /// What is on disk, where that is known.
@@ -54,12 +53,12 @@ impl Keeper {
     /// Takes over a store in which `on_disk` lies.
     pub(in crate::serve) fn new(
         store: Arc<Store>,
-        control: Control,
+        source: Source,
         feed: Feed,
         standing: Arc<Standing>,
         on_disk: Option<Arc<RouteTable>>,
     ) -> Self {
-        Self { store, control, feed, standing, on_disk, behind: true, last: Instant::now(), took: Duration::ZERO, failures: 0 }
+        Self { store, source, feed, standing, on_disk, behind: true, last: Instant::now(), took: Duration::ZERO, failures: 0 }
     }
 
     /// Writes the newest table.
@@ -70,21 +69,17 @@ impl Keeper {
     /// # Cancel safety
     /// Safe: what was begun is written.
     pub(in crate::serve) async fn save(&mut self) -> Result<(), Problem> {
-        let table = self.control.publisher().table();
-        let (store, control, written) = (Arc::clone(&self.store), self.control.clone(), Arc::clone(&table));
+        let table = self.source.table();
+        let (store, source, written) = (Arc::clone(&self.store), self.source.clone(), Arc::clone(&table));
         let begun = Instant::now();
-        let work = move || {
-            let now = clock::now();
-            let seal = |node, to: &_, version, plain: &_| bundle::seal(&control, node, to, version, plain);
-            store.keep(&now.before(control.unheard()), &now, &written, seal)
-        };
+        let work = move || source.keep(&store, &clock::now(), &written);
         let kept = tokio::task::spawn_blocking(work).await.expect("keeping routes does not panic");
         (self.last, self.took) = (Instant::now(), begun.elapsed());
         match kept {
             Ok(()) => {
                 self.failures = 0;
                 self.behind = false;
-                self.standing.kept(table.version(), clock::now().before(self.control.unheard()));
+                self.standing.kept(table.version(), clock::now().before(self.source.unheard()));
                 self.feed.acknowledge(table.version());
                 self.on_disk = Some(table);
                 Ok(())
@@ -139,7 +134,7 @@ impl Keeper {
     }
 
     async fn work(&mut self) {
-        if self.behind || self.control.unheard() < HEARD {
+        if self.behind || self.source.unheard() < HEARD {
             let _ = self.save().await;
             return;
         }

@@ -7,11 +7,14 @@ mod clock;
 mod identity;
 mod keeper;
 mod seen;
+mod source;
 mod store;
 
 #[cfg(test)]
 mod tests;
 
 pub(super) use clock::now;
+pub(super) use identity::{Identity, random};
 pub(super) use keeper::Keeper;
+pub(super) use source::Source;
 pub(super) use store::Store;

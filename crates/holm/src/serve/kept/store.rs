@@ -9,18 +9,20 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::InstallationId;
 use holm_core::route::{RouteTable, RouteVersion};
+use holm_core::secret::Secret;
 use holm_engine::node::SERVES_ALONE;
 use holm_link::bundle::{self, NodeId, PublicKey};
 use holm_link::kept::{self, Kept, Moment};
 use holm_postgres::lock::FileLock;
 
 use super::clock;
-use super::identity::Identity;
+use super::identity::{Identity, random};
 use super::seen::Seen;
 use crate::private_file;
 
@@ -35,7 +37,9 @@ const NOTED_EVERY: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(in crate::serve) struct Store {
     directory: PathBuf,
-    identity: Option<Identity>,
+    identity: Option<Arc<Identity>>,
+    /// Whether the node seals what it keeps by itself, since no control plane is in its process.
+    for_itself: bool,
     _lock: FileLock,
 }
 
@@ -53,14 +57,37 @@ impl Store {
         }
         let lock = FileLock::try_new(&directory.join("lock")).map_err(cannot)?.ok_or_else(|| in_use(path))?;
         sweep(&directory).map_err(cannot)?;
-        let mut store = Self { directory, identity: None, _lock: lock };
-        store.identity = store.read_identity()?;
+        let mut store = Self { directory, identity: None, for_itself: false, _lock: lock };
+        store.identity = store.read_identity()?.map(Arc::new);
         Ok(store)
     }
 
     /// Whose routes are here, if any ever were.
     pub(in crate::serve) fn installation(&self) -> Option<InstallationId> {
         self.identity.as_ref().map(|identity| identity.installation)
+    }
+
+    /// As the directory of a node that was let in by its key, which must be there.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(in crate::serve) fn of_node(mut self) -> Result<(Self, Arc<Identity>), Problem> {
+        let Some(identity) = self.identity.clone() else {
+            let what =
+                format!("there is no `{NODE_KEY}` in `{}`, which the control plane would know this node by", self.directory.display());
+            return Err(Problem::new(ErrorCode::InvalidConfig, what)
+                .next(format!("make it where you are signed in, and copy it there: `holm node add NAME --key-file {NODE_KEY}`")));
+        };
+        self.for_itself = true;
+        Ok((self, identity))
+    }
+
+    /// Seals what only this node may read, as it could have been told by nobody else.
+    pub(super) fn seal_for_itself(&self, version: RouteVersion, plain: &[u8]) -> Vec<u8> {
+        let identity = self.identity.as_ref().expect("a directory of a node has its key");
+        let ephemeral = Secret::new(random());
+        let sealed = bundle::seal(&identity.pair, &identity.pair.public(), &ephemeral, &identity.envelope(version), plain);
+        sealed.expect("a node's own public key is one that a node makes")
     }
 
     /// Makes the node's key if there is none yet; the catalog must be at hand.
@@ -76,7 +103,7 @@ impl Store {
         // The key last: whatever is found beside a key was begun with it.
         self.note(&Seen { version: RouteVersion::default(), wall: Duration::ZERO })?;
         self.write(NODE_KEY, bytes.expose()).map_err(|error| self.unwritable(error))?;
-        self.identity = Some(identity);
+        self.identity = Some(Arc::new(identity));
         Ok(())
     }
 
@@ -92,7 +119,8 @@ impl Store {
         let identity = self.identity.as_ref().ok_or_else(|| self.refused("`node.key`, which opens them, is not there"))?;
         let seen = self.seen()?;
         let mine = identity.envelope(seen.version);
-        let opened = bundle::open(&identity.pair, &identity.sender, &mine, &bytes);
+        let sender = if self.for_itself { identity.pair.public() } else { identity.sender };
+        let opened = bundle::open(&identity.pair, &sender, &mine, &bytes);
         let (version, plain) = opened.map_err(|error| self.refused(error))?;
         let kept = kept::decode(plain.expose()).map_err(|error| self.refused(error))?;
         if kept.table.version() != version {
@@ -205,7 +233,7 @@ impl Store {
         let path = self.file(NODE_KEY);
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            read => holm_core::secret::Secret::new(read.map_err(|error| self.refused(error))?),
+            read => Secret::new(read.map_err(|error| self.refused(error))?),
         };
         let mode = fs::metadata(&path).map_err(|error| self.refused(error))?.permissions().mode();
         if mode & 0o077 != 0 {

@@ -1,0 +1,168 @@
+//! Answers nodes of the data plane that have no way to the catalog: who asks is known by its key alone, and speaks for itself in
+//! the table of [nodes](crate::node) through this process.
+//!
+//! Promises: what a node says counts once, and only if its key sealed it; a run of it is known before it is told any route, so that
+//! no change is confirmed without it. A question waits for news for [`HOLD`] at most. Refuses to say anything, even why, to whoever
+//! has no key that was let in.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use holm_core::error::{ErrorCode, Problem};
+use holm_core::route::RouteVersion;
+use holm_link::bundle::{self, Envelope, PublicKey};
+use holm_link::message::{Answer, Hello};
+use holm_store::data_node::{self, DataNode, Heard};
+use holm_store::node::{self, NewNode, NodeRole};
+use holm_store::route;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::LIVE;
+use crate::control::Control;
+use crate::key;
+
+/// For so long a question waits for something new. A third of the time after which a silent node is not waited for.
+pub const HOLD: Duration = Duration::from_secs(2);
+
+/// A change that was made before a node came is read by then; the pulse reads it at the latest.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// Who is not known is looked for in the catalog so often at most, however many strangers ask.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The keys of nodes, as far as somebody asked in their name.
+#[derive(Default)]
+pub(crate) struct Known {
+    nodes: Mutex<HashMap<Uuid, PublicKey>>,
+    looked: Mutex<Option<Instant>>,
+}
+
+/// Answers one question; the answer is sealed for who asked.
+///
+/// # Errors
+/// [`ErrorCode::LinkRefused`] for what is not the word of a node that was let in; the catalog does not answer.
+///
+/// # Cancel safety
+/// Safe: what was said counts, and is asked again.
+pub async fn answer(control: &Control, question: &[u8]) -> Result<Vec<u8>, Problem> {
+    let (node, to, hello) = open(control, question).await?;
+    if !hello.is_of_now(now()) {
+        let why = "the clocks of the node and of the control plane differ by more than five minutes";
+        return Err(refused(why).next("set the clock of both machines by a time server"));
+    }
+    // Rare: this process lags behind another, or the catalog was put back, and what it confirms now such a node never hears of.
+    if hello.has > control.publisher().table().version() && hello.has > route::version(control.catalog()).await? {
+        let why = "it has newer routes than the catalog, which was put back to an earlier state";
+        return Err(refused(why).next("start the node anew: it then goes by the catalog"));
+    }
+    let asked = i64::try_from(hello.asked.as_micros()).map_err(|_| refused("it is of another time"))?;
+    let Heard::Counts { name, used } = data_node::heard(control.catalog(), node.node_id(), asked, hello.run, hello.uses).await? else {
+        return not_heard(control, node, to, &hello).await;
+    };
+    if hello.leaves {
+        // It keeps routes, and may serve again without asking anybody.
+        node::fall_silent(control.catalog(), hello.run, LIVE).await?;
+        return seal(control, node, to, hello, Answer::Nothing).await;
+    }
+    match used {
+        Some(used) if hello.uses > used => drop(node::acknowledge(control.catalog(), hello.run, hello.uses).await?),
+        Some(_) => {}
+        None => {
+            let holm_version = hello.holm_version.clone();
+            node::join(control.catalog(), &NewNode { id: hello.run, name, role: NodeRole::Data, holm_version }).await?;
+            // Whatever was confirmed before it was known, it hears first of all.
+            up_to(control, route::version(control.catalog()).await?).await?;
+        }
+    }
+    let mut published = control.published().subscribe();
+    let _ = timeout(HOLD, published.wait_for(|version| *version > hello.has)).await;
+    let table = control.publisher().table();
+    let answer = if table.version() > hello.has { Answer::Table((*table).clone()) } else { Answer::Nothing };
+    seal(control, node, to, hello, answer).await
+}
+
+/// Which node a question says that it is of; the bundle's word, which its key proves.
+#[derive(Clone, Copy)]
+struct Asking(bundle::NodeId);
+
+impl Asking {
+    const fn node_id(self) -> Uuid {
+        Uuid::from_bytes(self.0.0)
+    }
+}
+
+async fn open(control: &Control, question: &[u8]) -> Result<(Asking, PublicKey, Hello), Problem> {
+    let said = bundle::said(question).ok_or_else(|| refused(bundle::Refused::NotABundle))?;
+    let node = Asking(said.node);
+    let installation = control.keys().installation();
+    let stranger = || refused("no node of this installation has that key");
+    let to = key_of(control, node).await?.ok_or_else(stranger)?;
+    let mine = Envelope { installation, node: said.node, version: RouteVersion::default() };
+    let (_, plain) = key::bundle::open(control, &to, &mine, question).map_err(|_| stranger())?;
+    let hello = Hello::decode(plain.expose()).map_err(refused)?;
+    Ok((node, to, hello))
+}
+
+async fn key_of(control: &Control, node: Asking) -> Result<Option<PublicKey>, Problem> {
+    let known = control.linked();
+    let keys = || known.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(key) = keys().get(&node.node_id()) {
+        return Ok(Some(*key));
+    }
+    {
+        let mut looked = known.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
+            return Err(Problem::new(ErrorCode::RateLimited, "a node that is not known asks again too soon").next("ask again in a second"));
+        }
+        *looked = Some(Instant::now());
+    }
+    let found = data_node::by_id(control.catalog(), node.node_id()).await?;
+    Ok(found.map(|DataNode { public_key, .. }| {
+        let key = PublicKey(public_key);
+        // An identity never gets another key; as many as were ever let in.
+        keys().insert(node.node_id(), key);
+        key
+    }))
+}
+
+/// It was removed, or its question is an old one.
+async fn not_heard(control: &Control, node: Asking, to: PublicKey, hello: &Hello) -> Result<Vec<u8>, Problem> {
+    let found = data_node::by_id(control.catalog(), node.node_id()).await?;
+    if found.is_none_or(|node| node.removed_at.is_some()) {
+        return seal(control, node, to, hello.clone(), Answer::Removed).await;
+    }
+    Err(refused("a later question of this node was answered before").next("ask anew"))
+}
+
+async fn up_to(control: &Control, version: RouteVersion) -> Result<(), Problem> {
+    let mut published = control.published().subscribe();
+    match timeout(CATCH_UP, published.wait_for(|published| *published >= version)).await {
+        Ok(Ok(_)) => Ok(()),
+        _ => Err(Problem::new(ErrorCode::ControlUnavailable, "this process has not read the newest routes yet").next("ask again")),
+    }
+}
+
+/// Writes and seals a table for some milliseconds, where nobody waits for it.
+async fn seal(control: &Control, node: Asking, to: PublicKey, hello: Hello, answer: Answer) -> Result<Vec<u8>, Problem> {
+    let control = control.clone();
+    let work = move || {
+        let version = match &answer {
+            Answer::Table(table) => table.version(),
+            Answer::Nothing | Answer::Removed => hello.has,
+        };
+        key::bundle::seal(&control, node.0, &to, version, answer.encode(hello.nonce).expose())
+    };
+    tokio::task::spawn_blocking(work).await.expect("sealing an answer does not panic")
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
+}
+
+fn refused(why: impl std::fmt::Display) -> Problem {
+    Problem::new(ErrorCode::LinkRefused, "what a node of the data plane says is not taken")
+        .because(why)
+        .next("see which nodes were let in: `holm node keys`")
+}

@@ -1,0 +1,165 @@
+//! Nodes of the data plane that reach the control plane and not the catalog: their names and the public halves of their keys.
+//!
+//! Promises: a name means one node that is not removed; whatever a node asked counts once, whichever process hears it. Refuses
+//! private keys: those never leave the node's machine. Which runs there are of them, [`node`](crate::node) says.
+
+use holm_core::id::NodeId;
+use holm_core::route::RouteVersion;
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::catalog::Catalog;
+use crate::error::StoreError;
+use crate::row::{Corrupt, column};
+use crate::tx::Tx;
+
+/// A node to be let in.
+#[derive(Clone, Debug)]
+pub struct NewDataNode {
+    /// Its identity, for ever.
+    pub id: Uuid,
+    /// What people call it.
+    pub name: String,
+    /// What its word is known by.
+    pub public_key: [u8; 32],
+}
+
+/// A node that was let in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DataNode {
+    /// Its identity, for ever.
+    pub id: Uuid,
+    /// What people call it.
+    pub name: String,
+    /// What its word is known by.
+    pub public_key: [u8; 32],
+    /// When it was let in.
+    pub created_at: Timestamp,
+    /// When it was removed.
+    pub removed_at: Option<Timestamp>,
+}
+
+/// What became of an [`insert`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Inserted {
+    /// It is there.
+    Done,
+    /// The name is in use.
+    Taken,
+}
+
+/// What a node's question means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// It counts.
+    Counts {
+        /// What people call the node.
+        name: String,
+        /// What this run of it used before; `None` for a run that is not known yet.
+        used: Option<RouteVersion>,
+    },
+    /// It, or a later one, was heard before; or the node is not let in.
+    Not,
+}
+
+const INSERT: &str = "INSERT INTO data_node (id, name, public_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+const REMOVE: &str = "\
+UPDATE data_node SET removed_at = now()
+WHERE name = $1 AND removed_at IS NULL
+RETURNING id, name, public_key, created_at, removed_at";
+const LIST: &str = "\
+SELECT id, name, public_key, created_at, removed_at
+FROM data_node
+WHERE removed_at IS NULL
+ORDER BY name";
+const BY_ID: &str = "SELECT id, name, public_key, created_at, removed_at FROM data_node WHERE id = $1";
+/// Both updates or none; what the run used before is of the moment before them.
+const HEARD: &str = "\
+WITH asked AS (
+    UPDATE data_node SET asked_micros = $2
+    WHERE id = $1 AND removed_at IS NULL AND asked_micros < $2
+    RETURNING name
+), seen AS (
+    UPDATE node SET seen_at = now(), route_version = greatest(route_version, $4)
+    WHERE id = $3 AND EXISTS (SELECT FROM asked)
+    RETURNING id
+)
+SELECT a.name, (SELECT n.route_version FROM node n WHERE n.id = $3) AS used, (SELECT count(*) FROM seen) AS seen
+FROM asked a";
+
+/// Every statement of this module.
+pub const STATEMENTS: &[&str] = &[INSERT, REMOVE, LIST, BY_ID, HEARD];
+
+/// Lets one in.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn insert(tx: &mut Tx, new: &NewDataNode) -> Result<Inserted, StoreError> {
+    let NewDataNode { id, name, public_key } = new;
+    let inserted = tx.execute(INSERT, &[id, name, &public_key.as_slice()]).await?;
+    Ok(if inserted == 0 { Inserted::Taken } else { Inserted::Done })
+}
+
+/// Removes one; nothing if there is none of that name.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn remove(tx: &mut Tx, name: &str) -> Result<Option<DataNode>, StoreError> {
+    tx.query_opt(REMOVE, &[&name]).await?.as_ref().map(read).transpose()
+}
+
+/// Those that are let in, by name.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn list(catalog: &Catalog) -> Result<Vec<DataNode>, StoreError> {
+    catalog.session().await?.query(LIST, &[]).await?.iter().map(read).collect()
+}
+
+/// One by its identity, removed or not.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn by_id(catalog: &Catalog, id: Uuid) -> Result<Option<DataNode>, StoreError> {
+    catalog.session().await?.query_opt(BY_ID, &[&id]).await?.as_ref().map(read).transpose()
+}
+
+/// Notes that a node asked something: when, by its clock, in microseconds since 1970; which run of it; and what that uses.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it is noted or not.
+pub async fn heard(catalog: &Catalog, id: Uuid, asked_micros: i64, run: NodeId, uses: RouteVersion) -> Result<Heard, StoreError> {
+    let uses = i64::try_from(uses.0).map_err(|error| StoreError::Fault(error.into()))?;
+    let row = catalog.session().await?.query_opt(HEARD, &[&id, &asked_micros, &run.as_uuid(), &uses]).await?;
+    let Some(row) = row else { return Ok(Heard::Not) };
+    let known = column::get::<i64>(&row, "seen")? > 0;
+    let used = known.then(|| column::route_version(&row, "used")).transpose()?;
+    Ok(Heard::Counts { name: column::get(&row, "name")?, used })
+}
+
+fn read(row: &Row) -> Result<DataNode, StoreError> {
+    Ok(DataNode {
+        id: column::uuid(row, "id")?,
+        name: column::get(row, "name")?,
+        public_key: column::get::<&[u8]>(row, "public_key")?.try_into().corrupt("public_key")?,
+        created_at: column::get(row, "created_at")?,
+        removed_at: column::get(row, "removed_at")?,
+    })
+}

@@ -1,0 +1,248 @@
+//! The way of a node of the data plane to a control plane elsewhere: it asks, says what it uses, and publishes what it is told.
+//!
+//! Promises: it believes whoever has the control plane's key, and nobody else, however the bytes came; what is acknowledged
+//! is used by every session. Of several control planes any one will do, and it goes from one to the next by itself. Refuses tokens:
+//! its key is what it is known by. What travels is sealed, so that plain HTTP gives nothing away but who talks to whom.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use holm_api::envelope::Envelope as Said;
+use holm_core::error::{ErrorCode, Problem};
+use holm_core::id::NodeId;
+use holm_core::route::{RouteTable, RouteVersion};
+use holm_link::Publisher;
+use holm_link::bundle;
+use holm_link::kept::Moment;
+use holm_link::message::{Answer, Hello, Nonce};
+use reqwest::Url;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::kept::random;
+use super::kept::{self, Identity};
+use super::standing::{Standing, reason};
+
+/// A control plane that is there takes a connection sooner.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// It holds a question back for two seconds; a part of a large answer follows the one before sooner than this.
+const SILENT: Duration = Duration::from_secs(6);
+
+/// From a failure to the next try, at another one if there is.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// For so long a node that starts looks for a control plane before it takes the routes on its disk.
+const START: Duration = Duration::from_secs(8);
+
+/// The data plane closes sessions meanwhile.
+const CONFIRM: Duration = Duration::from_secs(2);
+
+/// A node's end of the link.
+pub(super) struct Link {
+    http: reqwest::Client,
+    controls: Vec<Url>,
+    identity: Arc<Identity>,
+    run: NodeId,
+    /// Which of them is asked.
+    at: AtomicU64,
+    /// When something was last asked that was answered.
+    heard: Mutex<Option<(Instant, Moment)>>,
+    /// The newest time that something was asked at.
+    asked: Mutex<Duration>,
+}
+
+impl Link {
+    /// Prepares; nothing is asked yet.
+    ///
+    /// # Errors
+    /// This machine has no randomness or TLS.
+    pub(super) fn new(controls: Vec<Url>, identity: Arc<Identity>) -> Result<Self, Problem> {
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("holm/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENT)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
+        // No TLS, no certificates: a small machine may have none.
+        let plain = controls.iter().all(|control| control.scheme() == "http");
+        let builder = if plain { builder.tls_certs_only([]) } else { builder };
+        let http = builder.build().map_err(|error| Problem::new(ErrorCode::InvalidConfig, "HTTP cannot be used here").because(error))?;
+        let run = NodeId::from_uuid(Uuid::now_v7());
+        Ok(Self { http, controls, identity, run, at: AtomicU64::new(0), heard: Mutex::default(), asked: Mutex::default() })
+    }
+
+    /// The first routes, of whichever control plane answers first.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ControlUnavailable`] when none does in time; what the node was refused with.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(super) async fn first(&self) -> Result<RouteTable, Problem> {
+        let begun = Instant::now();
+        loop {
+            let problem = match self.ask(RouteVersion::default(), RouteVersion::default(), false).await {
+                Ok(Answer::Table(table)) => return Ok(table),
+                Ok(Answer::Removed) => return Err(removed()),
+                // It has read no routes yet itself.
+                Ok(Answer::Nothing) => unavailable("it has no routes itself yet"),
+                // Trying again would not help; the routes on its disk may.
+                Err(problem) if problem.code == ErrorCode::LinkRefused => return Err(problem),
+                Err(problem) => problem,
+            };
+            if begun.elapsed() >= START {
+                return Err(problem);
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
+    /// For how long nobody was heard of; since always when nobody ever was.
+    pub(super) fn unheard(&self) -> Duration {
+        self.heard_at().map_or(Duration::MAX, |(at, _)| at.elapsed())
+    }
+
+    /// When somebody was last heard of, by the clocks of this machine.
+    pub(super) fn heard(&self) -> Option<Moment> {
+        self.heard_at().map(|(_, moment)| moment)
+    }
+
+    fn heard_at(&self) -> Option<(Instant, Moment)> {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks, publishes and acknowledges until told to stop; then it says that it leaves. What ends the node it says by `ended`.
+    pub(super) async fn run(
+        &self,
+        publisher: &Publisher,
+        standing: &Standing,
+        ended: &watch::Sender<Option<Problem>>,
+        stop: &CancellationToken,
+    ) {
+        let (mut uses, mut lost) = (RouteVersion::default(), false);
+        loop {
+            let has = publisher.table().version();
+            // All are safe to drop: what was asked is asked again, and says more.
+            let answer = tokio::select! {
+                () = stop.cancelled() => break,
+                confirmed = publisher.acknowledged(has, CONFIRM), if uses < has => {
+                    if confirmed.is_ok() {
+                        uses = has;
+                    }
+                    continue;
+                }
+                answer = self.ask(uses, has, false) => answer,
+            };
+            match answer {
+                Ok(Answer::Removed) => {
+                    tracing::error!("this node was removed: it stops");
+                    ended.send_replace(Some(removed()));
+                    // Nobody wants to hear that it leaves.
+                    return;
+                }
+                Ok(answer) => {
+                    if let Answer::Table(table) = answer {
+                        publisher.publish(table);
+                    }
+                    if std::mem::take(&mut lost) {
+                        tracing::info!("a control plane answers again");
+                    }
+                    standing.with_catalog();
+                }
+                Err(problem) => {
+                    if !std::mem::replace(&mut lost, true) {
+                        tracing::warn!(code = %problem.code, why = reason(&problem), "no control plane answers; this node goes on with what it knows");
+                    }
+                    standing.still(problem);
+                    tokio::select! {
+                        () = stop.cancelled() => break,
+                        () = sleep(AGAIN) => {}
+                    }
+                }
+            }
+        }
+        // So that nobody waits for it; if it is not heard, they do for some seconds.
+        let has = publisher.table().version();
+        if let Err(problem) = self.ask(uses, has, true).await {
+            tracing::warn!(why = reason(&problem), "no control plane could be told that this node is leaving");
+        }
+    }
+
+    /// Asks one of the control planes; after a failure the next question goes to the next.
+    async fn ask(&self, uses: RouteVersion, has: RouteVersion, leaves: bool) -> Result<Answer, Problem> {
+        let at = self.at.load(Ordering::Relaxed);
+        let answer = self.ask_at(at, uses, has, leaves).await;
+        if answer.is_err() {
+            let _ = self.at.compare_exchange(at, at.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    async fn ask_at(&self, at: u64, uses: RouteVersion, has: RouteVersion, leaves: bool) -> Result<Answer, Problem> {
+        let count = u64::try_from(self.controls.len()).expect("a command line is short");
+        let control = &self.controls[usize::try_from(at % count).expect("less than there are")];
+        let nonce = Nonce(random());
+        let begun = (Instant::now(), kept::now());
+        let asked = self.later_than_before(begun.1.wall);
+        let holm_version = env!("CARGO_PKG_VERSION").to_owned();
+        let hello = Hello { run: self.run, asked, nonce, uses, has, leaves, holm_version };
+        let silent = |error: reqwest::Error| unavailable(format_args!("{control}: {}", innermost(&error)));
+        let sent = self.http.post(control.clone()).header("content-type", "application/octet-stream").body(self.seal(&hello)).send();
+        let response = sent.await.map_err(silent)?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(silent)?;
+        if !status.is_success() {
+            // Whoever is on the way may say so: it ends nothing here, and only a node that starts heeds it.
+            let said = serde_json::from_slice::<Said<()>>(&body).ok().and_then(|said| said.error);
+            return Err(said.unwrap_or_else(|| unavailable(format_args!("{control} answers {} and not as Holm does", status.as_u16()))));
+        }
+        let mine = self.identity.envelope(has);
+        let (_, plain) = bundle::open(&self.identity.pair, &self.identity.sender, &mine, &body).map_err(|error| foreign(control, error))?;
+        let answer = Answer::decode(nonce, plain.expose()).map_err(|error| foreign(control, error))?;
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+        Ok(answer)
+    }
+
+    fn seal(&self, hello: &Hello) -> Vec<u8> {
+        let ephemeral = holm_core::secret::Secret::new(random());
+        let envelope = self.identity.envelope(RouteVersion::default());
+        let sealed = bundle::seal(&self.identity.pair, &self.identity.sender, &ephemeral, &envelope, &hello.encode());
+        sealed.expect("the control plane's public key is one that it uses")
+    }
+
+    /// Each question is of another moment, whatever the clock does within a microsecond or when it is set.
+    fn later_than_before(&self, now: Duration) -> Duration {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        *asked = now.max(*asked + Duration::from_micros(1));
+        *asked
+    }
+}
+
+fn removed() -> Problem {
+    Problem::new(ErrorCode::NodeRemoved, "this node was removed, and stops")
+        .because("somebody said `holm node remove`")
+        .next("let it in again, with a new key: `holm node add NAME --key-file FILE`")
+}
+
+fn unavailable(why: impl std::fmt::Display) -> Problem {
+    Problem::new(ErrorCode::ControlUnavailable, "no control plane answers this node")
+        .because(why)
+        .next("see whether one runs, and whether this machine may reach it: `--control URL`")
+}
+
+fn foreign(control: &Url, error: impl std::fmt::Display) -> Problem {
+    unavailable(format_args!("{control} gave an answer that is none: refused to {error}"))
+}
+
+/// Without the layers that repeat it.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
