@@ -281,6 +281,32 @@ impl RouteTable {
             && self.by_tenant.keeps(&older.by_tenant)
     }
 
+    /// What makes this version out of an older one by [`with`](Self::with): what is gone first, so that a name which somebody gave up and
+    /// somebody else took ends with whoever has it now. What was read anew counts as changed. Costs the shards that changed.
+    ///
+    /// A route whose own name leads elsewhere admits nobody, and counts as gone.
+    pub fn since(&self, older: &Self) -> Vec<RouteChange> {
+        let leads = |route: &Route| self.route(&route.environment, &route.slug).is_some_and(|found| found.tenant == route.tenant);
+        let mut changes = Vec::new();
+        changes.extend(gone(&self.clusters, &older.clusters).map(|id| RouteChange::ClusterGone(*id)));
+        changes.extend(self.credential_names.gone(&older.credential_names).map(|id| RouteChange::CredentialGone(*id)));
+        changes.extend(self.by_tenant.gone(&older.by_tenant).map(|tenant| RouteChange::RouteGone(*tenant)));
+        // Who lost its name to one that is gone by now.
+        let nameless = self.by_slug.gone(&older.by_slug).filter_map(|name| older.by_slug.get(name)).map(|route| route.tenant);
+        changes.extend(nameless.filter(|tenant| self.route_of(*tenant).is_some_and(|route| !leads(route))).map(RouteChange::RouteGone));
+        // Who came back with a lower epoch, which is else taken for a word that is late.
+        let anew = |new: &&Arc<Route>| older.route_of(new.tenant).is_some_and(|known| known.epoch > new.epoch);
+        changes.extend(self.by_tenant.differ(&older.by_tenant).filter(anew).map(|new| RouteChange::RouteGone(new.tenant)));
+        changes.extend(differ(&self.environments, &older.environments).map(|new| RouteChange::Environment((**new).clone())));
+        changes.extend(differ(&self.clusters, &older.clusters).map(|new| RouteChange::Cluster((**new).clone())));
+        changes.extend(self.credentials.differ(&older.credentials).map(|new| RouteChange::Credential((**new).clone())));
+        changes.extend(self.by_tenant.differ(&older.by_tenant).map(|new| match leads(new) {
+            true => RouteChange::Route((**new).clone()),
+            false => RouteChange::RouteGone(new.tenant),
+        }));
+        changes
+    }
+
     /// Decides whether an authenticated credential gets a session on the tenant it names.
     ///
     /// # Errors
@@ -426,6 +452,34 @@ impl<K: Eq + Hash, V> Shards<K, Arc<V>> {
     fn keeps(&self, older: &Self) -> bool {
         self.shards.iter().zip(&older.shards).all(|(now, older)| Arc::ptr_eq(now, older) || keeps(now, older))
     }
+}
+
+impl<K: Eq + Hash, V> Shards<K, V> {
+    /// Shard by shard, those that are not one and the same.
+    fn changed<'a>(&'a self, older: &'a Self) -> impl Iterator<Item = (&'a HashMap<K, V>, &'a HashMap<K, V>)> {
+        let pairs = self.shards.iter().zip(&older.shards);
+        pairs.filter(|(now, older)| !Arc::ptr_eq(now, older)).map(|(now, older)| (&**now, &**older))
+    }
+
+    fn gone<'a>(&'a self, older: &'a Self) -> impl Iterator<Item = &'a K> {
+        self.changed(older).flat_map(|(now, older)| gone(now, older))
+    }
+}
+
+impl<K: Eq + Hash, V> Shards<K, Arc<V>> {
+    fn differ<'a>(&'a self, older: &'a Self) -> impl Iterator<Item = &'a Arc<V>> {
+        self.changed(older).flat_map(|(now, older)| differ(now, older))
+    }
+}
+
+/// What an older map has and a newer one has not.
+fn gone<'a, K: Eq + Hash, V>(newer: &'a HashMap<K, V>, older: &'a HashMap<K, V>) -> impl Iterator<Item = &'a K> {
+    older.keys().filter(|key| !newer.contains_key(key))
+}
+
+/// What a newer map has and an older one has not, or not the same.
+fn differ<'a, K: Eq + Hash, V>(newer: &'a HashMap<K, Arc<V>>, older: &'a HashMap<K, Arc<V>>) -> impl Iterator<Item = &'a Arc<V>> {
+    newer.iter().filter(|(key, value)| older.get(key).is_none_or(|known| !Arc::ptr_eq(known, value))).map(|(_, value)| value)
 }
 
 /// Whether every entry of an older map is in a newer one, the same and not only alike.

@@ -12,7 +12,7 @@ use holm_core::route::{RouteTable, RouteVersion};
 use holm_core::secret::Secret;
 use uuid::Uuid;
 
-use super::wire;
+use super::wire::{self, Changes};
 
 const HELLO: [u8; 8] = *b"holmask1";
 const ANSWER: [u8; 8] = *b"holmans1";
@@ -53,6 +53,8 @@ pub enum Answer {
     Nothing,
     /// The newest routes.
     Table(RouteTable),
+    /// What leads to them from what it has.
+    Changes(Changes),
     /// It is not a node of this installation any more.
     Removed,
 }
@@ -138,10 +140,12 @@ impl Answer {
             Self::Nothing => 0,
             Self::Table(_) => 1,
             Self::Removed => 2,
+            Self::Changes(_) => 3,
         };
         let prefix = [ANSWER.as_slice(), &to.0, &[tag]].concat();
         match self {
             Self::Table(table) => wire::encode_after(&prefix, table),
+            Self::Changes(changes) => changes.encode_after(&prefix),
             Self::Nothing | Self::Removed => Secret::new(prefix),
         }
     }
@@ -161,6 +165,7 @@ impl Answer {
             (0, true) => Ok(Self::Nothing),
             (1, _) => Ok(Self::Table(wire::decode(content)?)),
             (2, true) => Ok(Self::Removed),
+            (3, _) => Ok(Self::Changes(Changes::decode(content)?)),
             _ => Err(Refused::NotAMessage),
         }
     }
@@ -225,7 +230,8 @@ mod tests {
     fn an_answer_is_taken_for_its_own_question_only_and_never_for_kept_routes() {
         let (mine, other) = (Nonce([1; 16]), Nonce([2; 16]));
         let table = RouteTable::default().with(RouteVersion(7), []);
-        for answer in [Answer::Nothing, Answer::Table(table), Answer::Removed] {
+        let changes = Changes::between(&RouteTable::default(), &table);
+        for answer in [Answer::Nothing, Answer::Table(table), Answer::Removed, Answer::Changes(changes)] {
             let bytes = answer.encode(mine);
             let read = Answer::decode(mine, bytes.expose()).unwrap();
             assert_eq!(std::mem::discriminant(&read), std::mem::discriminant(&answer));

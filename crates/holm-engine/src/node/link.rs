@@ -5,14 +5,15 @@
 //! no change is confirmed without it. A question waits for news for [`HOLD`] at most. Refuses to say anything, even why, to whoever
 //! has no key that was let in.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use holm_core::error::{ErrorCode, Problem};
-use holm_core::route::RouteVersion;
+use holm_core::route::{RouteTable, RouteVersion};
 use holm_link::bundle::{self, Envelope, PublicKey};
 use holm_link::message::{Answer, Hello};
+use holm_link::wire::Changes;
 use holm_store::data_node::{self, DataNode, Heard};
 use holm_store::node::{self, NewNode, NodeRole};
 use holm_store::route;
@@ -32,11 +33,30 @@ const CATCH_UP: Duration = Duration::from_secs(5);
 /// Who is not known is looked for in the catalog so often at most, however many strangers ask.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// A node that is further behind is told everything.
+const TOLD_MAX: usize = 32;
+
 /// The keys of nodes, as far as somebody asked in their name.
 #[derive(Default)]
 pub(crate) struct Known {
     nodes: Mutex<HashMap<Uuid, PublicKey>>,
     looked: Mutex<Option<Instant>>,
+    /// The tables that were told last, the newest at the end; they share what did not change.
+    told: Mutex<VecDeque<Arc<RouteTable>>>,
+}
+
+impl Known {
+    /// Remembers a table that is about to be told, and gives the one of an older version, if that was told lately.
+    fn before(&self, table: &Arc<RouteTable>, version: RouteVersion) -> Option<Arc<RouteTable>> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.back().is_none_or(|newest| newest.version() < table.version()) {
+            told.push_back(Arc::clone(table));
+            if told.len() > TOLD_MAX {
+                told.pop_front();
+            }
+        }
+        told.iter().find(|told| told.version() == version).cloned()
+    }
 }
 
 /// Answers one question; the answer is sealed for who asked.
@@ -79,7 +99,11 @@ pub async fn answer(control: &Control, question: &[u8]) -> Result<Vec<u8>, Probl
     let mut published = control.published().subscribe();
     let _ = timeout(HOLD, published.wait_for(|version| *version > hello.has)).await;
     let table = control.publisher().table();
-    let answer = if table.version() > hello.has { Answer::Table((*table).clone()) } else { Answer::Nothing };
+    let answer = match control.linked().before(&table, hello.has) {
+        _ if table.version() <= hello.has => Answer::Nothing,
+        Some(older) => Answer::Changes(Changes::between(&older, &table)),
+        None => Answer::Table((*table).clone()),
+    };
     seal(control, node, to, hello, answer).await
 }
 
@@ -150,6 +174,7 @@ async fn seal(control: &Control, node: Asking, to: PublicKey, hello: Hello, answ
     let work = move || {
         let version = match &answer {
             Answer::Table(table) => table.version(),
+            Answer::Changes(changes) => changes.to(),
             Answer::Nothing | Answer::Removed => hello.has,
         };
         key::bundle::seal(&control, node.0, &to, version, answer.encode(hello.nonce).expose())

@@ -1,4 +1,4 @@
-//! A route table as bytes, for the wire and for disks: the whole of it, and back.
+//! A route table as bytes, for the wire and for disks: the whole of it, or what is new in it ([`Changes`]), and back.
 //!
 //! Promises: what is read back decides every login as the table that was written; the same table gives the same bytes. An
 //! input that was cut or changed anywhere is refused, never read as another table. No copy of a key is left unwiped in memory
@@ -20,11 +20,14 @@
 //! | logins | `1` and three of role, client key (32), server key (32); or `2` and one |
 //! | end | SHA-256 of all before (32) |
 
+mod changes;
 mod read;
 mod write;
 
 #[cfg(test)]
 mod tests;
+
+pub use changes::Changes;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use holm_core::route::RouteTable;

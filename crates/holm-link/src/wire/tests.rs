@@ -334,46 +334,81 @@ fn twenty_thousand_tenants_are_written_and_read_in_well_under_a_second() {
     assert!(wrote + read < most, "{:?}", wrote + read);
 }
 
-/// Tables as they come about: changes on changes, names that go from one tenant to another.
-fn any_table() -> impl Strategy<Value = RouteTable> {
-    let names = || prop::sample::select(vec!["goteborg", "malmo", "lund", "kalmar", "ystad"]);
+/// Changes as they come about: on changes, names that go from one tenant to another.
+fn any_changes() -> impl Strategy<Value = Vec<RouteChange>> {
+    let names = || prop::sample::select(NAMES.to_vec());
     let change = (0_u128..6, names(), prop::collection::vec(names(), 0..3), any::<(u8, u8, bool, u32)>());
-    prop::collection::vec(change, 0..12).prop_map(|changes| {
-        let mut all = vec![environment("production", EnvironmentKind::Production), cluster(1)];
-        for (tenant, slug, aliases, (kind, n, flag, number)) in changes {
-            let scope = if flag { Scope::App } else { Scope::Tenant(TenantId::from_uuid(Uuid::from_u128(tenant))) };
-            let level = Level::ALL[usize::from(n % 3)];
-            let mut next = route(tenant, slug);
-            next.state = RouteState::ALL[usize::from(n % 4)];
-            next.epoch = number.into();
-            next.limits = TenantLimits::new(number % 9, flag.then_some(9 + number % 9), 1 + u32::from(n % 100)).unwrap();
-            next.aliases = aliases.into_iter().map(|alias| alias.parse().unwrap()).collect();
-            next.next_logins = flag.then(|| each(&next.database, n));
-            all.push(match kind % 6 {
-                0 => RouteChange::Credential(credential(tenant, scope, level, flag)),
-                1 => RouteChange::CredentialGone(CredentialId::from_uuid(Uuid::from_u128(tenant))),
-                2 => RouteChange::RouteGone(next.tenant),
-                _ => RouteChange::Route(next),
-            });
+    let change = change.prop_map(|(tenant, slug, aliases, (kind, n, flag, number))| {
+        let scope = if flag { Scope::App } else { Scope::Tenant(TenantId::from_uuid(Uuid::from_u128(tenant))) };
+        let level = Level::ALL[usize::from(n % 3)];
+        let mut next = route(tenant, slug);
+        next.state = RouteState::ALL[usize::from(n % 4)];
+        next.epoch = number.into();
+        next.limits = TenantLimits::new(number % 9, flag.then_some(9 + number % 9), 1 + u32::from(n % 100)).unwrap();
+        next.aliases = aliases.into_iter().map(|alias| alias.parse().unwrap()).collect();
+        next.next_logins = flag.then(|| each(&next.database, n));
+        match kind % 6 {
+            0 => RouteChange::Credential(credential(tenant, scope, level, flag)),
+            1 => RouteChange::CredentialGone(CredentialId::from_uuid(Uuid::from_u128(tenant))),
+            2 => RouteChange::RouteGone(next.tenant),
+            _ => RouteChange::Route(next),
         }
-        RouteTable::default().with(RouteVersion(5), all)
+    });
+    prop::collection::vec(change, 0..12)
+}
+
+const NAMES: [&str; 5] = ["goteborg", "malmo", "lund", "kalmar", "ystad"];
+
+fn any_table() -> impl Strategy<Value = RouteTable> {
+    any_changes().prop_map(|changes| {
+        let all = [environment("production", EnvironmentKind::Production), cluster(1)];
+        RouteTable::default().with(RouteVersion(5), all.into_iter().chain(changes))
     })
+}
+
+/// Two tenants of one name, which no catalog has: what the one that is left out was called until lately is forgotten.
+fn verdict(table: &RouteTable, name: &str) -> Result<(TenantId, RouteState, u64), Refusal> {
+    let admins = credential(99, Scope::App, Level::Owner, false);
+    let forgotten = |refusal| if matches!(refusal, Refusal::Renamed { .. }) { Refusal::UnknownTenant } else { refusal };
+    let admitted = table.admit(&admins, name);
+    admitted.map(|admission| (admission.route.tenant, admission.route.state, admission.route.epoch)).map_err(forgotten)
 }
 
 proptest! {
     #[test]
     fn any_table_comes_back_with_whom_it_lets_in_and_whom_not(table in any_table()) {
-        let (bytes, admins) = (encode(&table), credential(99, Scope::App, Level::Owner, false));
+        let bytes = encode(&table);
         let back = decode(bytes.expose()).unwrap();
         prop_assert_eq!(encode(&back), bytes);
-        for name in ["goteborg", "malmo", "lund", "kalmar", "ystad", "nobody"] {
-            // Two tenants of one name, which no catalog has: what the one that is left out was called until lately is forgotten.
-            let forgotten = |refusal| if matches!(refusal, Refusal::Renamed { .. }) { Refusal::UnknownTenant } else { refusal };
-            let verdict = |table: &RouteTable| table.admit(&admins, name).map(|admission| admission.route.tenant).map_err(forgotten);
-            prop_assert_eq!(verdict(&table), verdict(&back));
+        for name in NAMES.into_iter().chain(["nobody"]) {
+            prop_assert_eq!(verdict(&table, name), verdict(&back, name));
         }
         for credential in table.credentials() {
             assert_same_credential(credential, back.credential(credential.name.as_str()).unwrap());
+        }
+    }
+
+    #[test]
+    fn who_is_told_only_what_is_new_decides_as_who_is_told_everything(first in any_table(), steps in prop::collection::vec(any_changes(), 1..5)) {
+        let (mut newest, mut told) = (first.clone(), there_and_back(&first));
+        for (step, changes) in (6..).zip(steps) {
+            let older = newest.clone();
+            newest = older.with(RouteVersion(step * 10), changes);
+            let bytes = Changes::between(&older, &newest).encode_after(&[]);
+            let read = Changes::decode(bytes.expose()).unwrap();
+            prop_assert!(read.apply(&newest).is_none(), "only to what it was made from");
+            told = read.apply(&told).unwrap();
+            prop_assert_eq!(told.version(), newest.version());
+            for name in NAMES.into_iter().chain(["nobody"]) {
+                prop_assert_eq!(verdict(&newest, name), verdict(&told, name), "{}", name);
+            }
+            prop_assert_eq!(newest.credentials().count(), told.credentials().count());
+            for credential in newest.credentials() {
+                assert_same_credential(credential, told.credential(credential.name.as_str()).unwrap());
+            }
+            for cut in [0, 7, 11, bytes.expose().len() - 1] {
+                prop_assert!(Changes::decode(&bytes.expose()[..cut]).is_err());
+            }
         }
     }
 

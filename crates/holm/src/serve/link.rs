@@ -89,7 +89,7 @@ impl Link {
                 Ok(Answer::Table(table)) => return Ok(table),
                 Ok(Answer::Removed) => return Err(removed()),
                 // It has read no routes yet itself.
-                Ok(Answer::Nothing) => unavailable("it has no routes itself yet"),
+                Ok(Answer::Nothing | Answer::Changes(_)) => unavailable("it has no routes itself yet"),
                 // Trying again would not help; the routes on its disk may.
                 Err(problem) if problem.code == ErrorCode::LinkRefused => return Err(problem),
                 Err(problem) => problem,
@@ -145,8 +145,11 @@ impl Link {
                     return;
                 }
                 Ok(answer) => {
-                    if let Answer::Table(table) = answer {
-                        publisher.publish(table);
+                    match answer {
+                        Answer::Table(table) => publisher.publish(table),
+                        // What does not fit is asked for again.
+                        Answer::Changes(changes) => drop(changes.apply(&publisher.table()).map(|table| publisher.publish(table))),
+                        Answer::Nothing | Answer::Removed => {}
                     }
                     if std::mem::take(&mut lost) {
                         tracing::info!("a control plane answers again");
