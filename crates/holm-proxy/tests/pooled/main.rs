@@ -20,6 +20,8 @@ mod hostile_clients;
 mod hostile_servers;
 #[path = "../postgres/isolation.rs"]
 mod isolation;
+#[path = "../postgres/meddler.rs"]
+mod meddler;
 #[path = "../postgres/protocol.rs"]
 mod protocol;
 #[path = "../postgres/raw.rs"]

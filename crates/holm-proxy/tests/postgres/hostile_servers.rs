@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::POOLING;
+use crate::meddler::{Then, Way, meddler};
 use crate::raw::{Raw, query, startup};
 use crate::support::{PATIENCE, SECRET, World, cluster, eventually};
 
@@ -124,29 +125,14 @@ async fn a_parameter_that_the_server_refuses_is_the_clients_to_read_in_the_serve
 
 /// A server in front of the real one that spoils what the real one says when it says `spoil`.
 async fn spoiler(real: ServerAddress, spoil: &'static [u8]) -> ServerAddress {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect((&*real.host, real.port)).await.unwrap();
-            tokio::spawn(async move {
-                let ((mut from, mut to), (mut up, mut down)) = (server.into_split(), client.into_split());
-                tokio::spawn(async move { tokio::io::copy(&mut up, &mut to).await });
-                let mut bytes = vec![0; 65_536];
-                loop {
-                    let length = from.read(&mut bytes).await.unwrap_or(0);
-                    if bytes[..length].windows(5).any(|window| window == b"spoil") {
-                        let _ = down.write_all(spoil).await;
-                        return;
-                    }
-                    if length == 0 || down.write_all(&bytes[..length]).await.is_err() {
-                        return;
-                    }
-                }
-            });
+    let says = |way, piece: &mut Vec<u8>| {
+        if way == Way::ToClient && piece.windows(5).any(|window| window == b"spoil") {
+            *piece = spoil.to_vec();
+            return Then::Ends;
         }
-    });
-    ServerAddress { host: "127.0.0.1".into(), port }
+        Then::GoesOn
+    };
+    meddler(real, says).await
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod hostile_clients;
 mod hostile_servers;
 mod isolation;
 mod limits;
+mod meddler;
 mod own_connection;
 mod pausing;
 mod protocol;

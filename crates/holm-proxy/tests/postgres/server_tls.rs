@@ -12,9 +12,9 @@ use holm_testkit::{TestServer, new_server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OnceCell;
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 
-use crate::support::{World, cluster, config, eventually};
+use crate::support::{Tenant, World, cluster, config, eventually};
 
 /// A server that lets tenants in over TLS only, and who issued its certificate.
 struct Encrypted {
@@ -52,6 +52,16 @@ async fn reach(world: &World, address: &ServerAddress, tls: &ServerTls) {
 async fn world() -> (World, &'static Encrypted) {
     let it = encrypted().await;
     (World::with(config(), &it.server).await, it)
+}
+
+/// Waits until a statement of the tenant sleeps on the server.
+async fn until_it_sleeps(admin: &Client, tenant: &Tenant) {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND wait_event = 'PgSleep'";
+    eventually("the statement runs", async || match admin.query_one(sql, &[&tenant.route.database.as_str()]).await.unwrap().get(0) {
+        1_i64 => Ok(()),
+        other => Err(format!("{other} run")),
+    })
+    .await;
 }
 
 /// Why a tenant's client was not let in.
@@ -103,12 +113,7 @@ async fn a_cancel_request_goes_over_tls_and_reaches_its_statement() {
     let client = world.connect("app", "malmo").await;
     let token = client.cancel_token();
     let running = tokio::spawn(async move { client.batch_execute("SELECT pg_sleep(600)").await });
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND wait_event = 'PgSleep'";
-    eventually("the statement runs", async || match admin.query_one(sql, &[&malmo.route.database.as_str()]).await.unwrap().get(0) {
-        1_i64 => Ok(()),
-        other => Err(format!("{other} run")),
-    })
-    .await;
+    until_it_sleeps(&admin, &malmo).await;
     token.cancel_query(NoTls).await.unwrap();
     let error = running.await.unwrap().unwrap_err();
     assert_eq!(error.code().unwrap().code(), "57014");
@@ -126,12 +131,7 @@ async fn a_client_that_goes_leaves_no_backend_behind_on_a_server_with_tls() {
     drop((connection, client));
     let client = world.connect("app", "malmo").await;
     let running = tokio::spawn(async move { client.batch_execute("SELECT pg_sleep(600)").await });
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND wait_event = 'PgSleep'";
-    eventually("the statement runs", async || match admin.query_one(sql, &[&malmo.route.database.as_str()]).await.unwrap().get(0) {
-        1_i64 => Ok(()),
-        other => Err(format!("{other} run")),
-    })
-    .await;
+    until_it_sleeps(&admin, &malmo).await;
     running.abort();
     world.publish_and_wait([RouteChange::RouteGone(malmo.route.tenant)]).await;
     eventually("no backend is left", async || match world.backends(&admin, &malmo).await {

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::Client;
 
+use crate::meddler::{Then, Way, meddler};
 use crate::raw::{Message, Raw, query, startup};
 use crate::support::{Tenant, World, cluster, config, eventually};
 
@@ -79,27 +80,16 @@ async fn settings_that_the_server_reports_go_with_their_client_from_server_to_se
 
 /// A server in front of the real one that is asked for a function which there is not, instead of for settings.
 async fn that_takes_no_settings(real: ServerAddress) -> ServerAddress {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect((&*real.host, real.port)).await.unwrap();
-            tokio::spawn(async move {
-                let ((mut from, mut to), (mut up, mut down)) = (server.into_split(), client.into_split());
-                tokio::spawn(async move { tokio::io::copy(&mut from, &mut down).await });
-                let (mut bytes, name) = (vec![0; 65_536], b"set_config");
-                while let Ok(length @ 1..) = up.read(&mut bytes).await {
-                    if let Some(at) = bytes[..length].windows(name.len()).position(|part| part == name) {
-                        bytes[at] = b'x';
-                    }
-                    if to.write_all(&bytes[..length]).await.is_err() {
-                        return;
-                    }
-                }
-            });
+    let name = b"set_config";
+    let spoil = |way, piece: &mut Vec<u8>| {
+        if way == Way::ToServer
+            && let Some(at) = piece.windows(name.len()).position(|part| part == name)
+        {
+            piece[at] = b'x';
         }
-    });
-    ServerAddress { host: "127.0.0.1".into(), port }
+        Then::GoesOn
+    };
+    meddler(real, spoil).await
 }
 
 #[tokio::test]
