@@ -5,6 +5,7 @@
 //! its certificate where it shows one; a server that asks for a password in the clear, MD5 or nothing at all is refused.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use holm_core::cluster::Cluster;
@@ -263,7 +264,7 @@ impl Steps {
                 (Stage::LoggedIn, Step::Wait)
             }
             (Stage::LoggedIn, Backend::BackendKeyData { process, key }) => {
-                self.key = Some(ServerKey { process, key: key.into(), since: SystemTime::now() });
+                self.key = Some(ServerKey { process, key: key.into(), since: SystemTime::now(), close_needed: AtomicBool::new(false) });
                 (Stage::LoggedIn, Step::Wait)
             }
             (Stage::LoggedIn, Backend::ReadyForQuery(_)) => (Stage::Over, Step::Ready),

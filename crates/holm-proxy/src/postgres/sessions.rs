@@ -32,6 +32,9 @@ pub(super) struct ServerKey {
     pub(super) key: Box<[u8]>,
     /// Since when the connection is there.
     pub(super) since: SystemTime,
+    /// Somebody of the console wants it replaced. For who looks on, and for a session that has it as its own; those of a pool
+    /// are told by their vintage.
+    pub(super) close_needed: AtomicBool,
 }
 
 /// How a session's client came, for who looks on.
@@ -82,8 +85,6 @@ pub(super) struct Session {
     registered_at: Instant,
     /// When it began to wait for a server connection, in microseconds after its entry and one more; 0 is that it does not.
     waits_since: AtomicU64,
-    /// Its own server connection is one that is to be replaced, which is when it goes.
-    pub(super) outdated: AtomicBool,
 }
 
 /// Somebody waits for a server connection; dropping it ends that.
@@ -189,7 +190,6 @@ impl Sessions {
             caller,
             registered_at: Instant::now(),
             waits_since: AtomicU64::new(0),
-            outdated: AtomicBool::new(false),
         });
         slots.sessions[index(slot)] = Some(Arc::clone(&session));
         if let Some(reason) = slots.stopping {

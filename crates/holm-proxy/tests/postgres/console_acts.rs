@@ -1,10 +1,15 @@
 //! What is done from the console: to one tenant, to one client, to server connections, and by whom.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
 use holm_core::route::{Route, RouteChange, RouteState};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::console::{console, show, told, world};
+use crate::console::{Row, console, show, told, world};
 use crate::sharing::{backends, database};
 use crate::support::{PATIENCE, World, eventually};
 
@@ -152,6 +157,7 @@ async fn a_kill_ends_a_tenants_sessions_and_no_others_until_it_is_resumed() {
         assert!(error.is_closed() || error.code().is_some_and(|code| code.code() == "57P01"), "{error:?}");
     }
     transaction.simple_query("SELECT 1").await.unwrap_err();
+    assert!(is_paused(&ops, "malmo").await, "it is shown although nobody is there");
     assert_eq!(database(&other).await, tenants[1].route.database.as_str());
     let admin = world.server.connect("postgres").await;
     eventually("nobody is there", async || match backends(&admin, &tenants[..1]).await {
@@ -197,6 +203,10 @@ async fn server_connections_are_replaced_when_their_transaction_is_over_and_that
     assert_ne!(held, before);
     let (ops, second) = (console(&world, "ops").await, console(&world, "ops").await);
     say(&ops, "RECONNECT malmo").await;
+    let needed = |servers: Vec<Row>| {
+        servers.into_iter().filter(|row| row["close_needed"] == "1").map(|row| row["remote_pid"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(needed(show(&ops, "SERVERS").await), [held.to_string()]);
     let closed = tokio::spawn(async move { say(&second, "WAIT_CLOSE malmo").await });
     let renewed = pid(&idle).await;
     assert!(![before, held].contains(&renewed), "a new one at once");
@@ -266,4 +276,47 @@ async fn a_name_that_tenants_of_two_environments_have_is_said_with_its_environme
     say(&ops, "PAUSE malmo@production").await;
     say(&ops, "RESUME \"malmo@production\"").await;
     assert_eq!(show(&ops, "POOLS").await[0]["database"], "malmo@production");
+}
+
+/// Clients that do one transaction after the other until told to stop; gives how many they did.
+fn traffic(clients: Vec<Client>, stop: &Arc<AtomicBool>) -> Vec<JoinHandle<i64>> {
+    let one = |mut client: Client, stop: Arc<AtomicBool>| async move {
+        let mut done = 0;
+        while !stop.load(Ordering::SeqCst) {
+            let transaction = client.transaction().await.unwrap();
+            transaction.simple_query("UPDATE t SET n = n + 1").await.unwrap();
+            transaction.commit().await.unwrap();
+            done += 1;
+        }
+        done
+    };
+    clients.into_iter().map(|client| tokio::spawn(one(client, Arc::clone(stop)))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_no_transaction_is_lost_however_often_connections_are_replaced_and_the_tenant_paused() {
+    let (world, tenants) = world(&["malmo"]).await;
+    let setup = world.connect("app", "malmo").await;
+    setup.batch_execute("CREATE TABLE t (n bigint); INSERT INTO t VALUES (0)").await.unwrap();
+    let clients = join_all((0..8).map(|_| world.connect("churn", "malmo"))).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let traffic = traffic(clients, &stop);
+    let (ops, admin) = (console(&world, "ops").await, world.server.connect("postgres").await);
+    for _ in 0..10 {
+        for command in ["RECONNECT malmo", "WAIT_CLOSE malmo", "PAUSE malmo"] {
+            say(&ops, command).await;
+        }
+        // What a pause promises, as the server sees it: one that it has just closed may still be on its way out.
+        eventually("nobody is there", async || match backends(&admin, &tenants).await {
+            0 => Ok(()),
+            left => Err(format!("{left} backends")),
+        })
+        .await;
+        say(&ops, "RESUME malmo").await;
+    }
+    stop.store(true, Ordering::SeqCst);
+    let done: i64 = join_all(traffic).await.into_iter().map(Result::unwrap).sum();
+    let counted: i64 = setup.query_one("SELECT n FROM t", &[]).await.unwrap().get(0);
+    assert!(done > 0);
+    assert_eq!(counted, done);
 }

@@ -104,9 +104,8 @@ pub(super) async fn kill_client(node: &Node, number: &str) -> Result<Done, Probl
 /// Safe: it is said to every worker before anything is waited for.
 pub(super) async fn reconnect(node: &Node, which: Which) -> Done {
     for session in node.sessions.all() {
-        if is_own_and_of(&session, which) {
-            session.outdated.store(true, Ordering::Relaxed);
-        }
+        let lent = session.server_key.load().filter(|_| which.has(session.admission.route.tenant));
+        lent.into_iter().for_each(|key| key.close_needed.store(true, Ordering::Relaxed));
     }
     node.homes.ask_all(|done| Command::Renew(which, done)).await;
     Done::default()
@@ -118,14 +117,17 @@ pub(super) async fn reconnect(node: &Node, which: Which) -> Done {
 /// Safe: it only looks.
 pub(super) async fn wait_close(node: &Node, which: Which) -> Done {
     node.homes.ask_all(|done| Command::Renewed(which, done)).await;
-    node.sessions.none_is(|session| is_own_and_of(session, which) && session.outdated.load(Ordering::Relaxed)).await;
+    let has_one_from_before = |session: &Session| session.server_key.load().is_some_and(|key| key.close_needed.load(Ordering::Relaxed));
+    node.sessions.none_is(|session| is_own_and_of(session, which) && has_one_from_before(session)).await;
     Done::default()
 }
 
 /// From here on no transaction of the tenant begins, and what nobody has is closed.
 async fn hold(node: &Node, tenant: TenantId) {
-    let table = node.routes.load();
-    node.holds.keep(|held| table.route_of(held).is_some());
+    {
+        let table = node.routes.load();
+        node.holds.keep(|held| table.route_of(held).is_some());
+    }
     node.holds.add(tenant);
     // Before the workers are asked: whoever gives a connection back from now on tells the desk, which has it closed.
     node.desks.follow();

@@ -4,6 +4,7 @@
 //! `docs/reference/admin-console.md` lists them. Rows of clients and server connections are made a slice at a time and sent on,
 //! however many there are.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use holm_core::cluster::tls::ServerTls;
@@ -112,7 +113,7 @@ impl Console {
 async fn databases(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
     answer.columns(tables::DATABASES);
     let tenants = survey::tenants(node).await;
-    let table = node.routes.load();
+    let table = survey::table(node);
     let used = tenants.iter().map(|tenant| (tenant.name.clone(), &tenant.route, tenant.sum()));
     // One that is paused here is not to be forgotten, even when nobody uses it.
     let held: Vec<_> = node.holds.all().into_iter().filter(|held| tenants.iter().all(|tenant| tenant.route.tenant != *held)).collect();
@@ -188,7 +189,7 @@ async fn clients(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
     let mut from = Some(0);
     while let Some(at) = from {
         let (some, next) = node.sessions.some(at);
-        let table = node.routes.load();
+        let table = survey::table(node);
         for session in some {
             answer.row(&client(node, &table, &session)).await?;
         }
@@ -234,23 +235,23 @@ async fn servers(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
     let mut from = Some(0);
     while let Some(at) = from {
         let (some, next) = node.sessions.some(at);
-        let table = node.routes.load();
+        let table = survey::table(node);
         for session in some {
             let Some(key) = session.server_key.load() else { continue };
             let user = session.admission.login.role.as_str().to_owned();
-            let lent =
-                ServerRow { route: &session.admission.route, user, process: Some(key.process), since: Some(key.since), of: Some(&session) };
-            answer.row(&server(&table, &lent)).await?;
+            let close_needed = key.close_needed.load(Ordering::Relaxed);
+            let (route, process, since) = (&session.admission.route, Some(key.process), Some(key.since));
+            answer.row(&server(&table, &ServerRow { route, user, process, since, close_needed, of: Some(&session) })).await?;
         }
         from = next;
         tokio::task::yield_now().await;
     }
-    let table = node.routes.load();
+    let table = survey::table(node);
     for PoolUse { tenant, level, idle, .. } in survey::pools(node).await {
         let Some(route) = table.route_of(tenant) else { continue };
         let user = route.login(level).map(|login| login.role.as_str().to_owned()).unwrap_or_default();
         for IdleUse { process, since } in idle {
-            answer.row(&server(&table, &ServerRow { route, user: user.clone(), process, since, of: None })).await?;
+            answer.row(&server(&table, &ServerRow { route, user: user.clone(), process, since, close_needed: false, of: None })).await?;
         }
     }
     Ok(())
@@ -262,13 +263,13 @@ struct ServerRow<'r> {
     user: String,
     process: Option<u32>,
     since: Option<SystemTime>,
+    close_needed: bool,
     of: Option<&'r Session>,
 }
 
 fn server(table: &RouteTable, row: &ServerRow<'_>) -> [Value; 21] {
     let cluster = table.cluster(row.route.cluster);
     let is_encrypted = cluster.is_some_and(|cluster| cluster.tls != ServerTls::Disable);
-    let is_outdated = row.of.is_some_and(|session| session.outdated.load(std::sync::atomic::Ordering::Relaxed));
     let process = row.process.unwrap_or_default();
     [
         fixed("S"),
@@ -284,7 +285,7 @@ fn server(table: &RouteTable, row: &ServerRow<'_>) -> [Value; 21] {
         None,
         fixed("0"),
         fixed("0"),
-        yes(is_outdated),
+        yes(row.close_needed),
         text(pointer_of_server(table, row.route, process)),
         text(row.of.map(pointer_of_client).unwrap_or_default()),
         number(process),
@@ -365,7 +366,7 @@ async fn lists(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
     let found = survey::pools(node).await;
     let sum =
         survey::tenants(node).await.iter().map(TenantUse::sum).fold((0, 0), |(idle, lent), each| (idle + each.idle, lent + each.lent));
-    let (table, used) = (node.routes.load(), node.sessions.count());
+    let (table, used) = (survey::table(node), node.sessions.count());
     answer.columns(tables::LISTS);
     let rows = [
         ("databases", table.tenant_count()),

@@ -21,6 +21,9 @@ use crate::postgres::transaction::inventory::{PoolUse, Tallied};
 
 use super::names::name_of;
 
+/// Some tens of microseconds.
+const SLICE_LENGTH: usize = 256;
+
 /// What a client does now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Doing {
@@ -114,6 +117,11 @@ impl TenantUse {
     }
 }
 
+/// The newest routes, for as long as an answer takes.
+pub(super) fn table(node: &Node) -> Arc<RouteTable> {
+    Arc::clone(&node.routes.load())
+}
+
 /// Every pool of every worker.
 pub(super) async fn pools(node: &Node) -> Vec<PoolUse> {
     node.homes.ask_all(Command::Survey).await.into_iter().flatten().collect()
@@ -131,10 +139,15 @@ pub(super) async fn tenants(node: &Node) -> Vec<TenantUse> {
         from = next;
         tokio::task::yield_now().await;
     }
-    for pool in pools(node).await {
-        uses.entry((pool.tenant, pool.level)).or_default().add_pool(&pool);
+    for some in pools(node).await.chunks(SLICE_LENGTH) {
+        for pool in some {
+            uses.entry((pool.tenant, pool.level)).or_default().add_pool(pool);
+        }
+        tokio::task::yield_now().await;
     }
-    by_tenant(&node.routes.load(), uses)
+    let table = table(node);
+    // Naming and sorting some thousands takes milliseconds, which sessions of this worker are not to wait for.
+    tokio::task::spawn_blocking(move || by_tenant(&table, uses)).await.unwrap_or_default()
 }
 
 fn by_tenant(table: &RouteTable, uses: HashMap<(TenantId, Level), Use>) -> Vec<TenantUse> {
