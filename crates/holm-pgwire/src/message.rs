@@ -124,6 +124,107 @@ pub fn error_response(out: &mut Vec<u8>, report: &ErrorReport<'_>) {
     });
 }
 
+/// NoticeResponse.
+pub fn notice_response(out: &mut Vec<u8>, message: &str, detail: Option<&str>, hint: Option<&str>) {
+    framed(out, Some(b'N'), |out| {
+        // successful_completion: a notice that is no warning.
+        for (kind, value) in [(b'S', "NOTICE"), (b'V', "NOTICE"), (b'C', "00000"), (b'M', message)] {
+            out.push(kind);
+            text(out, value);
+        }
+        for (kind, value) in [(b'D', detail), (b'H', hint)] {
+            value.into_iter().for_each(|value| {
+                out.push(kind);
+                text(out, value);
+            });
+        }
+        out.push(0);
+    });
+}
+
+/// A column of rows that are sent as text: its name, and the type that its text is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What its values are.
+    pub kind: ColumnType,
+}
+
+/// The type of a column, as `pg_type` numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    /// `text`.
+    Text,
+    /// `int4`.
+    Int4,
+    /// `int8`.
+    Int8,
+    /// `numeric`.
+    Numeric,
+}
+
+impl ColumnType {
+    /// Its OID and its size; -1 is a size that varies.
+    pub const fn oid_and_size(self) -> (u32, i16) {
+        match self {
+            Self::Text => (25, -1),
+            Self::Int4 => (23, 4),
+            Self::Int8 => (20, 8),
+            Self::Numeric => (1700, -1),
+        }
+    }
+}
+
+/// RowDescription, of rows that come as text and from no table.
+pub fn row_description(out: &mut Vec<u8>, columns: &[Column]) {
+    framed(out, Some(b'T'), |out| {
+        count(out, columns.len());
+        for column in columns {
+            let (oid, size) = column.kind.oid_and_size();
+            text(out, column.name);
+            // No table, no column of one.
+            out.extend_from_slice(&[0; 6]);
+            out.extend_from_slice(&oid.to_be_bytes());
+            out.extend_from_slice(&size.to_be_bytes());
+            // No modifier, and text.
+            out.extend_from_slice(&(-1_i32).to_be_bytes());
+            out.extend_from_slice(&[0; 2]);
+        }
+    });
+}
+
+/// DataRow with values as text; `None` is NULL.
+pub fn data_row<'a>(out: &mut Vec<u8>, values: impl ExactSizeIterator<Item = Option<&'a str>>) {
+    framed(out, Some(b'D'), |out| {
+        count(out, values.len());
+        for value in values {
+            match value {
+                Some(value) => {
+                    let length = u32::try_from(value.len()).expect("what we build is far below 4 GiB");
+                    out.extend_from_slice(&length.to_be_bytes());
+                    out.extend_from_slice(value.as_bytes());
+                }
+                None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
+            }
+        }
+    });
+}
+
+fn count(out: &mut Vec<u8>, count: usize) {
+    out.extend_from_slice(&u16::try_from(count).expect("we build no row with more than a few dozen columns").to_be_bytes());
+}
+
+/// CommandComplete.
+pub fn command_complete(out: &mut Vec<u8>, tag: &str) {
+    framed(out, Some(b'C'), |out| text(out, tag));
+}
+
+/// EmptyQueryResponse.
+pub fn empty_query_response(out: &mut Vec<u8>) {
+    framed(out, Some(b'I'), |_| {});
+}
+
 /// StartupMessage, protocol 3.0. A parameter with an empty name would end the list, so that there must be none.
 pub fn startup<'a>(out: &mut Vec<u8>, parameters: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) {
     framed(out, None, |out| {
@@ -205,6 +306,20 @@ mod tests {
         assert_eq!(&bytes[5..], b"SFATAL\0VFATAL\0C28P01\0Mno\0Dbecause\0Htry again\0\0");
         let Backend::ErrorResponse(body) = read(&bytes) else { panic!() };
         assert_eq!(fields::parse(body).code, Some(&b"28P01"[..]));
+    }
+
+    #[test]
+    fn rows_are_as_the_protocol_has_them() {
+        let columns = [Column { name: "a", kind: ColumnType::Text }, Column { name: "b", kind: ColumnType::Int4 }];
+        let described = built(|out| row_description(out, &columns));
+        let each = |name: &[u8], oid: u8, size: [u8; 2]| [name, b"\0\0\0\0\0\0\0\0\0\0", &[oid], &size, b"\xff\xff\xff\xff\0\0"].concat();
+        assert_eq!(described[5..], [b"\0\x02".to_vec(), each(b"a", 25, [255, 255]), each(b"b", 23, [0, 4])].concat());
+        let row = built(|out| data_row(out, [Some("x"), None].into_iter()));
+        assert_eq!(row, b"D\0\0\0\x0f\0\x02\0\0\0\x01x\xff\xff\xff\xff");
+        assert_eq!(built(|out| command_complete(out, "SHOW")), b"C\0\0\0\x09SHOW\0");
+        assert_eq!(built(empty_query_response), b"I\0\0\0\x04");
+        let notice = built(|out| notice_response(out, "hello", Some("why"), None));
+        assert_eq!(&notice[5..], b"SNOTICE\0VNOTICE\0C00000\0Mhello\0Dwhy\0\0");
     }
 
     proptest! {

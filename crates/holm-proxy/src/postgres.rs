@@ -13,6 +13,7 @@ mod budget;
 mod cancel;
 mod client;
 mod closing;
+mod console;
 mod conversation;
 pub mod counters;
 mod feed;
@@ -47,8 +48,10 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_link::{Feed, Routes};
 use tokio::sync::oneshot;
 
-use crate::postgres::budget::{Counts, Desks};
+use crate::postgres::budget::{Counts, Desks, Holds};
 use crate::postgres::cancel::Cancels;
+use crate::postgres::console::Console;
+pub use crate::postgres::console::{ConsoleRole, ConsoleUser};
 use crate::postgres::counters::Counters;
 use crate::postgres::half_open::HalfOpen;
 use crate::postgres::home::Homes;
@@ -82,6 +85,8 @@ pub struct ProxyConfig {
     pub wait: Duration,
     /// How long a client that wants a server connection of its own waits for it.
     pub wait_for_session: Duration,
+    /// Who may use the admin console; nobody, and there is none.
+    pub console: Vec<ConsoleUser>,
 }
 
 impl ProxyConfig {
@@ -101,6 +106,7 @@ impl ProxyConfig {
             wait: Duration::from_secs(30),
             // Another session may last for hours; only what is idle can be waited for.
             wait_for_session: Duration::from_secs(5),
+            console: Vec::new(),
         }
     }
 }
@@ -167,6 +173,10 @@ struct Node {
     homes: Arc<Homes>,
     wait: Duration,
     wait_for_session: Duration,
+    console: Console,
+    /// Tenants whose transactions wait here, by somebody's word in the console.
+    holds: Arc<Holds>,
+    local_addr: SocketAddr,
 }
 
 /// What one cluster's connections are used for, on this node.
@@ -248,8 +258,9 @@ pub async fn start(config: ProxyConfig, feed: Feed) -> Result<Proxy, Problem> {
     let counters = Arc::new(Counters::default());
     let tls_renewal = tls.as_ref().map(|tls| TlsRenewal::new(Arc::clone(tls), Arc::clone(&counters)));
     let homes = Arc::new(Homes::default());
+    let holds = Arc::new(Holds::default());
     let node = Arc::new(Node {
-        desks: Desks::new(feed.routes(), Arc::clone(&homes)),
+        desks: Desks::new(feed.routes(), Arc::clone(&holds), Arc::clone(&homes)),
         routes: feed.routes(),
         tls,
         // Without TLS nobody can show a certificate.
@@ -267,6 +278,9 @@ pub async fn start(config: ProxyConfig, feed: Feed) -> Result<Proxy, Problem> {
         homes,
         wait: config.wait,
         wait_for_session: config.wait_for_session,
+        console: Console::new(config.console),
+        holds,
+        local_addr,
     });
     let weak = Arc::downgrade(&node);
     let (shutdown, asked) = oneshot::channel();

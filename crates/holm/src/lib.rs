@@ -7,6 +7,7 @@ mod catalog;
 pub mod cli;
 mod client;
 mod client_certificates;
+mod console_args;
 mod dev;
 pub mod exit;
 pub mod logging;

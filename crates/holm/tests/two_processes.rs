@@ -4,6 +4,7 @@
 
 mod serving;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -277,6 +278,38 @@ async fn a_catalog_is_made_ready_once_and_by_name() {
     assert_eq!(tables, 0);
     let data = installation.run(&["serve", "--role", "data"]);
     assert!(String::from_utf8_lossy(&data.stderr).contains("not there yet"), "{data:?}");
+}
+
+/// Tools for PgBouncer find a console where somebody is named for it, with the password that is in a file of theirs alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_named_for_the_console_is_let_in_with_the_password_in_the_file() {
+    let mut installation = Installation::new(1, &["malmo"]).await;
+    let (file, password) = (installation.path("console.password"), "what only operators know");
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    std::fs::write(&file, format!("{password}\n")).unwrap();
+    mode(0o644);
+    let named = vec![("HOLM_CONSOLE_USER", "ops".to_owned()), ("HOLM_CONSOLE_PASSWORD_FILE", file.to_str().unwrap().to_owned())];
+    installation.variables = named;
+    let refused = installation.run(&["serve"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("is not private"), "{refused:?}");
+    mode(0o600);
+    let serving = installation.serve("one").await;
+    let app = serving.connect("malmo").await.unwrap();
+    app.query_one("SELECT 1", &[]).await.unwrap();
+    let ask = async |password: &str, database: &str, sql: &str| {
+        let conninfo = format!("host=127.0.0.1 port={} user=ops dbname={database}", serving.proxy_port);
+        let mut psql = tokio::process::Command::new(installation.cluster.installation().bin.join("psql"));
+        let output = psql.env("PGPASSWORD", password).args(["-XAtqc", sql, &conninfo]).output().await.unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let pools = ask(password, "pgbouncer", "SHOW POOLS").await;
+    assert!(pools.starts_with("malmo|rw|1|0|"), "{pools}");
+    assert_eq!(ask(password, "holm", "RECONNECT malmo").await, "");
+    assert!(ask("a guess", "pgbouncer", "SHOW POOLS").await.contains("HOLM-5001"));
+    assert!(ask(password, "malmo", "SELECT 1").await.contains("HOLM-5002"));
+    app.query_one("SELECT 1", &[]).await.unwrap();
+    let log = serving.log();
+    assert!(log.contains("a command of the console") && log.contains("RECONNECT") && !log.contains(password), "{log}");
 }
 
 /// A certificate is renewed under a process that serves: SIGHUP has it read again, and ends nothing.

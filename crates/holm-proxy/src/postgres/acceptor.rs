@@ -95,6 +95,7 @@ async fn run(parts: Parts) {
         () = accept(&listener, &workers) => None,
     };
     drop(listener);
+    node.console.close();
     let (linger, patience, done) = match request {
         Some(Shutdown { linger, deadline, done }) => (linger, deadline, Some(done)),
         None => (Duration::ZERO, Duration::ZERO, None),

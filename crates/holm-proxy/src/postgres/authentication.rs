@@ -92,18 +92,22 @@ impl From<Broken> for Failed {
 }
 
 impl Claimant {
-    /// The claimant of a name: a credential that may log in here, or nobody. The stand-in for nobody is made either way, so
+    /// The claimant of a name: a credential that may log in here or somebody of the console, or nobody. The stand-in for nobody is made either way, so
     /// that the time says nothing.
-    pub(super) fn new(known: Option<&Credential>, name: &str, secret: &Key) -> Self {
+    pub(super) fn new(known: Option<Verifier>, name: &str, secret: &Key) -> Self {
         let nobody = mock_verifier(secret, name.as_bytes(), ITERATIONS);
-        let verifier = known.map(|known| Verifier {
-            salt: known.verifier.salt.to_vec(),
-            iterations: known.verifier.iterations,
-            stored_key: *known.verifier.stored_key.expose(),
-            server_key: *known.verifier.server_key.expose(),
-            second: known.retiring.as_ref().map(|keys| (*keys.stored_key.expose(), *keys.server_key.expose())),
-        });
-        Self { known: verifier.is_some(), verifier: verifier.unwrap_or(nobody) }
+        Self { known: known.is_some(), verifier: known.unwrap_or(nobody) }
+    }
+}
+
+/// What the password of a credential is checked against.
+pub(super) fn verifier_of(known: &Credential) -> Verifier {
+    Verifier {
+        salt: known.verifier.salt.to_vec(),
+        iterations: known.verifier.iterations,
+        stored_key: *known.verifier.stored_key.expose(),
+        server_key: *known.verifier.server_key.expose(),
+        second: known.retiring.as_ref().map(|keys| (*keys.stored_key.expose(), *keys.server_key.expose())),
     }
 }
 

@@ -3,6 +3,7 @@
 mod desk;
 mod desks;
 mod holders;
+mod holds;
 mod line;
 mod opening;
 mod pace;
@@ -20,6 +21,7 @@ mod waiting;
 
 pub(super) use self::desk::{Answer, Desk, Ticketed, Verdict};
 pub(super) use self::desks::Desks;
+pub(super) use self::holds::Holds;
 pub(super) use self::refusal::Because;
 pub(super) use self::scheduler::{Counts, Event, Idle, Place, PoolId, Whose, WorkerId};
 pub(super) use self::seat::Seat;

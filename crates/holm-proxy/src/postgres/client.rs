@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use holm_pgwire::certificate;
 use holm_pgwire::scram::end_point::EndPoint;
+use rustls::ProtocolVersion;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::socket::Socket;
@@ -52,6 +53,16 @@ impl Client {
             Self::Tls(session) => session.stream.get_ref().1.server_name(),
             Self::Plain(_) | Self::Away => None,
         }
+    }
+
+    /// The version of TLS, if it is encrypted.
+    pub(super) fn tls_version(&self) -> Option<&'static str> {
+        let Self::Tls(session) = self else { return None };
+        Some(match session.stream.get_ref().1.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            _ => "TLS",
+        })
     }
 
     /// Whether the certificate that the client showed, and TLS believed, gives it this name.

@@ -82,6 +82,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         Ok(&self.inbox[start + 4..self.used])
     }
 
+    /// Waits until the peer is gone; holds what it says meanwhile, about as much as `held_max`.
+    ///
+    /// # Cancel safety
+    /// Safe: what was read so far stays in the inbox.
+    pub(super) async fn gone(&mut self, held_max: usize) {
+        while self.unused().len() < held_max {
+            if self.fill().await.is_err() {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
     async fn fill(&mut self) -> Result<(), Broken> {
         self.inbox.drain(..self.used);
         self.used = 0;

@@ -13,6 +13,7 @@ use super::Node;
 pub(super) async fn follow(mut feed: Feed, node: Arc<Node>) {
     while let Some(table) = feed.next().await {
         node.desks.follow();
+        node.console.follow(&table);
         // Logins load the table themselves, and it was the newest before we heard of it.
         node.sessions.enforce(&table).await;
         // Those of sessions that are gone now are among them.

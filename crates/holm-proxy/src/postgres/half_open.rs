@@ -53,6 +53,11 @@ impl HalfOpen {
         Place { half_open: self, number, stop }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.open().places.len()
+    }
+
     /// Ends every login that has not proven anything yet.
     pub(super) fn ask_all(&self, reason: Reason) {
         self.open().places.values().for_each(|stop| stop.ask(reason));

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::budget::{Desk, PoolId, Seat, Whose, WorkerId};
 use super::transaction::Entering;
 use super::transaction::connection::Connection;
+use super::transaction::inventory::{PoolUse, Which};
 
 /// What a worker is asked to do.
 pub(super) enum Command {
@@ -28,6 +29,12 @@ pub(super) enum Command {
     Evict { desk: Arc<Desk>, worker: WorkerId, whose: Whose },
     /// To offer again what was set aside.
     Reoffer { cluster: ClusterId, whose: Whose },
+    /// To say what it has.
+    Survey(oneshot::Sender<Vec<PoolUse>>),
+    /// To have every connection of some pools replaced; said when that has begun.
+    Renew(Which, oneshot::Sender<()>),
+    /// To say when none is left that is to be replaced.
+    Renewed(Which, oneshot::Sender<()>),
 }
 
 /// The way to each worker.
@@ -73,17 +80,27 @@ impl Homes {
 
     /// Has every worker close what a table forbids, and waits until all have.
     pub(super) async fn enforce(&self, table: &Arc<RouteTable>) {
+        self.ask_all(|done| Command::Enforce(Arc::clone(table), done)).await;
+    }
+
+    /// Asks every worker, all at once, and gives what those say that have not ended.
+    ///
+    /// # Cancel safety
+    /// Safe: what was asked is done, and nobody hears the answer.
+    pub(super) async fn ask_all<T>(&self, command: impl Fn(oneshot::Sender<T>) -> Command) -> Vec<T> {
         let asked: Vec<_> = self
             .workers()
             .iter()
             .filter_map(|way| {
                 let (done, answer) = oneshot::channel();
-                way.send(Command::Enforce(Arc::clone(table), done)).ok().map(|()| answer)
+                way.send(command(done)).ok().map(|()| answer)
             })
             .collect();
+        let mut answers = Vec::new();
         for answer in asked {
             // An error is a worker that has ended, and its connections with it.
-            let _ = answer.await;
+            answers.extend(answer.await);
         }
+        answers
     }
 }

@@ -3,8 +3,9 @@
 //! Promises: nothing depends on what exists until the client has proven who it is; bytes that came in the clear before a
 //! TLS handshake are never taken for bytes that came through it (CVE-2021-3935).
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use holm_core::credential::Credential;
 use holm_core::error::Problem;
@@ -16,11 +17,13 @@ use holm_pgwire::message;
 use holm_pgwire::startup::{self, Opening, SessionRequest, TLS_HANDSHAKE, Version};
 use tokio::io::AsyncWriteExt;
 
-use super::authentication::{self, Claimant, Gate, Proof, authenticate, mock_secret, random};
+use super::authentication::{self, Claimant, Gate, Proof, authenticate, mock_secret, random, verifier_of};
 use super::client::Client;
+use super::console;
 use super::conversation::{Broken, Conversation};
+use super::pooling::Pooling;
 use super::refusal;
-use super::sessions::Registered;
+use super::sessions::{Caller, Registered};
 use super::socket::Socket;
 use super::tenant_name::Names;
 use super::tls::Begun;
@@ -123,6 +126,14 @@ async fn handshake(node: &Node, conversation: &mut Conversation<Client>, begun: 
     }
 }
 
+/// Who has proven who it is.
+pub(super) enum Who {
+    /// An app, with a credential.
+    Credential(Proven),
+    /// Somebody of the console.
+    Console(console::Entered),
+}
+
 /// A client that has proven who it is.
 pub(super) struct Proven {
     pub(super) credential: Arc<Credential>,
@@ -132,6 +143,8 @@ pub(super) struct Proven {
     /// The tenant that its host name means in its environment.
     host: Option<TenantSlug>,
     version: Version,
+    peer: SocketAddr,
+    tls: Option<&'static str>,
     /// The end of the authentication, to be sent with what follows.
     pub(super) answer: Vec<u8>,
 }
@@ -141,8 +154,8 @@ pub(super) async fn prove(
     node: &Node,
     conversation: &mut Conversation<Client>,
     request: &SessionRequest<'_>,
-    peer: IpAddr,
-) -> Result<Proven, Failed> {
+    peer: SocketAddr,
+) -> Result<Who, Failed> {
     if node.tls_required && !conversation.stream.is_encrypted() {
         return Err(Failed::Refused(refusal::tls_required()));
     }
@@ -150,14 +163,18 @@ pub(super) async fn prove(
     if node.good_for == GoodFor::Named && !conversation.stream.is_certified_as(&names.user) {
         return Err(Failed::Refused(refusal::certificate_for_another()));
     }
-    let gate = Gate::new(node, peer, &names.user);
+    let gate = Gate::new(node, peer.ip(), &names.user);
     gate.check()?;
     let host = conversation.stream.server_name().map(str::to_owned);
-    let (credential, secret) = {
+    let (credential, account, secret) = {
         let table = node.routes.load();
-        (table.credential(&names.user).filter(|known| !is_foreign(&table, known, host.as_deref())).cloned(), mock_secret(&table))
+        let (named, secret) = (table.credential(&names.user), mock_secret(&table));
+        // A name that is a credential's is nobody's in the console, wherever that credential is good.
+        let account = if named.is_none() { node.console.account(&names.user, &secret) } else { None };
+        (named.filter(|known| !is_foreign(&table, known, host.as_deref())).cloned(), account, secret)
     };
-    let claimant = Claimant::new(credential.as_deref(), &names.user, &secret);
+    let known = credential.as_deref().map(verifier_of).or_else(|| account.as_ref().map(|account| account.verifier.clone()));
+    let claimant = Claimant::new(known, &names.user, &secret);
     let mut greeting = Vec::new();
     if request.needs_negotiation() {
         message::negotiate_protocol_version(&mut greeting, request.spoken(), &request.extensions);
@@ -165,13 +182,20 @@ pub(super) async fn prove(
     let end_point = conversation.stream.end_point();
     let proof = authenticate(conversation, greeting, claimant, end_point.as_deref(), &gate).await;
     let Proof { answer, by_retiring } = proof.inspect_err(|failed| failed.count(&node.counters))?;
+    if let Some(account) = account {
+        if is_replication(request) {
+            return Err(Failed::Refused(refusal::replication()));
+        }
+        return node.console.enter(account, &names, answer).map(Who::Console).map_err(Failed::Refused);
+    }
     let credential = credential.ok_or_else(|| Failed::Refused(refusal::authentication_failed()))?;
     let host = host.and_then(|host| node.routes.load().environment(&credential.environment)?.domain.tenant_of(&host));
     let password = match &credential.retiring {
         Some(retiring) if by_retiring => retiring.stored_key.clone(),
         _ => credential.verifier.stored_key.clone(),
     };
-    Ok(Proven { credential, password, names, host, version: request.spoken(), answer })
+    let tls = conversation.stream.tls_version();
+    Ok(Who::Credential(Proven { credential, password, names, host, version: request.spoken(), peer, tls, answer }))
 }
 
 /// Whether the host name belongs to another environment than the credential (R1).
@@ -182,7 +206,7 @@ fn is_foreign(table: &RouteTable, credential: &Credential, host: Option<&str>) -
 }
 
 /// Finds the tenant and enters the session, so that from now on a new table finds it.
-pub(super) fn admit(node: &Node, request: &SessionRequest<'_>, proven: &Proven) -> Result<Registered, Problem> {
+pub(super) fn admit(node: &Node, request: &SessionRequest<'_>, proven: &Proven, pooling: Pooling) -> Result<Registered, Problem> {
     let tenant = proven.names.tenant(proven.host.as_ref())?;
     if is_replication(request) {
         return Err(refusal::replication());
@@ -192,7 +216,10 @@ pub(super) fn admit(node: &Node, request: &SessionRequest<'_>, proven: &Proven) 
         return Err(refusal::too_many_clients(node.clients_max));
     }
     let short_key = (!proven.version.has_long_cancel_key()).then(random);
-    let registered = node.sessions.register(Arc::clone(&proven.credential), proven.password.clone(), first, short_key);
+    let application = request.parameter("application_name").map(String::from_utf8_lossy).unwrap_or_default();
+    let caller =
+        Caller { peer: proven.peer, since: SystemTime::now(), tls: proven.tls, application: refusal::shown(&application).into(), pooling };
+    let registered = node.sessions.register(Arc::clone(&proven.credential), proven.password.clone(), first, short_key, caller);
     // A table that came between the look and the entry has not seen the entry; look again.
     match registered.forbidden_by(&node.routes.load()) {
         Some(reason) => Err(admission(&node.routes.load(), &proven.credential, &tenant).err().unwrap_or_else(|| refusal::stopped(reason))),

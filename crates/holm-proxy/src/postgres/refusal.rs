@@ -19,12 +19,21 @@ use super::stop::Reason;
 
 /// A FATAL ErrorResponse that says a problem: message, DETAIL, HINT.
 pub(super) fn fatal(problem: &Problem) -> Vec<u8> {
+    response("FATAL", problem)
+}
+
+/// The same of a session that goes on.
+pub(super) fn error(problem: &Problem) -> Vec<u8> {
+    response("ERROR", problem)
+}
+
+fn response(severity: &str, problem: &Problem) -> Vec<u8> {
     let mut hint = String::new();
     for (i, step) in problem.next.iter().enumerate() {
         let _ = write!(hint, "{}{step}", if i > 0 { "; " } else { "" });
     }
     let report = ErrorReport {
-        severity: "FATAL",
+        severity,
         code: sqlstate(problem.code),
         message: &problem.to_string(),
         detail: problem.why.as_deref(),
@@ -83,7 +92,9 @@ fn paused(slug: &TenantSlug) -> Problem {
     Problem::new(ErrorCode::TenantPaused, format!("the tenant `{slug}` is paused"))
         .because("an operator paused it; its transactions wait, and this one has waited as long as any does")
         .next("try again in a moment")
-        .next(format!("ask an operator to run `holm tenant resume {slug}`"))
+        .next(format!(
+            "ask an operator to run `holm tenant resume {slug}`, or `RESUME {slug}` in the node's console if it was paused there"
+        ))
 }
 
 pub(super) fn deleted(slug: &TenantSlug) -> Problem {
@@ -220,6 +231,7 @@ pub(super) fn stopped(reason: Reason) -> Problem {
         Reason::Deleted => closed("the tenant was deleted").next("ask an operator to run `holm tenant undelete`"),
         Reason::Moved => closed("the tenant's database has a new place").next("connect again"),
         Reason::Removed => closed("the tenant is gone").next("ask an operator"),
+        Reason::Killed => closed("an operator ended it").next("connect again; if that takes long, ask the operator"),
         Reason::Revoked => closed("the credential was revoked or changed").next("connect with a valid credential"),
         Reason::Draining | Reason::ShuttingDown => Problem::new(ErrorCode::ShuttingDown, "the proxy is shutting down")
             .because("an operator stopped this node")
@@ -230,7 +242,20 @@ pub(super) fn stopped(reason: Reason) -> Problem {
     }
 }
 
+/// Said to somebody of the console who has proven it.
+pub(super) fn not_a_tenants_user(database: &str) -> Problem {
+    Problem::new(ErrorCode::UnknownTenant, format!("there is no database `{}` for a user of the console", shown(database)))
+        .because("a user of the console reaches the console, and no tenant")
+        .next("connect with the database name `holm` or `pgbouncer`; to reach a tenant, use a credential")
+}
+
+pub(super) fn too_many_consoles() -> Problem {
+    Problem::new(ErrorCode::TooManyClients, "the console has no room for another client")
+        .because("it has as many as it may, and each of them is idle or waits for an answer")
+        .next("close connections to the console that are not in use")
+}
+
 /// What a client said, cut so that it cannot fill a log or a screen.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars().take(80).flat_map(char::escape_debug).collect()
 }

@@ -5,7 +5,8 @@
 //! its certificate where it shows one; a server that asks for a password in the clear, MD5 or nothing at all is refused.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime};
 
 use holm_core::cluster::Cluster;
 use holm_core::credential::Level;
@@ -263,7 +264,7 @@ impl Steps {
                 (Stage::LoggedIn, Step::Wait)
             }
             (Stage::LoggedIn, Backend::BackendKeyData { process, key }) => {
-                self.key = Some(ServerKey { process, key: key.into() });
+                self.key = Some(ServerKey { process, key: key.into(), since: SystemTime::now(), close_needed: AtomicBool::new(false) });
                 (Stage::LoggedIn, Step::Wait)
             }
             (Stage::LoggedIn, Backend::ReadyForQuery(_)) => (Stage::Over, Step::Ready),

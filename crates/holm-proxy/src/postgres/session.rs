@@ -20,9 +20,10 @@ use super::cancel;
 use super::client::Client;
 use super::closing;
 use super::closing::{Goodbye, Leave, dismiss, last_words, release};
+use super::console;
 use super::conversation::Conversation;
 use super::counters::{Disconnect, Open};
-use super::login::{self, Failed, First, Proven};
+use super::login::{self, Failed, First, Proven, Who};
 use super::parameters;
 use super::pooling::{self, Pooling};
 use super::refusal;
@@ -41,6 +42,8 @@ enum Joined {
     Pooled(Box<transaction::Entering>),
     /// To the worker where its tenant is at home.
     HandedOver,
+    /// To no tenant.
+    Console(Box<(Conversation<Client>, console::Entered)>),
 }
 
 /// A client with a server connection of its own.
@@ -58,6 +61,7 @@ pub(super) async fn serve(node: &Node, socket: TcpStream, peer: SocketAddr, work
         Ok(Joined::Own(own)) => Box::pin(carry(*own)).await,
         Ok(Joined::Pooled(entering)) => enter(node, entering).await,
         Ok(Joined::HandedOver) => return,
+        Ok(Joined::Console(entered)) => Box::pin(console::serve(node, *entered, peer)).await,
         Err(ended) => ended,
     };
     over(node, peer, ended);
@@ -124,11 +128,12 @@ async fn open(node: &Node, socket: TcpStream, peer: SocketAddr, worker: usize) -
     let proven = tokio::select! {
         biased;
         reason = place.stop.ended() => Err(Failed::Refused(refusal::stopped(reason))),
-        proven = timeout_at(deadline, login::prove(node, &mut conversation, &request, peer.ip())) =>
+        proven = timeout_at(deadline, login::prove(node, &mut conversation, &request, peer)) =>
             proven.unwrap_or_else(|_| Err(Failed::Refused(refusal::login_timeout()))),
     };
     let proven = match proven {
-        Ok(proven) => proven,
+        Ok(Who::Credential(proven)) => proven,
+        Ok(Who::Console(entered)) => return Ok(Joined::Console(Box::new((conversation, entered)))),
         Err(failed) => return Err(turn_away(node, conversation, peer, failed).await),
     };
     drop(place);
@@ -153,7 +158,7 @@ async fn go_home(
     reset: Reset,
     worker: usize,
 ) -> Result<Joined, Disconnect> {
-    let registered = match login::admit(node, request, &proven) {
+    let registered = match login::admit(node, request, &proven, Pooling::Transaction) {
         Ok(registered) => registered,
         Err(problem) => {
             let words = [proven.answer, refusal::fatal(&problem)].concat();
@@ -221,7 +226,7 @@ async fn join(
 }
 
 async fn reach(node: &Node, request: &startup::SessionRequest<'_>, proven: &Proven) -> Result<(Registered, Seat, Server), server::Failed> {
-    let registered = login::admit(node, request, proven).map_err(server::Failed::Refused)?;
+    let registered = login::admit(node, request, proven, Pooling::Session).map_err(server::Failed::Refused)?;
     let Admission { route, cluster, login } = &registered.admission;
     let startup = parameters::startup_message(request, route, &login.role);
     if startup.len() > STARTUP_LENGTH_MAX {
@@ -229,12 +234,14 @@ async fn reach(node: &Node, request: &startup::SessionRequest<'_>, proven: &Prov
         return Err(server::Failed::Refused(refusal::violation("the startup parameters are too long")));
     }
     // Nobody else ever waits in its pool.
+    let waits = registered.waits();
     let mut waiting = node.desks.of(cluster).want(node.desks.number_pool(), route.tenant, Ticketed::Own, node.wait_for_session);
     // Both are safe to drop: an answer that was not taken is given back.
     let answer = tokio::select! {
         answer = waiting.answer() => answer,
         reason = registered.stop.ended() => return Err(server::Failed::Refused(refusal::stopped(reason))),
     };
+    drop(waits);
     let mut seat = match answer {
         Answer::MayOpen(seat) => seat,
         Answer::Refused(because) => return Err(server::Failed::Refused(refusal::no_connection(because, route, cluster))),

@@ -4,14 +4,18 @@
 //! that neither a stop nor a cancel can reach another session. Registered before the last look at the route table, so that a
 //! suspension either finds the session here or is found by it.
 
-use std::sync::atomic::AtomicBool;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use holm_core::credential::{Credential, Level};
+use holm_core::id::TenantId;
 use holm_core::route::{Admission, RouteState, RouteTable};
 use holm_core::secret::Secret;
 use tokio::sync::watch;
 
+use super::pooling::Pooling;
 use super::stop::{Reason, Stop};
 
 /// One session's name on this node.
@@ -26,6 +30,23 @@ pub(super) struct SessionId {
 pub(super) struct ServerKey {
     pub(super) process: u32,
     pub(super) key: Box<[u8]>,
+    /// Since when the connection is there.
+    pub(super) since: SystemTime,
+    /// Somebody of the console wants it replaced. For who looks on, and for a session that has it as its own; those of a pool
+    /// are told by their vintage.
+    pub(super) close_needed: AtomicBool,
+}
+
+/// How a session's client came, for who looks on.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) peer: SocketAddr,
+    pub(super) since: SystemTime,
+    /// The version of TLS that it speaks, if it does.
+    pub(super) tls: Option<&'static str>,
+    /// What it calls itself, cut short and fit to be printed.
+    pub(super) application: Box<str>,
+    pub(super) pooling: Pooling,
 }
 
 /// The key of the server connection that a session has now. It changes with every transaction and is read by a cancel alone,
@@ -60,7 +81,38 @@ pub(super) struct Session {
     /// this is looked at: so a connection that a cancel is on its way to is never given to another client.
     pub(super) cancelling: AtomicBool,
     pub(super) stop: Stop,
+    pub(super) caller: Caller,
+    registered_at: Instant,
+    /// When it began to wait for a server connection, in microseconds after its entry and one more; 0 is that it does not.
+    waits_since: AtomicU64,
 }
+
+/// Somebody waits for a server connection; dropping it ends that.
+pub(super) struct Waits<'s>(&'s Session);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.waits_since.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Session {
+    /// Notes that it waits for a server connection. Only where it has found none: one that has costs nothing.
+    pub(super) fn waits(&self) -> Waits<'_> {
+        let since = u64::try_from(self.registered_at.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
+        self.waits_since.store(since + 1, Ordering::Relaxed);
+        Waits(self)
+    }
+
+    /// For how long it has waited for a server connection, if it does.
+    pub(super) fn has_waited(&self) -> Option<Duration> {
+        let since = self.waits_since.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.registered_at.elapsed().saturating_sub(Duration::from_micros(since)))
+    }
+}
+
+/// A slice of the list: some microseconds under its lock.
+const SLICE_LENGTH: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Sessions {
@@ -118,6 +170,7 @@ impl Sessions {
         password: Secret<[u8; 32]>,
         admission: Admission,
         short_key: Option<[u8; 4]>,
+        caller: Caller,
     ) -> Registered {
         let mut slots = self.slots();
         let slot = slots.free.pop().unwrap_or_else(|| {
@@ -134,6 +187,9 @@ impl Sessions {
             server_key: CurrentKey::default(),
             cancelling: AtomicBool::new(false),
             stop: Stop::default(),
+            caller,
+            registered_at: Instant::now(),
+            waits_since: AtomicU64::new(0),
         });
         slots.sessions[index(slot)] = Some(Arc::clone(&session));
         if let Some(reason) = slots.stopping {
@@ -161,7 +217,7 @@ impl Sessions {
         slots.sessions.len() - slots.free.len()
     }
 
-    fn all(&self) -> Vec<Arc<Session>> {
+    pub(super) fn all(&self) -> Vec<Arc<Session>> {
         self.slots().sessions.iter().flatten().cloned().collect()
     }
 
@@ -175,7 +231,8 @@ impl Sessions {
     ///
     /// Has no deadline of its own, since every way out of a session has one.
     pub(super) async fn enforce(&self, table: &RouteTable) {
-        let mut departures = self.departures.subscribe();
+        // Before anybody is asked, so that nobody goes unseen.
+        let departures = self.departures.subscribe();
         let mut forbidden: Vec<SessionId> = Vec::new();
         for session in self.all() {
             if let Some(reason) = session.forbidden_by(table) {
@@ -183,12 +240,50 @@ impl Sessions {
                 forbidden.push(session.id);
             }
         }
+        self.gone(forbidden, departures).await;
+    }
+
+    /// Waits until none of these is there; `departures` since before somebody asked them.
+    async fn gone(&self, mut left: Vec<SessionId>, mut departures: watch::Receiver<()>) {
         loop {
-            forbidden.retain(|id| self.in_slot(id.slot).is_some_and(|session| session.id == *id));
-            if forbidden.is_empty() || departures.changed().await.is_err() {
+            left.retain(|id| self.in_slot(id.slot).is_some_and(|session| session.id == *id));
+            if left.is_empty() || departures.changed().await.is_err() {
                 return;
             }
         }
+    }
+
+    /// Some of the sessions, from a slot on, and the slot where the next begin. The lock is held for these few only, so that who
+    /// looks at all of them is in nobody's way; one that comes or goes meanwhile may be among them or not.
+    pub(super) fn some(&self, from: usize) -> (Vec<Arc<Session>>, Option<usize>) {
+        let slots = self.slots();
+        let until = slots.sessions.len().min(from.saturating_add(SLICE_LENGTH));
+        let some = slots.sessions.get(from..until).unwrap_or_default().iter().flatten().cloned().collect();
+        (some, (until < slots.sessions.len()).then_some(until))
+    }
+
+    /// Waits until no session is there, of those that there are now, which is as told.
+    ///
+    /// # Cancel safety
+    /// Safe: it only looks.
+    pub(super) async fn none_is(&self, told: impl Fn(&Session) -> bool) {
+        let departures = self.departures.subscribe();
+        let told = self.all().iter().filter(|session| told(session)).map(|session| session.id).collect();
+        self.gone(told, departures).await;
+    }
+
+    /// Asks every session of a tenant to end, and waits until they have.
+    ///
+    /// # Cancel safety
+    /// Safe: those that were asked end without the caller.
+    pub(super) async fn end(&self, tenant: TenantId, reason: Reason) -> usize {
+        let departures = self.departures.subscribe();
+        let of_it: Vec<_> = self.all().into_iter().filter(|session| session.admission.route.tenant == tenant).collect();
+        let asked: Vec<SessionId> = of_it.iter().map(|session| session.id).collect();
+        of_it.into_iter().for_each(|session| session.stop.ask(reason));
+        let count = asked.len();
+        self.gone(asked, departures).await;
+        count
     }
 
     /// Waits until there is no session.

@@ -32,6 +32,10 @@ pub const fn sqlstate(code: ErrorCode) -> &'static str {
         ErrorCode::NotCarried => "0A000",
         // admin_shutdown
         ErrorCode::SessionClosed | ErrorCode::ShuttingDown => "57P01",
+        // insufficient_privilege
+        ErrorCode::NotAllowed => "42501",
+        // object_not_in_prerequisite_state
+        ErrorCode::TenantState => "55000",
         // invalid_parameter_value
         ErrorCode::InvalidValue => "22023",
         // internal_error: codes that no client of the proxy gets

@@ -17,6 +17,8 @@ pub(super) enum Reason {
     ShuttingDown,
     /// A login that took too long gave way to a newer one.
     Evicted,
+    /// An operator ended it, in the console.
+    Killed,
     /// The tenant was suspended.
     Suspended,
     /// The tenant was deleted.
@@ -30,19 +32,29 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 8] =
-        [Self::Draining, Self::ShuttingDown, Self::Evicted, Self::Suspended, Self::Deleted, Self::Moved, Self::Removed, Self::Revoked];
+    const ALL: [Self; 9] = [
+        Self::Draining,
+        Self::ShuttingDown,
+        Self::Evicted,
+        Self::Killed,
+        Self::Suspended,
+        Self::Deleted,
+        Self::Moved,
+        Self::Removed,
+        Self::Revoked,
+    ];
 
     const fn strength(self) -> u8 {
         match self {
             Self::Draining => 1,
             Self::ShuttingDown => 2,
             Self::Evicted => 3,
-            Self::Suspended => 4,
-            Self::Deleted => 5,
-            Self::Moved => 6,
-            Self::Removed => 7,
-            Self::Revoked => 8,
+            Self::Killed => 4,
+            Self::Suspended => 5,
+            Self::Deleted => 6,
+            Self::Moved => 7,
+            Self::Removed => 8,
+            Self::Revoked => 9,
         }
     }
 }

@@ -9,13 +9,16 @@
 pub(super) mod connection;
 mod down;
 mod effects;
+pub(super) mod inventory;
 mod lend;
 pub(super) mod offer;
 pub(super) mod opening;
 mod pools;
 mod prepared;
 mod settings;
+mod tally;
 mod up;
+mod vintage;
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -234,6 +237,7 @@ pub(super) async fn serve(node: &Node, admitted: Admitted) -> Disconnect {
             },
         };
         registered.server_key.store(connection.key.clone());
+        guest.member.tally.lent();
         let mut lend = Lend::new(connection, &mut guest, registered.id);
         let end = lend.run(&mut guest, &registered.stop, &node.counters).await;
         // First nobody finds the connection by this session any more, then is asked whether somebody just has.
@@ -245,7 +249,9 @@ pub(super) async fn serve(node: &Node, admitted: Admitted) -> Disconnect {
             End::Settled => {
                 guest.settings = lend.connection.settings.clone();
                 put_back(lend.connection, &registered).await;
-                node.counters.transactions.add(begun.elapsed());
+                let took = begun.elapsed();
+                node.counters.transactions.add(took);
+                guest.member.tally.transaction(took);
             }
             end => return Box::pin(part(lend, &mut guest, &registered, end)).await,
         }
@@ -311,17 +317,19 @@ async fn part(mut lend: Lend, guest: &mut Guest, session: &Session, end: End) ->
 
 /// Closes a connection; its place in the budget is free when the server has closed its side.
 async fn close(connection: Box<Connection>, session: &Session, leave: Leave, goodbye: Goodbye) {
-    let Connection { stream, key, seat, .. } = *connection;
+    let Connection { stream, key, seat, bottle, .. } = *connection;
     release(stream, session, key.as_deref(), leave, goodbye).await;
     drop(seat);
+    drop(bottle);
 }
 
 /// Closes a connection that nobody has.
 pub(super) async fn close_idle(connection: Box<Connection>) {
-    let Connection { mut stream, seat, .. } = *connection;
+    let Connection { mut stream, seat, bottle, .. } = *connection;
     let _ = stream.write_all(&message::TERMINATE).await;
     closing::abandon(stream).await;
     drop(seat);
+    drop(bottle);
 }
 
 /// Discards what a session has left behind.
@@ -380,6 +388,7 @@ enum Denied {
 async fn wait(node: &Node, session: &Session, member: &Member, (client, up): (&mut Client, &mut Up)) -> Result<Box<Connection>, Denied> {
     let Admission { route, cluster, .. } = &session.admission;
     let begun = Instant::now();
+    let _waits = session.waits();
     let mut waiting = node.desks.of(cluster).want(member.id, route.tenant, Ticketed::Pooled, node.wait);
     // All are safe to drop: what was read is held, and an answer that was not taken is given back.
     let answer = tokio::select! {
@@ -387,7 +396,9 @@ async fn wait(node: &Node, session: &Session, member: &Member, (client, up): (&m
         reason = session.stop.ended() => return Err(Denied::Failed(server::Failed::Refused(refusal::stopped(reason)))),
         () = leaves(client, up) => return Err(Denied::Gone),
     };
-    node.counters.waits.add(begun.elapsed());
+    let waited = begun.elapsed();
+    node.counters.waits.add(waited);
+    member.tally.waited(waited);
     match answer {
         Answer::Given(connection) if connection.tenant == member.tenant() => Ok(connection),
         Answer::Given(connection) => {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::home::Command;
-use super::transaction::{offer, opening};
+use super::transaction::{inventory, offer, opening};
 use super::{Node, acceptor, session, transaction};
 
 /// Clients on their way from the acceptor; a worker takes them between two polls, so that this many wait only when it is
@@ -145,6 +145,12 @@ fn obey(command: Command, node: &Arc<Node>, sessions: &TaskTracker, load: &Arc<A
         Command::Close(connection) => drop(sessions.spawn(transaction::close_idle(connection))),
         Command::Evict { desk, worker, whose } => offer::evict(&desk, worker, whose),
         Command::Reoffer { cluster, whose } => offer::reoffer(cluster, whose),
+        Command::Survey(done) => drop(sessions.spawn(async move { done.send(inventory::survey().await) })),
+        Command::Renew(which, done) => {
+            inventory::renew(which, sessions);
+            let _ = done.send(());
+        }
+        Command::Renewed(which, done) => drop(sessions.spawn(inventory::renewed(which, done))),
     }
 }
 

@@ -125,7 +125,7 @@ async fn a_parameter_that_the_server_refuses_is_the_clients_to_read_in_the_serve
 
 /// A server in front of the real one that spoils what the real one says when it says `spoil`.
 async fn spoiler(real: ServerAddress, spoil: &'static [u8]) -> ServerAddress {
-    let says = |way, piece: &mut Vec<u8>| {
+    let says = move |way, piece: &mut Vec<u8>| {
         if way == Way::ToClient && piece.windows(5).any(|window| window == b"spoil") {
             *piece = spoil.to_vec();
             return Then::Ends;

@@ -12,6 +12,8 @@ mod certificates;
 mod channel_binding;
 mod client_certificates;
 mod clients;
+mod console;
+mod console_acts;
 mod encrypted;
 mod hostile_clients;
 mod hostile_servers;

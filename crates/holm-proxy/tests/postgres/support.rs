@@ -53,6 +53,7 @@ pub(crate) fn config() -> ProxyConfig {
         reset: Reset::Seen,
         wait: Duration::from_secs(30),
         wait_for_session: Duration::from_secs(5),
+        console: Vec::new(),
     }
 }
 

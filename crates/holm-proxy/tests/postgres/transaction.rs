@@ -6,8 +6,6 @@ use holm_core::credential::Level;
 use holm_core::role::RoleName;
 use holm_core::route::RouteChange;
 use holm_proxy::postgres::Pooling;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::Client;
 
 use crate::meddler::{Then, Way, meddler};
@@ -81,7 +79,7 @@ async fn settings_that_the_server_reports_go_with_their_client_from_server_to_se
 /// A server in front of the real one that is asked for a function which there is not, instead of for settings.
 async fn that_takes_no_settings(real: ServerAddress) -> ServerAddress {
     let name = b"set_config";
-    let spoil = |way, piece: &mut Vec<u8>| {
+    let spoil = move |way, piece: &mut Vec<u8>| {
         if way == Way::ToServer
             && let Some(at) = piece.windows(name.len()).position(|part| part == name)
         {

@@ -15,6 +15,7 @@ use reqwest::Url;
 
 use crate::catalog::open::CatalogArgs;
 use crate::client_certificates::client_certificates;
+use crate::console_args::ConsoleArgs;
 use crate::mail_args::MailArgs;
 use crate::pooling_args::{Pooling, Reset};
 
@@ -62,6 +63,8 @@ pub(crate) struct Args {
     /// When a server connection is cleaned between two clients in transaction pooling, unless a connection says otherwise
     #[arg(long, value_enum, default_value = "seen", env = "HOLM_PROXY_RESET")]
     proxy_reset: Reset,
+    #[command(flatten)]
+    console: ConsoleArgs,
     /// Where browsers find tenants by subdomain
     #[arg(long, value_name = "ADDRESS", env = "HOLM_GATEWAY_LISTEN", default_value = "127.0.0.1:8080")]
     gateway_listen: SocketAddr,
@@ -135,6 +138,7 @@ impl Args {
             self.catalog.url()?;
         }
         let mail = self.mail.config()?;
+        let console = self.console.users()?;
         let node_name = self.node_name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
         if node_name.as_ref().is_some_and(|name| name.len() > 100 || name.chars().any(char::is_control)) {
             return Err(invalid("`--node-name` is longer than 100 bytes or cannot be printed"));
@@ -154,6 +158,7 @@ impl Args {
                 tls_required: self.tls_required,
                 pooling: self.proxy_pooling.into(),
                 reset: self.proxy_reset.into(),
+                console,
                 ..ProxyConfig::new(self.proxy_listen)
             },
             gateway: GatewayConfig { app, ..GatewayConfig::new(self.gateway_listen) },

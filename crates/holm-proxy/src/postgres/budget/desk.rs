@@ -16,6 +16,7 @@ use holm_core::route::RouteState;
 use holm_link::Routes;
 use tokio::sync::{Notify, oneshot};
 
+use super::holds::Holds;
 use super::pace::Pace;
 use super::refusal::Because;
 use super::scheduler::{
@@ -32,7 +33,7 @@ const OPENING_MAX: Duration = Duration::from_secs(10);
 /// A cluster's desk.
 pub(in crate::postgres) struct Desk {
     pub(in crate::postgres) cluster: ClusterId,
-    routes: Routes,
+    told: Told,
     homes: Arc<Homes>,
     start: Instant,
     /// Whether releases have to be told; written under the lock.
@@ -40,6 +41,12 @@ pub(in crate::postgres) struct Desk {
     /// The time of the next alarm is earlier than it was.
     earlier: Arc<Notify>,
     state: Mutex<State>,
+}
+
+/// Where it is said what a tenant may have.
+pub(super) struct Told {
+    pub(super) routes: Routes,
+    pub(super) holds: Arc<Holds>,
 }
 
 struct State {
@@ -92,10 +99,10 @@ enum Errand {
 }
 
 impl Desk {
-    pub(super) fn new(cluster: ClusterId, connections_max: u32, routes: Routes, homes: Arc<Homes>, earlier: Arc<Notify>) -> Self {
+    pub(super) fn new(cluster: ClusterId, connections_max: u32, told: Told, homes: Arc<Homes>, earlier: Arc<Notify>) -> Self {
         let scheduler = Scheduler::new(homes.count(), budget(connections_max), Pace::default());
         let state = State { scheduler, waiters: HashMap::new(), last_ticket: 0, connections_max, wakes: None };
-        Self { cluster, routes, homes, start: Instant::now(), listens: AtomicBool::new(false), earlier, state: Mutex::new(state) }
+        Self { cluster, told, homes, start: Instant::now(), listens: AtomicBool::new(false), earlier, state: Mutex::new(state) }
     }
 
     /// Waits in line for a connection of a pool. A deadline that is over already is one of a millisecond.
@@ -204,9 +211,9 @@ impl Desk {
 
     /// What one tenant may have. To be asked under the lock, so that an older table's word never comes after a newer one's.
     fn limits_of(&self, tenant: TenantId, connections_max: u32) -> TenantLimits {
-        let table = self.routes.load();
+        let table = self.told.routes.load();
         let route = table.route_of(tenant);
-        if route.is_some_and(|route| route.state == RouteState::Paused) {
+        if route.is_some_and(|route| route.state == RouteState::Paused) || self.told.holds.has(tenant) {
             return TenantLimits::PAUSED;
         }
         let limits = route.map(|route| route.limits).unwrap_or_default();

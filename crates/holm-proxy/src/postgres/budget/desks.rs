@@ -14,12 +14,14 @@ use holm_link::Routes;
 use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
-use super::desk::Desk;
+use super::desk::{Desk, Told};
+use super::holds::Holds;
 use super::scheduler::{Counts, PoolId};
 use crate::postgres::home::Homes;
 
 pub(in crate::postgres) struct Desks {
     routes: Routes,
+    holds: Arc<Holds>,
     homes: Arc<Homes>,
     desks: Mutex<HashMap<ClusterId, Arc<Desk>>>,
     earlier: Arc<Notify>,
@@ -27,8 +29,8 @@ pub(in crate::postgres) struct Desks {
 }
 
 impl Desks {
-    pub(in crate::postgres) fn new(routes: Routes, homes: Arc<Homes>) -> Self {
-        Self { routes, homes, desks: Mutex::default(), earlier: Arc::default(), pools: AtomicU64::new(0) }
+    pub(in crate::postgres) fn new(routes: Routes, holds: Arc<Holds>, homes: Arc<Homes>) -> Self {
+        Self { routes, holds, homes, desks: Mutex::default(), earlier: Arc::default(), pools: AtomicU64::new(0) }
     }
 
     /// A cluster's desk.
@@ -37,7 +39,8 @@ impl Desks {
         // Read under the lock, so that an older table never replaces a newer one's budget.
         let newest = self.routes.load().cluster(cluster.id).map_or(cluster.connections_max, |known| known.connections_max);
         let desk = desks.entry(cluster.id).or_insert_with(|| {
-            Arc::new(Desk::new(cluster.id, newest, self.routes.clone(), Arc::clone(&self.homes), Arc::clone(&self.earlier)))
+            let told = Told { routes: self.routes.clone(), holds: Arc::clone(&self.holds) };
+            Arc::new(Desk::new(cluster.id, newest, told, Arc::clone(&self.homes), Arc::clone(&self.earlier)))
         });
         desk.resize(newest);
         Arc::clone(desk)

@@ -13,6 +13,7 @@ use crate::postgres::sessions::{ServerKey, SessionId};
 
 use super::prepared::Known;
 use super::settings::Settings;
+use super::vintage::Bottle;
 
 /// One connection, between two clients or with one.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(in crate::postgres) struct Connection {
     /// Since when nobody has it.
     pub(super) idle_since: Instant,
     pub(super) seat: Seat,
+    /// Whether it is to be replaced. After the seat: who is told that it is gone finds its place free.
+    pub(super) bottle: Bottle,
 }
 
 impl Connection {

@@ -13,7 +13,9 @@ use super::pools::{self, Aside};
 
 /// Gives a connection back.
 pub(in crate::postgres) fn give(connection: Box<Connection>) {
-    if connection.seat.desk.listens() {
+    if connection.bottle.is_outdated() {
+        connection.dismiss();
+    } else if connection.seat.desk.listens() {
         let verdict = connection.seat.released();
         follow(verdict, connection);
     } else {

@@ -20,10 +20,11 @@ use super::settings::Settings;
 
 /// Opens a connection for a pool; nothing if the pool is gone.
 pub(in crate::postgres) async fn open(node: &Node, mut seat: Seat, pool: PoolId) {
-    let Some(opening) = Opening::begin(pool) else { return seat.failed() };
+    let Some(mut opening) = Opening::begin(pool) else { return seat.failed() };
     match attempt(node, &opening, pool).await {
         Ok((stream, key, settings)) => {
             opening.succeeded(&settings);
+            let bottle = opening.bottle.take().expect("it is taken here alone");
             let verdict = seat.opened();
             let connection = Box::new(Connection {
                 tenant: opening.key.tenant,
@@ -38,6 +39,7 @@ pub(in crate::postgres) async fn open(node: &Node, mut seat: Seat, pool: PoolId)
                 spent: false,
                 idle_since: Instant::now(),
                 seat,
+                bottle,
             });
             offer::follow(verdict, connection);
         }

@@ -21,8 +21,11 @@ use crate::postgres::sessions;
 use crate::postgres::stop::{Reason, Stop};
 
 use super::connection::Connection;
+use super::inventory::{IdleUse, PoolUse, Which};
 use super::prepared::Statements;
 use super::settings::Settings;
+use super::tally::Tally;
+use super::vintage::{Bottle, Vintage};
 
 /// What must be the same for two sessions to have the same connection, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,6 +60,8 @@ struct Pool {
     statements: Statements,
     /// What its servers report when they begin.
     greeting: Option<Settings>,
+    tally: Arc<Tally>,
+    vintage: Arc<Vintage>,
 }
 
 /// A connection that nobody has, in a list by how long.
@@ -100,6 +105,7 @@ pub(super) struct Member {
     index: PoolIndex,
     key: Arc<PoolKey>,
     pub(super) id: PoolId,
+    pub(super) tally: Arc<Tally>,
 }
 
 impl Member {
@@ -127,11 +133,13 @@ impl Member {
                     idle: Vec::new(),
                     statements: Statements::default(),
                     greeting: None,
+                    tally: Arc::default(),
+                    vintage: Arc::default(),
                 }),
             };
             let pool = pools.pool(index);
             pool.members += 1;
-            Self { index, key: Arc::clone(&pool.key), id: pool.id }
+            Self { index, key: Arc::clone(&pool.key), id: pool.id, tally: Arc::clone(&pool.tally) }
         })
     }
 
@@ -185,6 +193,8 @@ pub(super) struct Opening {
     pub(super) key: Arc<PoolKey>,
     pub(super) admission: Admission,
     pub(super) level: Level,
+    /// Of the connection that it becomes; until then its own.
+    pub(super) bottle: Option<Bottle>,
 }
 
 impl Opening {
@@ -194,7 +204,8 @@ impl Opening {
             let index = *pools.by_id.get(&id)?;
             let (pool, under) = (pools.pool(index), Arc::new(Under::default()));
             pool.openings.push(Arc::clone(&under));
-            Some(Self { index, under, key: Arc::clone(&pool.key), admission: pool.admission.clone(), level: pool.level })
+            let bottle = Some(pool.vintage.bottle());
+            Some(Self { index, under, key: Arc::clone(&pool.key), admission: pool.admission.clone(), level: pool.level, bottle })
         })
     }
 
@@ -285,16 +296,16 @@ pub(super) enum Aside {
     No,
 }
 
-/// Puts a connection among those that nobody has.
+/// Puts a connection among those that nobody has, if anybody is to have it.
 pub(super) fn put(mut connection: Box<Connection>, aside: Aside) {
     connection.idle_since = Instant::now();
     let unwanted = POOLS.with_borrow_mut(|pools| match pools.by_id.get(&connection.pool).copied() {
-        Some(index) => {
+        Some(index) if !connection.bottle.is_outdated() => {
             let at = pools.link(connection, index, aside);
             pools.pool(index).idle.push(at);
             None
         }
-        None => Some(connection),
+        _ => Some(connection),
     });
     unwanted.into_iter().for_each(|connection| connection.dismiss());
 }
@@ -343,6 +354,50 @@ pub(super) fn take_forbidden(table: &RouteTable) -> Vec<Box<Connection>> {
             }
         }
         taken
+    })
+}
+
+/// Looks at some pools, from a place on; gives the place where the next begin.
+pub(super) fn some(from: usize, length: usize, found: &mut Vec<PoolUse>) -> Option<usize> {
+    POOLS.with_borrow(|pools| {
+        let until = pools.pools.len().min(from.saturating_add(length));
+        let some = pools.pools.get(from..until).unwrap_or_default().iter().flatten();
+        found.extend(some.map(|pool| {
+            let idle = pool.idle.iter().map(|at| &pools.idle[*at].as_ref().expect("a place in the list is taken").connection);
+            let idle = idle.map(|connection| IdleUse {
+                process: connection.key.as_ref().map(|key| key.process),
+                since: connection.key.as_ref().map(|key| key.since),
+            });
+            PoolUse {
+                tenant: pool.key.tenant,
+                level: pool.level,
+                openings: pool.openings.len(),
+                idle: idle.collect(),
+                tallied: pool.tally.read(),
+            }
+        }));
+        (until < pools.pools.len()).then_some(until)
+    })
+}
+
+/// Has every connection of some pools be one from before; takes those that nobody has.
+#[expect(clippy::vec_box, reason = "they are in boxes already, and stay there")]
+pub(super) fn outdate(which: Which) -> Vec<Box<Connection>> {
+    POOLS.with_borrow_mut(|pools| {
+        let mut idle = Vec::new();
+        for pool in pools.pools.iter().flatten().filter(|pool| which.has(pool.key.tenant)) {
+            pool.vintage.pass();
+            idle.extend(&pool.idle);
+        }
+        idle.into_iter().map(|at| pools.remove(at)).collect()
+    })
+}
+
+/// The ages of some pools' connections.
+pub(super) fn vintages(which: Which) -> Vec<Arc<Vintage>> {
+    POOLS.with_borrow(|pools| {
+        let those = pools.pools.iter().flatten().filter(|pool| which.has(pool.key.tenant));
+        those.map(|pool| Arc::clone(&pool.vintage)).collect()
     })
 }
 
