@@ -15,6 +15,7 @@ mod master_keys;
 mod metrics;
 mod output;
 mod percent;
+mod pgbouncer;
 mod pooling_args;
 mod private_file;
 mod proxy_url;

@@ -16,6 +16,7 @@ mod credential;
 mod dev;
 mod doctor;
 mod env;
+mod import;
 mod init;
 mod key;
 mod node;
@@ -68,6 +69,9 @@ enum Command {
     /// The catalog itself: backup and restore
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Makes tenants of what another pooler's files list
+    #[command(subcommand)]
+    Import(import::Command),
     /// Customers, each with a database of its own
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -160,6 +164,7 @@ async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
         Command::Init(args) => init::run(context, args).await,
         Command::Catalog(command) => catalog::run(context, command).await,
         Command::Dev(_) | Command::Serve(_) => unreachable!("both were dispatched before"),
+        Command::Import(command) => import::run(context, command).await,
         Command::Tenant(command) => tenant::run(context, command).await,
         Command::Env(command) => env::run(context, command).await,
         Command::Cluster(command) => cluster::run(context, command).await,

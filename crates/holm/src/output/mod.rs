@@ -145,6 +145,11 @@ impl Answer {
         Self { look: Look::Text(text), ..Self::list(items) }
     }
 
+    /// Text about one thing that is made of several: programs get it whole, tables its parts.
+    pub(crate) fn document<T: Row>(text: String, whole: &impl Serialize, parts: &[T]) -> Self {
+        Self { data: Data::One(json(whole)), ..Self::texts(text, parts) }
+    }
+
     /// Ends the command otherwise than with success.
     #[must_use]
     pub(crate) fn exit(mut self, exit: Exit) -> Self {

@@ -158,6 +158,7 @@ fn line(words: &str) -> Option<String> {
         "audit export" | "audit verify" | "audit checkpoint" => words.to_owned(),
         // The master key of this installation is given, so that there is no other to rotate to: see `tests/keys.rs`.
         "cluster show" => "cluster show production-1".to_owned(),
+        "import pgbouncer" => format!("{words} {} {production}", crate::importing::file("every.ini", "[databases]\nmalmo = host=db\n")),
         // Each wants a server of its own: `stories` tells of them.
         "cluster add" | "cluster drain" | "cluster remove" | "tenant adopt" => return None,
         "cluster rotate-roles" => format!("{words} production-1 {production}"),
