@@ -23,3 +23,4 @@ mod serve;
 mod settings;
 mod signals;
 mod stored_credentials;
+mod usage;

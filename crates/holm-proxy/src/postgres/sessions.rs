@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holm_core::credential::{Credential, Level};
+use holm_core::id::TenantId;
 use holm_core::route::{Admission, RouteState, RouteTable};
 use holm_core::secret::Secret;
 use tokio::sync::watch;
@@ -163,6 +164,11 @@ impl Sessions {
 
     fn all(&self) -> Vec<Arc<Session>> {
         self.slots().sessions.iter().flatten().cloned().collect()
+    }
+
+    /// The tenant of every session, in no order.
+    pub(super) fn tenants(&self) -> Vec<TenantId> {
+        self.slots().sessions.iter().flatten().map(|session| session.admission.route.tenant).collect()
     }
 
     /// Asks every session to end, and those that are still to come.

@@ -33,3 +33,4 @@ mod throttle;
 mod tls;
 mod traffic;
 mod transaction;
+mod usage;

@@ -145,9 +145,13 @@ impl Answer {
         Self { look: Look::Text(text), ..Self::list(items) }
     }
 
-    /// Text about one thing that is made of several: programs get it whole, tables its parts.
+    /// Text about what is made of several parts: programs get it whole, an item a line of JSON Lines; tables get the parts.
     pub(crate) fn document<T: Row>(text: String, whole: &impl Serialize, parts: &[T]) -> Self {
-        Self { data: Data::One(json(whole)), ..Self::texts(text, parts) }
+        let data = match json(whole) {
+            serde_json::Value::Array(items) => Data::Many(items),
+            one => Data::One(one),
+        };
+        Self { data, ..Self::texts(text, parts) }
     }
 
     /// Ends the command otherwise than with success.
