@@ -76,7 +76,7 @@ pub struct TenantUseView {
     pub opening: u32,
     /// Those that are being closed.
     pub closing: u32,
-    /// As many as it may have; 0 while it is paused.
+    /// As many as it may have; 0 while it is paused and in use.
     #[schema(example = 20)]
     pub max: u32,
 }

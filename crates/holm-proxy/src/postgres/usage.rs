@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use holm_core::cluster::ClusterName;
 use holm_core::environment::EnvironmentName;
 use holm_core::id::{ClusterId, TenantId};
+use holm_core::limits::shared_by_tenants;
 use holm_core::slug::TenantSlug;
 
 use super::budget::TenantCounts;
@@ -46,7 +47,7 @@ pub struct TenantUse {
     pub opening: u32,
     /// Those that are being closed.
     pub closing: u32,
-    /// As many as it may have: its own maximum, or all that its cluster has; 0 while it is paused.
+    /// As many as it may have: its own maximum, or all that its cluster's tenants share; 0 while it is paused and in use.
     pub most: u32,
 }
 
@@ -75,8 +76,8 @@ impl Gauges {
                 let route = table.route_of(tenant).filter(|route| route.environment == *environment)?;
                 let cluster = table.cluster(route.cluster)?;
                 let Seen { sessions, counts } = seen;
-                let most =
-                    if counts == TenantCounts::default() { route.limits.max().unwrap_or(cluster.connections_max) } else { counts.most };
+                let shared = shared_by_tenants(cluster.connections_max);
+                let most = if counts == TenantCounts::default() { route.limits.max().unwrap_or(shared) } else { counts.most };
                 Some(TenantUse {
                     slug: route.slug.clone(),
                     cluster: cluster.name.clone(),
@@ -85,7 +86,7 @@ impl Gauges {
                     connections: counts.open,
                     opening: counts.connecting,
                     closing: counts.closing,
-                    most: most.min(cluster.connections_max),
+                    most: most.min(shared),
                 })
             })
             .collect();

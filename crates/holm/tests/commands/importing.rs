@@ -132,7 +132,12 @@ fn databases_behind_pgbouncer_become_tenants_once_and_what_failed_is_taken_up_ag
     let (exit, nowhere) = json(&["import", "pgbouncer", &ini, "--env", "nowhere", "--rename", &rename, "--owners", &owners, "--apply"]);
     assert_eq!((exit, states(&nowhere)), (6, vec![("First", "failed"), (second.as_str(), "untried"), ("third", "blocked")]), "{nowhere}");
 
-    for slug in [first, second] {
+    abandon(&[first, second]);
+}
+
+/// Their server is about to be gone.
+fn abandon(slugs: &[String]) {
+    for slug in slugs {
         let cluster = format!("production-{slug}");
         ok(&["cluster", "remove", &cluster, "--env", "production", "--abandon", "--confirm", &cluster]);
         let begun = std::time::Instant::now();
@@ -140,4 +145,55 @@ fn databases_behind_pgbouncer_become_tenants_once_and_what_failed_is_taken_up_ag
             assert!(begun.elapsed().as_secs() < 60, "{cluster}");
         }
     }
+}
+
+/// The story: one role has all databases, as with most PgBouncers; what the how-to page says gives each an owner, and the old
+/// role goes on working meanwhile.
+#[test]
+fn a_role_that_had_all_databases_is_replaced_by_one_for_each_as_the_page_says() {
+    installation();
+    let _whole = WHOLE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let other = runtime.block_on(holm_testkit::new_server(&[]));
+    let slugs = [fresh("shared"), fresh("shared")];
+    let run = |database: &str, statements: &[String]| {
+        runtime.block_on(async {
+            let admin = other.connect(database).await;
+            for sql in statements {
+                admin.batch_execute(sql).await.unwrap();
+            }
+        });
+    };
+    run("postgres", &["CREATE ROLE app LOGIN PASSWORD 'app'".to_owned()]);
+    for slug in &slugs {
+        run("postgres", &[format!("CREATE DATABASE \"{slug}\" OWNER app")]);
+        run(slug, &["SET ROLE app; CREATE SCHEMA mine; CREATE TABLE mine.t AS SELECT 1 AS n".to_owned()]);
+    }
+    let line = |slug: &String| format!("{slug} = host={} port={} user=app password=app\n", other.address.host, other.address.port);
+    let ini = file("shared.ini", &format!("[databases]\n{}", slugs.each_ref().map(line).concat()));
+    let (_, plan) = json(&["import", "pgbouncer", &ini, "--env", "production"]);
+    assert!(plan.to_string().contains("role `app` would be 2 tenants'"), "{plan}");
+
+    for slug in &slugs {
+        let made = [
+            format!("CREATE ROLE \"{slug}_owner\" LOGIN PASSWORD 'owned'"),
+            format!("GRANT \"{slug}_owner\" TO app"),
+            format!("ALTER DATABASE \"{slug}\" OWNER TO \"{slug}_owner\""),
+            format!("REVOKE CONNECT ON DATABASE \"{slug}\" FROM PUBLIC"),
+        ];
+        run("postgres", &made);
+    }
+    for slug in &slugs {
+        run(slug, &[format!("REASSIGN OWNED BY app TO \"{slug}_owner\"")]);
+        let as_app = format!("host={} port={} dbname={slug} user=app password=app", other.address.host, other.address.port);
+        runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&as_app, tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client.batch_execute("INSERT INTO mine.t VALUES (2)").await.unwrap();
+        });
+    }
+    let owners = file("shared.owners", &slugs.each_ref().map(|slug| format!("*:*:{slug}:{slug}_owner:owned\n")).concat());
+    let (exit, done) = json(&["import", "pgbouncer", &ini, "--env", "production", "--owners", &owners, "--apply"]);
+    assert_eq!((exit, states(&done).iter().map(|(_, state)| *state).collect::<Vec<_>>()), (0, vec!["adopted", "adopted"]), "{done}");
+    abandon(&slugs);
 }
