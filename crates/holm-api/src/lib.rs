@@ -36,6 +36,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
+use holm_core::environment::EnvironmentName;
 use holm_core::id::TokenId;
 use holm_engine::control::Control;
 use holm_engine::idempotency;
@@ -47,15 +48,21 @@ use utoipa_axum::routes;
 
 use guesses::Guesses;
 use rate::{Limiter, Rate};
+use view::usage::CarriedView;
 
 /// No request of the API needs more.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Who uses a process: its tenants in an environment, so many at the most.
+pub type UsageOf = Arc<dyn Fn(&EnvironmentName, usize) -> Option<CarriedView> + Send + Sync>;
 
 /// What an installation adds to the API.
 #[derive(Clone)]
 pub struct ApiConfig {
     /// Metrics of the other parts of the process, in Prometheus' text form; asked at every scrape.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Who uses this process, in one environment, at most so many tenants; nothing when it carries no sessions. Asked at every look.
+    pub usage: UsageOf,
     /// How many requests a token may make.
     pub token_rate: Rate,
     /// How many wrong tokens may come from an address before it is held up.
@@ -70,6 +77,7 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             metrics: Arc::new(String::new),
+            usage: Arc::new(|_, _| None),
             same_request_patience: idempotency::PATIENCE,
             draining: CancellationToken::new(),
             // A person never gets there; a script that does is served on as fast as it may.
@@ -136,6 +144,7 @@ fn signed_in_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::whoami::show))
         .routes(routes!(resource::environments::list))
         .routes(routes!(resource::environments::require_approval))
+        .routes(routes!(resource::usage::show))
         .routes(routes!(resource::clusters::list))
         .routes(routes!(resource::clusters::show))
         .routes(routes!(resource::clusters::add))

@@ -28,6 +28,7 @@ pub(crate) const TABLE: &[(Method, &str, Needs)] = &[
     (Method::GET, "/v1/whoami", SignedIn),
     (Method::GET, "/v1/environments", Somewhere(P::ReadEnvironments)),
     (Method::POST, "/v1/environments/{environment}/require-approval", InPath(P::ManageEnvironments)),
+    (Method::GET, "/v1/environments/{environment}/usage", InPath(P::ReadTenants)),
     (Method::GET, "/v1/clusters", Somewhere(P::ReadClusters)),
     (Method::GET, "/v1/clusters/{name}", Somewhere(P::ReadClusters)),
     (Method::POST, "/v1/environments/{environment}/clusters", InPath(P::ManageClusters)),

@@ -7,6 +7,7 @@ pub mod access;
 pub mod audit;
 pub mod cluster;
 pub mod node;
+pub mod usage;
 pub mod webhook;
 
 use std::collections::BTreeMap;

@@ -36,6 +36,7 @@ mod tenant_name;
 pub mod throttle;
 mod tls;
 mod transaction;
+mod usage;
 mod worker;
 
 use std::net::SocketAddr;
@@ -45,6 +46,7 @@ use std::time::Duration;
 
 use holm_core::cluster::ClusterName;
 use holm_core::error::{ErrorCode, Problem};
+use holm_core::id::ClusterId;
 use holm_link::{Feed, Routes};
 use tokio::sync::oneshot;
 
@@ -61,6 +63,7 @@ use crate::postgres::sessions::Sessions;
 use crate::postgres::throttle::Throttle;
 use crate::postgres::tls::Tls;
 pub use crate::postgres::tls::TlsRenewal;
+pub use crate::postgres::usage::{TenantUse, Usage};
 
 /// How the proxy listens.
 #[derive(Clone, Debug)]
@@ -213,12 +216,17 @@ pub struct Gauges(Weak<Node>);
 impl Gauges {
     /// Every cluster that a session has asked for, by name.
     pub fn clusters(&self) -> Vec<ClusterUse> {
+        self.clusters_that(|_| true)
+    }
+
+    fn clusters_that(&self, wanted: impl Fn(ClusterId) -> bool) -> Vec<ClusterUse> {
         let Some(node) = self.0.upgrade() else { return Vec::new() };
         let table = node.routes.load();
         let mut uses: Vec<ClusterUse> = node
             .desks
             .counts()
             .into_iter()
+            .filter(|(id, _)| wanted(*id))
             .filter_map(|(id, Counts { ceiling, used, connecting, closing, waiting })| {
                 let cluster = table.cluster(id)?.name.clone();
                 Some(ClusterUse { cluster, most: ceiling, used, opening: connecting, closing, waiting })

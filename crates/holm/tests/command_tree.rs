@@ -55,8 +55,8 @@ fn holm(directory: &Path, words: &[&str]) -> Output {
     command.args(words).current_dir(directory).stdin(Stdio::null()).output().unwrap()
 }
 
-/// Commands that need no server; `dev` is one itself and is tried elsewhere.
-const ALONE: &[&str] = &["init", "serve", "catalog", "completion", "dev", "version"];
+/// Commands that need no server; `dev` is one itself and is tried elsewhere, and `import` needs one only with `--apply`.
+const ALONE: &[&str] = &["import", "init", "serve", "catalog", "completion", "dev", "version"];
 
 fn needing_a_server() -> Vec<Vec<String>> {
     let leaves: Vec<_> =

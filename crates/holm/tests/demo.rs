@@ -104,6 +104,26 @@ async fn r33_r94_psql_pg_dump_pg_restore_and_a_program_work_on_two_tenants_at_on
     assert_ne!(read("uppsala", "owner"), read("malmo", "rw"));
 }
 
+/// The story: something is slow, and an operator looks who is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_uses_the_fleet_is_seen_while_they_use_it() {
+    let holm = Holm::start(&["--demo"]).await;
+    let mut client = holm.connect("staging", "rw", "goteborg").await.unwrap();
+    let busy = client.transaction().await.unwrap();
+    let top = |more: &[&str]| holm.cli_ok(&[&["fleet", "top", "--env", "staging"], more].concat());
+    let seen: Value = serde_json::from_str(&top(&["-o", "json"])).unwrap();
+    let carried = &seen["data"][0]["carried"];
+    let tenant = &carried["tenants"][0];
+    assert_eq!((&tenant["tenant"], &tenant["sessions"], &tenant["connections"]), (&"goteborg".into(), &1.into(), &1.into()), "{seen}");
+    assert_eq!((&carried["clusters"][0]["used"], &carried["sessions"]), (&1.into(), &1.into()), "{seen}");
+    let table = top(&[]);
+    assert!(table.contains(&format!("the process at http://{} alone: sessions 1", holm.address("api"))), "{table}");
+    assert!(table.contains("goteborg") && !table.contains('\x1b'), "nobody watches: {table}");
+    let every: Value = serde_json::from_str(&holm.cli_ok(&["fleet", "top", "--limit", "1", "-o", "json"])).unwrap();
+    assert_eq!(every["data"].as_array().unwrap().len(), 2, "an environment each: {every}");
+    busy.commit().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn r1_r13_r74_every_environment_and_the_catalog_have_a_server_of_their_own() {
     let holm = Holm::demo().await;

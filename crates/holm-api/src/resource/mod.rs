@@ -19,6 +19,7 @@ pub(crate) mod roles;
 pub(crate) mod tenant_changes;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
+pub(crate) mod usage;
 pub(crate) mod webhooks;
 pub(crate) mod whoami;
 pub(crate) mod words;

@@ -88,6 +88,9 @@ async fn r61_each_role_gets_through_where_the_table_says_and_nowhere_else() {
     let capped = holm.somebody("carl", &[("admin", None)], json!({ "role": "viewer", "hours": 1 })).await;
     for (who, path, expected) in [
         (&viewer, "/v1/environments/staging/tenants", 200),
+        (&viewer, "/v1/environments/staging/usage", 200),
+        (&viewer, "/v1/environments/production/usage", 403),
+        (&support, "/v1/environments/unheard-of/usage", 404),
         (&viewer, "/v1/environments/staging/credentials", 403),
         (&viewer, "/v1/environments/production/tenants", 403),
         (&viewer, "/v1/environments/unheard-of/tenants", 403),

@@ -14,3 +14,4 @@ mod refusing;
 mod tenants;
 mod told;
 mod unfriendly;
+mod usage;

@@ -221,6 +221,11 @@ impl Sessions {
         self.slots().sessions.iter().flatten().cloned().collect()
     }
 
+    /// The tenant of every session, in no order.
+    pub(super) fn tenants(&self) -> Vec<TenantId> {
+        self.slots().sessions.iter().flatten().map(|session| session.admission.route.tenant).collect()
+    }
+
     /// Asks every session to end, and those that are still to come.
     pub(super) fn ask_all(&self, reason: Reason) {
         self.slots().stopping = Some(reason);

@@ -36,3 +36,4 @@ mod throttle;
 mod tls;
 mod traffic;
 mod transaction;
+mod usage;

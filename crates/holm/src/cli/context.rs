@@ -134,6 +134,11 @@ impl Context {
         Ok(answer.exits())
     }
 
+    /// Whether a person watches stdout: a table, on a terminal.
+    pub(crate) fn watches(&self) -> bool {
+        self.globals.output == Format::Table && self.globals.columns.is_none() && std::io::stdout().is_terminal()
+    }
+
     /// Whether progress may be drawn: somebody watches, and did not ask for quiet.
     pub(crate) fn draws(&self) -> bool {
         !self.globals.quiet && std::io::stderr().is_terminal()

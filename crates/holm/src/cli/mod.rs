@@ -16,6 +16,8 @@ mod credential;
 mod dev;
 mod doctor;
 mod env;
+mod fleet;
+mod import;
 mod init;
 mod key;
 mod node;
@@ -68,6 +70,12 @@ enum Command {
     /// The catalog itself: backup and restore
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// All tenants at once
+    #[command(subcommand)]
+    Fleet(fleet::Command),
+    /// Makes tenants of what another pooler's files list
+    #[command(subcommand)]
+    Import(import::Command),
     /// Customers, each with a database of its own
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -160,6 +168,8 @@ async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
         Command::Init(args) => init::run(context, args).await,
         Command::Catalog(command) => catalog::run(context, command).await,
         Command::Dev(_) | Command::Serve(_) => unreachable!("both were dispatched before"),
+        Command::Fleet(command) => fleet::run(context, command).await,
+        Command::Import(command) => import::run(context, command).await,
         Command::Tenant(command) => tenant::run(context, command).await,
         Command::Env(command) => env::run(context, command).await,
         Command::Cluster(command) => cluster::run(context, command).await,

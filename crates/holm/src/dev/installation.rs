@@ -34,7 +34,7 @@ use super::servers::{SUPERUSER, Servers};
 use super::{Args, credentials, demo};
 use crate::client_certificates::client_certificates;
 use crate::master_keys::{self, Settings};
-use crate::{metrics, private_file};
+use crate::{metrics, private_file, usage};
 
 /// The catalog's server; those of the environments are called `env-<name>`.
 const CATALOG: &str = "catalog";
@@ -250,8 +250,9 @@ impl Api {
     fn start(listener: TcpListener, control: &Control, proxy: &Proxy, gateway: &Gateway) -> Self {
         let address = listener.local_addr().expect("a bound listener has an address");
         let stop = CancellationToken::new();
+        let usage = usage::of(proxy.counters(), proxy.gauges());
         let (proxy, gauges, gateway) = (proxy.counters(), proxy.gauges(), gateway.counters());
-        let config = ApiConfig { metrics: Arc::new(move || metrics::render(&proxy, &gauges, &gateway)), ..ApiConfig::default() };
+        let config = ApiConfig { usage, metrics: Arc::new(move || metrics::render(&proxy, &gauges, &gateway)), ..ApiConfig::default() };
         let router = holm_api::router(control.clone(), config);
         let task = tokio::spawn(holm_api::serve::serve(listener, router, stop.clone()));
         Self { address, stop, task }

@@ -145,6 +145,15 @@ impl Answer {
         Self { look: Look::Text(text), ..Self::list(items) }
     }
 
+    /// Text about what is made of several parts: programs get it whole, an item a line of JSON Lines; tables get the parts.
+    pub(crate) fn document<T: Row>(text: String, whole: &impl Serialize, parts: &[T]) -> Self {
+        let data = match json(whole) {
+            serde_json::Value::Array(items) => Data::Many(items),
+            one => Data::One(one),
+        };
+        Self { data, ..Self::texts(text, parts) }
+    }
+
     /// Ends the command otherwise than with success.
     #[must_use]
     pub(crate) fn exit(mut self, exit: Exit) -> Self {

@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holm_api::ApiConfig;
 use holm_api::alone::{self, Alone, Answers};
+use holm_api::{ApiConfig, UsageOf};
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::route::RouteTable;
 use holm_engine::control::Control;
@@ -29,7 +29,7 @@ use super::config::Config;
 use super::governing;
 use super::kept::{self, Keeper, Source, Store};
 use super::standing::{FromDisk, Standing, at, reason};
-use crate::metrics;
+use crate::{metrics, usage};
 
 /// A transaction gets this long once its client did not leave by itself; an API request too.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -69,6 +69,7 @@ pub(super) struct Api {
 #[derive(Clone)]
 pub(super) struct Pages {
     metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    usage: UsageOf,
     standing: Arc<Standing>,
     draining: CancellationToken,
 }
@@ -357,11 +358,20 @@ impl Pages {
             let carried = counters.as_ref().map_or_else(String::new, |(proxy, gauges, gateway)| metrics::render(proxy, gauges, gateway));
             carried + &said.metrics()
         };
-        Self { metrics: Arc::new(metrics), standing: Arc::clone(standing), draining: CancellationToken::new() }
+        let usage: UsageOf = match data {
+            Some(data) => usage::of(data.proxy.counters(), data.proxy.gauges()),
+            None => Arc::new(|_, _| None),
+        };
+        Self { metrics: Arc::new(metrics), usage, standing: Arc::clone(standing), draining: CancellationToken::new() }
     }
 
     fn whole(&self, control: &Control) -> axum::Router {
-        let config = ApiConfig { metrics: Arc::clone(&self.metrics), draining: self.draining.clone(), ..ApiConfig::default() };
+        let config = ApiConfig {
+            metrics: Arc::clone(&self.metrics),
+            usage: Arc::clone(&self.usage),
+            draining: self.draining.clone(),
+            ..ApiConfig::default()
+        };
         holm_api::router(control.clone(), config)
     }
 

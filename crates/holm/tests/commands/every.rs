@@ -164,6 +164,8 @@ fn line(words: &str) -> Option<String> {
         "audit export" | "audit verify" | "audit checkpoint" => words.to_owned(),
         // The master key of this installation is given, so that there is no other to rotate to: see `tests/keys.rs`.
         "cluster show" => "cluster show production-1".to_owned(),
+        "fleet top" => format!("{words} {production} --limit 5"),
+        "import pgbouncer" => format!("{words} {} {production}", crate::importing::file("every.ini", "[databases]\nmalmo = host=db\n")),
         // Each wants a server of its own: `stories` tells of them.
         "cluster add" | "cluster drain" | "cluster remove" | "tenant adopt" => return None,
         "cluster rotate-roles" => format!("{words} production-1 {production}"),
@@ -292,6 +294,7 @@ fn every_command_that_names_something_says_6_when_it_is_not_there() {
         "op list --env nowhere --tenant nobody",
         "tenant create made --env production --cluster nowhere",
         "tenant list --env nowhere",
+        "fleet top --env nowhere",
         "cluster list --env nowhere",
         "cluster show nowhere",
         "cluster drain nowhere --env production",

@@ -4,6 +4,7 @@
 
 mod encrypted_servers;
 mod every;
+mod importing;
 mod installation;
 mod operations;
 mod parity;

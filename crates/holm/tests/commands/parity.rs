@@ -44,6 +44,8 @@ const USES: &[(&str, &[&str])] = &[
     ("env list", &["list_environments"]),
     ("env print", &["list_environments", "list_tenants"]),
     ("env require-approval", &["require_approval"]),
+    ("fleet top", &["show_usage", "list_environments"]),
+    ("import pgbouncer", &["adopt_tenant", "limit_tenant", "show_tenant", "show_cluster", "show_operation", "list_events"]),
     ("init", &[]),
     ("key list", &["list_keys"]),
     ("key rewrap", &["rewrap_keys"]),

@@ -20,7 +20,7 @@ use super::holds::Holds;
 use super::pace::Pace;
 use super::refusal::Because;
 use super::scheduler::{
-    Action, ClusterBudget, Counts, Event, Failure, Place, PoolId, Scheduler, TenantLimits, Ticket, Want, Whose, WorkerId,
+    Action, ClusterBudget, Counts, Event, Failure, Place, PoolId, Scheduler, TenantCounts, TenantLimits, Ticket, Want, Whose, WorkerId,
 };
 use super::seat::Seat;
 use super::waiting::Waiting;
@@ -165,6 +165,11 @@ impl Desk {
     /// What its connections are used for now.
     pub(super) fn counts(&self) -> Counts {
         self.state().scheduler.counts()
+    }
+
+    /// What every tenant has that has a connection or a waiter, in no order.
+    pub(super) fn tenants(&self) -> Vec<(TenantId, TenantCounts)> {
+        self.state().scheduler.tenant_counts().collect()
     }
 
     /// What is told to somebody of a tenant whose connection there was no place for after all.

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use holm_core::cluster::Cluster;
-use holm_core::id::ClusterId;
+use holm_core::id::{ClusterId, TenantId};
 use holm_link::Routes;
 use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
 use super::desk::{Desk, Told};
 use super::holds::Holds;
-use super::scheduler::{Counts, PoolId};
+use super::scheduler::{Counts, PoolId, TenantCounts};
 use crate::postgres::home::Homes;
 
 pub(in crate::postgres) struct Desks {
@@ -59,6 +59,12 @@ impl Desks {
     /// What every cluster's connections are used for, in no order.
     pub(in crate::postgres) fn counts(&self) -> Vec<(ClusterId, Counts)> {
         self.desks().iter().map(|(cluster, desk)| (*cluster, desk.counts())).collect()
+    }
+
+    /// What every tenant has that has a connection or a waiter, in no order.
+    pub(in crate::postgres) fn tenants(&self) -> Vec<(TenantId, TenantCounts)> {
+        let desks: Vec<_> = self.desks().values().cloned().collect();
+        desks.iter().flat_map(|desk| desk.tenants()).collect()
     }
 
     /// A number that no other pool of this node has.

@@ -204,6 +204,17 @@ pub(in crate::postgres) struct Counts {
     pub(in crate::postgres) waiting: usize,
 }
 
+/// What one tenant has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(in crate::postgres) struct TenantCounts {
+    /// As many as it may have.
+    pub(in crate::postgres) most: u32,
+    pub(in crate::postgres) open: u32,
+    pub(in crate::postgres) connecting: u32,
+    pub(in crate::postgres) closing: u32,
+    pub(in crate::postgres) waiting: u32,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Alarm {
     Deadline(Ticket),
@@ -298,6 +309,14 @@ impl Scheduler {
     /// Every tenant that has a connection or a waiter, with its limits as they were told last; in no order.
     pub(in crate::postgres) fn tenants(&self) -> impl Iterator<Item = (TenantId, TenantLimits)> {
         self.tenants.iter().map(|(id, tenant)| (*id, tenant.limits))
+    }
+
+    /// What every such tenant has; in no order.
+    pub(in crate::postgres) fn tenant_counts(&self) -> impl Iterator<Item = (TenantId, TenantCounts)> {
+        self.tenants.iter().map(|(id, tenant)| {
+            let Tenant { limits, connecting, open, closing, waiting, .. } = tenant;
+            (*id, TenantCounts { most: limits.max, open: *open, connecting: *connecting, closing: *closing, waiting: *waiting })
+        })
     }
 
     pub(in crate::postgres) fn counts(&self) -> Counts {

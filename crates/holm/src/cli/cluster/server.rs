@@ -68,7 +68,11 @@ fn from_file(path: &Path, what: &str, bytes_max: u64) -> Result<String, Problem>
     Ok(text)
 }
 
-fn roots(path: &Path) -> Result<String, Problem> {
+/// The root certificates of a file, and nothing else of it.
+///
+/// # Errors
+/// It cannot be read, or has none.
+pub(in crate::cli) fn roots(path: &Path) -> Result<String, Problem> {
     let text = from_file(path, "root certificate", ROOTS_BYTES_MAX)?;
     let roots: RootCertificates = text.parse().map_err(|error| {
         Problem::new(ErrorCode::InvalidValue, format!("`{}` is no root certificate", path.display()))

@@ -1,0 +1,82 @@
+//! Shapes of who uses a process, on the wire.
+
+use holm_core::cluster::ClusterName;
+use holm_core::environment::EnvironmentName;
+use holm_core::slug::TenantSlug;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Who uses the process that answers; other processes carry sessions of their own, which are not in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct UsageView {
+    /// Whose tenants.
+    #[schema(value_type = String, example = "production")]
+    pub environment: EnvironmentName,
+    /// When it was looked at.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// What it carries; null when this process carries no sessions.
+    pub carried: Option<CarriedView>,
+}
+
+/// What a process carries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CarriedView {
+    /// Open sessions of the environment's tenants.
+    pub sessions: u64,
+    /// Transactions in transaction pooling since the process started, of all environments: nobody counts them by tenant.
+    pub transactions: u64,
+    /// Clients in transaction pooling that keep their server connection now, of all environments.
+    pub pinned: u64,
+    /// The clusters that a session has asked for, by name.
+    pub clusters: Vec<ClusterUseView>,
+    /// The busiest tenants: those whose clients wait first, then those with most connections, then with most sessions.
+    pub tenants: Vec<TenantUseView>,
+    /// How many other tenants have a session, a connection or a client that waits.
+    pub others: u64,
+}
+
+/// What a cluster's connections are used for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ClusterUseView {
+    /// Which.
+    #[schema(value_type = String, example = "production-1")]
+    pub cluster: ClusterName,
+    /// Connections that its tenants may have together.
+    #[schema(example = 95)]
+    pub max: u32,
+    /// Those that there are, opening and closing ones included.
+    #[schema(example = 40)]
+    pub used: u32,
+    /// Those that are being opened.
+    pub opening: u32,
+    /// Those that are being closed.
+    pub closing: u32,
+    /// Clients that wait for one.
+    pub waiting: u64,
+}
+
+/// What one tenant has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TenantUseView {
+    /// Its name.
+    #[schema(value_type = String, example = "goteborg")]
+    pub tenant: TenantSlug,
+    /// Its cluster.
+    #[schema(value_type = String, example = "production-1")]
+    pub cluster: ClusterName,
+    /// Clients that are logged in, idle ones included.
+    pub sessions: u32,
+    /// Clients that wait for a server connection.
+    pub waiting: u32,
+    /// Open server connections, those that nobody uses at the moment included.
+    pub connections: u32,
+    /// Those that are being opened.
+    pub opening: u32,
+    /// Those that are being closed.
+    pub closing: u32,
+    /// As many as it may have; 0 while it is paused and in use.
+    #[schema(example = 20)]
+    pub max: u32,
+}
