@@ -113,6 +113,11 @@ fn read_hello(bytes: &[u8]) -> Option<Hello> {
     let (nonce, rest) = rest.split_first_chunk()?;
     let (uses, rest) = rest.split_first_chunk()?;
     let (has, rest) = rest.split_first_chunk()?;
+    let (uses, has) = (u64::from_be_bytes(*uses), u64::from_be_bytes(*has));
+    // Nobody uses what it was not given.
+    if uses > has {
+        return None;
+    }
     let (leaves, holm_version) = rest.split_first()?;
     let holm_version = str::from_utf8(holm_version).ok()?;
     if holm_version.len() > VERSION_LENGTH_MAX || holm_version.chars().any(char::is_control) {
@@ -122,8 +127,8 @@ fn read_hello(bytes: &[u8]) -> Option<Hello> {
         run: NodeId::from_uuid(Uuid::from_bytes(*run)),
         asked: Duration::from_micros(u64::from_be_bytes(*asked)),
         nonce: Nonce(*nonce),
-        uses: RouteVersion(u64::from_be_bytes(*uses)),
-        has: RouteVersion(u64::from_be_bytes(*has)),
+        uses: RouteVersion(uses),
+        has: RouteVersion(has),
         leaves: match leaves {
             0 => false,
             1 => true,
@@ -187,7 +192,7 @@ mod tests {
             run: NodeId::from_uuid(Uuid::from_u128(run)),
             asked: Duration::from_micros(asked),
             nonce: Nonce(nonce),
-            uses: RouteVersion(uses),
+            uses: RouteVersion(uses.min(has)),
             has: RouteVersion(has),
             leaves,
             holm_version,

@@ -1,5 +1,5 @@
 -- Nodes of the data plane that have no way to the catalog: each is known by the public half of a key pair, and by nothing else.
--- A new table only: a Holm that does not know it goes on working.
+-- A new table, and a column that may be empty: a Holm that does not know them goes on working.
 
 CREATE TABLE data_node (
     id           uuid PRIMARY KEY,
@@ -12,3 +12,7 @@ CREATE TABLE data_node (
     removed_at   timestamptz
 );
 CREATE UNIQUE INDEX data_node_name ON data_node (name) WHERE removed_at IS NULL;
+
+-- Whose run it is, for a run that is let in by a key: nobody else's key speaks for it.
+ALTER TABLE node ADD COLUMN data_node_id uuid REFERENCES data_node (id);
+CREATE INDEX node_data_node ON node (data_node_id) WHERE data_node_id IS NOT NULL;

@@ -3,6 +3,8 @@
 //! Promises: a name means one node that is not removed; whatever a node asked counts once, whichever process hears it. Refuses
 //! private keys: those never leave the node's machine. Which runs there are of them, [`node`](crate::node) says.
 
+use std::time::Duration;
+
 use holm_core::id::NodeId;
 use holm_core::route::RouteVersion;
 use jiff::Timestamp;
@@ -11,8 +13,11 @@ use uuid::Uuid;
 
 use crate::catalog::Catalog;
 use crate::error::StoreError;
+use crate::migrate;
+use crate::node::TELL;
 use crate::row::{Corrupt, column};
 use crate::tx::Tx;
+use crate::wake::NODES;
 
 /// A node to be let in.
 #[derive(Clone, Debug)]
@@ -46,8 +51,18 @@ pub struct DataNode {
 pub enum Inserted {
     /// It is there.
     Done,
-    /// The name is in use.
+    /// The name is in use, or a process of that name was heard of.
     Taken,
+}
+
+/// What became of a [`join`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Joined {
+    /// It is known.
+    Done,
+    /// The run is another node's, or there are too many of this node.
+    Refused,
 }
 
 /// What a node's question means.
@@ -64,7 +79,12 @@ pub enum Heard {
     Not,
 }
 
-const INSERT: &str = "INSERT INTO data_node (id, name, public_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+/// A run that was heard of may still be there: under its name nobody else is let in.
+const INSERT: &str = "\
+INSERT INTO data_node (id, name, public_key)
+SELECT $1, $2, $3
+WHERE NOT EXISTS (SELECT FROM node WHERE name = $2)
+ON CONFLICT DO NOTHING";
 const REMOVE: &str = "\
 UPDATE data_node SET removed_at = now()
 WHERE name = $1 AND removed_at IS NULL
@@ -74,6 +94,7 @@ SELECT id, name, public_key, created_at, removed_at
 FROM data_node
 WHERE removed_at IS NULL
 ORDER BY name";
+const ALL: &str = "SELECT id, name, public_key, created_at, removed_at FROM data_node";
 const BY_ID: &str = "SELECT id, name, public_key, created_at, removed_at FROM data_node WHERE id = $1";
 /// Both updates or none; what the run used before is of the moment before them.
 const HEARD: &str = "\
@@ -83,14 +104,29 @@ WITH asked AS (
     RETURNING name
 ), seen AS (
     UPDATE node SET seen_at = now(), route_version = greatest(route_version, $4)
-    WHERE id = $3 AND EXISTS (SELECT FROM asked)
+    WHERE id = $3 AND data_node_id = $1 AND EXISTS (SELECT FROM asked)
     RETURNING id
 )
 SELECT a.name, (SELECT n.route_version FROM node n WHERE n.id = $3) AS used, (SELECT count(*) FROM seen) AS seen
 FROM asked a";
 
+/// Runs before this one that are silent are gone, as with any two processes of one name.
+const CLEAR: &str = "DELETE FROM node WHERE data_node_id = $1 AND id <> $2 AND seen_at < now() - $3::bigint * interval '1 millisecond'";
+/// As a process on the catalog joins: the clock's row first.
+const JOIN: &str = "\
+WITH clock AS (
+    UPDATE route_clock SET membership = membership + 1 RETURNING membership
+)
+INSERT INTO node (id, name, role, holm_version, schema_version, data_node_id)
+SELECT $1, $2, 'data', $3, $4, $5 FROM clock
+WHERE (SELECT count(*) FROM node WHERE data_node_id = $5) < $6
+ON CONFLICT DO NOTHING";
+
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[INSERT, REMOVE, LIST, BY_ID, HEARD];
+pub const STATEMENTS: &[&str] = &[INSERT, REMOVE, LIST, ALL, BY_ID, HEARD, CLEAR, JOIN];
+
+/// Two machines with one key are a mistake; more than a few restarts within seconds are too.
+const RUNS_MAX: i64 = 8;
 
 /// Lets one in.
 ///
@@ -125,6 +161,33 @@ pub async fn remove(tx: &mut Tx, name: &str) -> Result<Option<DataNode>, StoreEr
 /// Safe: it only reads.
 pub async fn list(catalog: &Catalog) -> Result<Vec<DataNode>, StoreError> {
     catalog.session().await?.query(LIST, &[]).await?.iter().map(read).collect()
+}
+
+/// Every one that was ever let in.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn all(catalog: &Catalog) -> Result<Vec<DataNode>, StoreError> {
+    catalog.session().await?.query(ALL, &[]).await?.iter().map(read).collect()
+}
+
+/// A run of a node joins; read the routes only after it. Its former runs that were silent for `live` are forgotten.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it has joined or not, and an id that is not used is forgotten.
+pub async fn join(catalog: &Catalog, id: Uuid, name: &str, run: NodeId, holm_version: &str, live: Duration) -> Result<Joined, StoreError> {
+    let live = i64::try_from(live.as_millis()).map_err(|error| StoreError::Fault(error.into()))?;
+    let mut session = catalog.session().await?;
+    session.execute(CLEAR, &[&id, &run.as_uuid(), &live]).await?;
+    let joined = session.execute(JOIN, &[&run.as_uuid(), &name, &holm_version, &migrate::known(), &id, &RUNS_MAX]).await?;
+    session.execute(TELL, &[&NODES]).await?;
+    Ok(if joined == 0 { Joined::Refused } else { Joined::Done })
 }
 
 /// One by its identity, removed or not.

@@ -96,7 +96,7 @@ INSERT INTO node (id, name, role, holm_version, schema_version)
 SELECT $1, $2, $3, $4, $5 FROM clock";
 /// A version never goes back, whatever comes late.
 const SEEN: &str = "UPDATE node SET seen_at = now(), route_version = greatest(route_version, $2) WHERE id = $1";
-const TELL: &str = "SELECT pg_notify($1, '')";
+pub(crate) const TELL: &str = "SELECT pg_notify($1, '')";
 const LEAVE: &str = "DELETE FROM node WHERE id = $1";
 /// As silent as one that is not waited for; never less than it was.
 const FALL_SILENT: &str = "UPDATE node SET seen_at = least(seen_at, now() - $2::bigint * interval '1 millisecond') WHERE id = $1";

@@ -6,8 +6,13 @@ mod serving;
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use holm_core::id::{InstallationId, NodeId};
+use holm_core::route::RouteVersion;
+use holm_core::secret::Secret;
+use holm_link::bundle::{self, Envelope, PairKey, PublicKey};
+use holm_link::message::{Answer, Hello, Nonce};
 use holm_testkit::eventually;
 use holm_testkit::wire_faults::{Fault, FaultProxy};
 use rustix::process::Signal;
@@ -88,10 +93,24 @@ async fn a_node_goes_on_and_starts_anew_while_no_control_plane_answers_and_catch
     database(&node.connect("goteborg").await.unwrap()).await;
     node.kill();
 
+    // Somebody on the way says what only a control plane may say: nothing comes of it.
+    let forger = forger().await;
+    let mut node = Serving::carry(&installation, "one", &directory, &[&forger]).await;
+    assert!(node.log().contains("this node serves the routes on its disk"), "{}", node.log());
+    node.kill();
+
     let mut node = Serving::carry(&installation, "one", &directory, &[&line]).await;
     assert!(node.log().contains("no control plane answers: this node serves the routes on its disk"), "{}", node.log());
     assert_eq!(database(&node.connect("goteborg").await.unwrap()).await, home);
     assert!(node.connect("malmo").await.unwrap_err().as_db_error().unwrap().message().contains("suspended"));
+    // Longer than it takes to write again what lies there: that must not make it older, or newer.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(1500) {
+        database(&node.connect("goteborg").await.unwrap()).await;
+    }
+    node.kill();
+    let mut node = Serving::carry(&installation, "one", &directory, &[&line]).await;
+    assert!(node.log().contains("this node serves the routes on its disk"), "{}", node.log());
     let (status, answer) = control.tell("visby", "suspend").await;
     assert!(status == 504 && answer.to_string().contains("stockholm-1"), "{answer}");
     node.connect("visby").await.expect("it could not hear of it");
@@ -147,6 +166,7 @@ async fn a_node_that_is_removed_stops_and_one_that_was_never_let_in_does_not_sta
     let mut again = Serving::spawn_carrying(&installation, "again", &directory, &[&control.url()]);
     assert!(!again.ended().await.success());
     assert!(again.log().contains("HOLM-7011"), "{}", again.log());
+    assert!(!directory.join("routes").exists(), "it could start from them");
 
     // A key of another installation, and none.
     let foreign = let_in(&other, &elsewhere, "stockholm-2");
@@ -195,6 +215,98 @@ async fn what_is_said_twice_or_sealed_by_nobody_is_refused() {
     }
     assert_eq!(post(&control, b"nothing".to_vec()).await.0, 403);
     assert_eq!(post(&control, Vec::new()).await.0, 403);
+}
+
+/// Whoever has a node's key is that node, and nobody else; from the moment of its removal it is told nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nodes_key_speaks_for_that_node_alone_and_for_nobody_when_it_is_removed() {
+    let installation = Installation::new(1, &["goteborg"]).await;
+    let control = installation.serve("control").await;
+    let key = Key::read(&let_in(&installation, &control, "stockholm-1"));
+    let catalog = installation.catalog().await;
+    let other: uuid::Uuid = catalog.query_one("SELECT id FROM node WHERE name = 'control'", &[]).await.unwrap().get(0);
+    let newest: i64 = catalog.query_one("SELECT version FROM route_clock", &[]).await.unwrap().get(0);
+    let newest = RouteVersion(u64::try_from(newest).unwrap());
+
+    // As another node, which would have confirmed what it never heard of; and as itself, of what nobody was given.
+    for (run, uses, has) in
+        [(other, newest, newest), (other, newest, RouteVersion(newest.0 - 1)), (uuid::Uuid::new_v4(), newest, RouteVersion(0))]
+    {
+        let (status, body) = post(&control, key.question(run, uses, has, Nonce([1; 16]))).await;
+        assert_eq!(status, 403, "{body}");
+    }
+    let leaves = "SELECT count(*) FROM node WHERE name = 'control' AND seen_at > now() - interval '7 seconds'";
+    assert_eq!(catalog.query_one(leaves, &[]).await.unwrap().get::<_, i64>(0), 1);
+    assert_eq!(catalog.query_one("SELECT count(*) FROM node", &[]).await.unwrap().get::<_, i64>(0), 1, "nobody else joined");
+
+    let (run, nonce) = (uuid::Uuid::new_v4(), Nonce([2; 16]));
+    let told = key.answered(nonce, &raw_post(&control, key.question(run, RouteVersion(0), RouteVersion(0), nonce)).await);
+    let Answer::Table(table) = told else { panic!("{told:?}") };
+    // This question waits for news; the node is removed meanwhile, and what comes then is not for it.
+    let held = key.question(run, table.version(), table.version(), nonce);
+    let url = control.url();
+    let waiting = tokio::spawn(async move { raw_post_at(&url, held).await });
+    until(&catalog, &format!("EXISTS (SELECT FROM node WHERE id = '{run}' AND route_version = {})", table.version())).await;
+    let output = command(&installation, &control, &["node", "remove", "stockholm-1", "--yes"]);
+    assert!(output.status.success(), "{output:?}");
+    catalog.execute("DELETE FROM node WHERE id = $1", &[&run]).await.unwrap();
+    create(&control, "malmo").await;
+    assert!(matches!(key.answered(nonce, &waiting.await.unwrap()), Answer::Removed | Answer::Nothing));
+    assert!(matches!(
+        key.answered(nonce, &raw_post(&control, key.question(run, table.version(), table.version(), nonce)).await),
+        Answer::Removed
+    ));
+}
+
+/// What a `node.key` has.
+struct Key {
+    mine: Envelope,
+    sender: PublicKey,
+    pair: PairKey,
+}
+
+impl Key {
+    fn read(directory: &std::path::Path) -> Self {
+        let bytes = fs::read(directory.join("node.key")).unwrap();
+        let part = |from: usize| -> [u8; 32] { bytes[from..from + 32].try_into().unwrap() };
+        let installation = InstallationId::from_uuid(uuid::Uuid::from_slice(&bytes[8..24]).unwrap());
+        let node = holm_link::bundle::NodeId(bytes[24..40].try_into().unwrap());
+        let mine = Envelope { installation, node, version: RouteVersion(0) };
+        Self { mine, sender: PublicKey(part(40)), pair: PairKey::from_bytes(&Secret::new(part(72))) }
+    }
+
+    fn question(&self, run: uuid::Uuid, uses: RouteVersion, has: RouteVersion, nonce: Nonce) -> Vec<u8> {
+        let asked = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let hello = Hello { run: NodeId::from_uuid(run), asked, nonce, uses, has, leaves: false, holm_version: "0.1.0".to_owned() };
+        let ephemeral = Secret::new([*uuid::Uuid::new_v4().as_bytes(), *uuid::Uuid::new_v4().as_bytes()].concat().try_into().unwrap());
+        bundle::seal(&self.pair, &self.sender, &ephemeral, &self.mine, &hello.encode()).unwrap()
+    }
+
+    fn answered(&self, nonce: Nonce, bytes: &[u8]) -> Answer {
+        let (_, plain) = bundle::open(&self.pair, &self.sender, &self.mine, bytes).unwrap();
+        Answer::decode(nonce, plain.expose()).unwrap()
+    }
+}
+
+async fn raw_post(control: &Serving, body: Vec<u8>) -> Vec<u8> {
+    raw_post_at(&control.url(), body).await
+}
+
+async fn raw_post_at(url: &str, body: Vec<u8>) -> Vec<u8> {
+    let response = reqwest::Client::new().post(format!("{url}/link")).body(body).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.bytes().await.unwrap().to_vec()
+}
+
+/// Says to everybody that they were removed, under no seal.
+async fn forger() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let error = json!({ "code": "HOLM-7011", "what": "this node was removed", "changed": "nothing", "next": [] });
+    let says = axum::Json(json!({ "ok": false, "data": null, "error": error, "operation": null }));
+    let answer = async move || (reqwest::StatusCode::FORBIDDEN, says.clone());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+    url
 }
 
 async fn post(control: &Serving, body: Vec<u8>) -> (u16, String) {

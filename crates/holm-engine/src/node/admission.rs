@@ -120,9 +120,9 @@ pub async fn list(control: &Control) -> Result<Vec<DataNode>, Problem> {
 }
 
 fn taken(name: &DataNodeName) -> Problem {
-    Problem::new(ErrorCode::NodeTaken, format!("a node called `{name}` was let in before"))
+    Problem::new(ErrorCode::NodeTaken, format!("a node called `{name}` was let in before, or a process of that name was heard of"))
         .next("choose another name")
-        .next(format!("or remove that one, which then stops: `holm node remove {name}`"))
+        .next(format!("or remove that one, which then stops: `holm node remove {name}`; if it is gone for good: `holm node forget {name}`"))
 }
 
 fn not_found(name: &str) -> Problem {

@@ -14,8 +14,8 @@ use holm_core::route::{RouteTable, RouteVersion};
 use holm_link::bundle::{self, Envelope, PublicKey};
 use holm_link::message::{Answer, Hello};
 use holm_link::wire::Changes;
-use holm_store::data_node::{self, DataNode, Heard};
-use holm_store::node::{self, NewNode, NodeRole};
+use holm_store::data_node::{self, DataNode, Heard, Joined};
+use holm_store::node;
 use holm_store::route;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -27,28 +27,34 @@ use crate::key;
 /// For so long a question waits for something new. A third of the time after which a silent node is not waited for.
 pub const HOLD: Duration = Duration::from_secs(2);
 
-/// A change that was made before a node came is read by then; the pulse reads it at the latest.
-const CATCH_UP: Duration = Duration::from_secs(5);
+/// A change that was made before a node came is read by then; if not, the node asks another.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// A question is a few hundred bytes.
+const QUESTION_LENGTH_MAX: usize = 1024;
 
 /// Who is not known is looked for in the catalog so often at most, however many strangers ask.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A node that is further behind is told everything.
-const TOLD_MAX: usize = 32;
+const TOLD_MAX: usize = 8;
 
-/// The keys of nodes, as far as somebody asked in their name.
+/// The keys of nodes, and what was told to each.
 #[derive(Default)]
 pub(crate) struct Known {
     nodes: Mutex<HashMap<Uuid, PublicKey>>,
-    looked: Mutex<Option<Instant>>,
-    /// The tables that were told last, the newest at the end; they share what did not change.
-    told: Mutex<VecDeque<Arc<RouteTable>>>,
+    /// Held while the catalog is asked who is let in: who else is not known waits for the same answer.
+    looked: tokio::sync::Mutex<Option<Instant>>,
+    /// The tables that this process told each node last; they share what did not change.
+    told: Mutex<HashMap<Uuid, VecDeque<Arc<RouteTable>>>>,
 }
 
 impl Known {
-    /// Remembers a table that is about to be told, and gives the one of an older version, if that was told lately.
-    fn before(&self, table: &Arc<RouteTable>, version: RouteVersion) -> Option<Arc<RouteTable>> {
+    /// Remembers a table that is about to be told to a node, and gives the one of an older version, if this process told it that one
+    /// lately: another process may have another table of the same version.
+    fn before(&self, node: Uuid, table: &Arc<RouteTable>, version: RouteVersion) -> Option<Arc<RouteTable>> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = told.entry(node).or_default();
         if told.back().is_none_or(|newest| newest.version() < table.version()) {
             told.push_back(Arc::clone(table));
             if told.len() > TOLD_MAX {
@@ -68,6 +74,26 @@ impl Known {
 /// Safe: what was said counts, and is asked again.
 pub async fn answer(control: &Control, question: &[u8]) -> Result<Vec<u8>, Problem> {
     let (node, to, hello) = open(control, question).await?;
+    match heard(control, node, &hello).await {
+        Ok(Some(news)) => tell(control, node, to, hello, news).await,
+        Ok(None) => seal(control, node, to, hello, Answer::Removed).await,
+        // Whatever else is wrong with it: who is removed hears that.
+        Err(problem) if is_removed(control, node).await? => {
+            tracing::debug!(code = %problem.code, "a node that was removed asks, and is told so");
+            seal(control, node, to, hello, Answer::Removed).await
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Whether a node that was heard wants to hear more.
+enum Wants {
+    News,
+    Nothing,
+}
+
+/// Takes a question into account; nothing for a node that is removed.
+async fn heard(control: &Control, node: Asking, hello: &Hello) -> Result<Option<Wants>, Problem> {
     if !hello.is_of_now(now()) {
         let why = "the clocks of the node and of the control plane differ by more than five minutes";
         return Err(refused(why).next("set the clock of both machines by a time server"));
@@ -75,36 +101,64 @@ pub async fn answer(control: &Control, question: &[u8]) -> Result<Vec<u8>, Probl
     // Rare: this process lags behind another, or the catalog was put back, and what it confirms now such a node never hears of.
     if hello.has > control.publisher().table().version() && hello.has > route::version(control.catalog()).await? {
         let why = "it has newer routes than the catalog, which was put back to an earlier state";
-        return Err(refused(why).next("start the node anew: it then goes by the catalog"));
+        return Err(refused(why)
+            .next("stop the node, remove `routes` and `seen` from its data directory, and start it: it then goes by the catalog"));
     }
     let asked = i64::try_from(hello.asked.as_micros()).map_err(|_| refused("it is of another time"))?;
     let Heard::Counts { name, used } = data_node::heard(control.catalog(), node.node_id(), asked, hello.run, hello.uses).await? else {
-        return not_heard(control, node, to, &hello).await;
+        if is_removed(control, node).await? {
+            return Ok(None);
+        }
+        let why = "a later question of this node was answered before";
+        return Err(refused(why).next("if its clock was set back, wait until it reaches that time: five minutes at the most"));
     };
-    if hello.leaves {
-        // It keeps routes, and may serve again without asking anybody.
-        node::fall_silent(control.catalog(), hello.run, LIVE).await?;
-        return seal(control, node, to, hello, Answer::Nothing).await;
-    }
     match used {
+        // It keeps routes, and may serve again without asking anybody.
+        Some(_) if hello.leaves => {
+            node::fall_silent(control.catalog(), hello.run, LIVE).await?;
+            return Ok(Some(Wants::Nothing));
+        }
+        None if hello.leaves => return Ok(Some(Wants::Nothing)),
         Some(used) if hello.uses > used => drop(node::acknowledge(control.catalog(), hello.run, hello.uses).await?),
         Some(_) => {}
         None => {
-            let holm_version = hello.holm_version.clone();
-            node::join(control.catalog(), &NewNode { id: hello.run, name, role: NodeRole::Data, holm_version }).await?;
-            // Whatever was confirmed before it was known, it hears first of all.
-            up_to(control, route::version(control.catalog()).await?).await?;
+            let joined = data_node::join(control.catalog(), node.node_id(), &name, hello.run, &hello.holm_version, LIVE).await?;
+            if joined == Joined::Refused {
+                return Err(refused("too many processes have this node's key, or one that is another's run"));
+            }
         }
     }
-    let mut published = control.published().subscribe();
-    let _ = timeout(HOLD, published.wait_for(|version| *version > hello.has)).await;
+    // Until it uses something, a change may have been confirmed before it was known: that it hears first of all.
+    if hello.uses == RouteVersion::default() {
+        up_to(control, route::version(control.catalog()).await?).await?;
+    }
+    Ok(Some(Wants::News))
+}
+
+/// Waits for news and tells them.
+async fn tell(control: &Control, node: Asking, to: PublicKey, hello: Hello, wants: Wants) -> Result<Vec<u8>, Problem> {
+    if matches!(wants, Wants::News) {
+        let mut published = control.published().subscribe();
+        let _ = timeout(HOLD, published.wait_for(|version| *version > hello.has)).await;
+    }
     let table = control.publisher().table();
-    let answer = match control.linked().before(&table, hello.has) {
-        _ if table.version() <= hello.has => Answer::Nothing,
+    if matches!(wants, Wants::Nothing) || table.version() <= hello.has {
+        return seal(control, node, to, hello, Answer::Nothing).await;
+    }
+    // The table first, then this look: what was published after a removal was committed goes to nobody who is removed.
+    if is_removed(control, node).await? {
+        return seal(control, node, to, hello, Answer::Removed).await;
+    }
+    let answer = match control.linked().before(node.node_id(), &table, hello.has) {
         Some(older) => Answer::Changes(Changes::between(&older, &table)),
         None => Answer::Table((*table).clone()),
     };
     seal(control, node, to, hello, answer).await
+}
+
+async fn is_removed(control: &Control, node: Asking) -> Result<bool, Problem> {
+    let found = data_node::by_id(control.catalog(), node.node_id()).await?;
+    Ok(found.is_none_or(|node| node.removed_at.is_some()))
 }
 
 /// Which node a question says that it is of; the bundle's word, which its key proves.
@@ -118,6 +172,9 @@ impl Asking {
 }
 
 async fn open(control: &Control, question: &[u8]) -> Result<(Asking, PublicKey, Hello), Problem> {
+    if question.len() > QUESTION_LENGTH_MAX {
+        return Err(refused(bundle::Refused::NotABundle));
+    }
     let said = bundle::said(question).ok_or_else(|| refused(bundle::Refused::NotABundle))?;
     let node = Asking(said.node);
     let installation = control.keys().installation();
@@ -131,33 +188,20 @@ async fn open(control: &Control, question: &[u8]) -> Result<(Asking, PublicKey, 
 
 async fn key_of(control: &Control, node: Asking) -> Result<Option<PublicKey>, Problem> {
     let known = control.linked();
-    let keys = || known.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(key) = keys().get(&node.node_id()) {
-        return Ok(Some(*key));
+    let cached = || known.nodes.lock().unwrap_or_else(PoisonError::into_inner).get(&node.node_id()).copied();
+    if let Some(key) = cached() {
+        return Ok(Some(key));
     }
-    {
-        let mut looked = known.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if looked.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
-            return Err(Problem::new(ErrorCode::RateLimited, "a node that is not known asks again too soon").next("ask again in a second"));
-        }
+    let mut looked = known.looked.lock().await;
+    // Who waited here is known by now, or is a stranger: of those there may be many, and they cost the catalog nothing.
+    if cached().is_none() && looked.is_none_or(|at| at.elapsed() >= LOOK_AGAIN) {
+        let all = data_node::all(control.catalog()).await?;
         *looked = Some(Instant::now());
-    }
-    let found = data_node::by_id(control.catalog(), node.node_id()).await?;
-    Ok(found.map(|DataNode { public_key, .. }| {
-        let key = PublicKey(public_key);
+        let mut nodes = known.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         // An identity never gets another key; as many as were ever let in.
-        keys().insert(node.node_id(), key);
-        key
-    }))
-}
-
-/// It was removed, or its question is an old one.
-async fn not_heard(control: &Control, node: Asking, to: PublicKey, hello: &Hello) -> Result<Vec<u8>, Problem> {
-    let found = data_node::by_id(control.catalog(), node.node_id()).await?;
-    if found.is_none_or(|node| node.removed_at.is_some()) {
-        return seal(control, node, to, hello.clone(), Answer::Removed).await;
+        nodes.extend(all.into_iter().map(|DataNode { id, public_key, .. }| (id, PublicKey(public_key))));
     }
-    Err(refused("a later question of this node was answered before").next("ask anew"))
+    Ok(cached())
 }
 
 async fn up_to(control: &Control, version: RouteVersion) -> Result<(), Problem> {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
 use super::kept::{self, Keeper, Source, Store};
-use super::link::Link;
+use super::link::{Ended, Link, removed};
 use super::process::{Api, DataPlane, Pages, Process, alone_until_refused, and_away, off_the_reactor};
 use super::standing::{FromDisk, Standing, at, reason};
 
@@ -27,18 +27,21 @@ impl Process {
     /// The first thing that did not start.
     pub(super) async fn carrying(config: Arc<Config>, listener: TcpListener, publisher: Publisher, store: Store) -> Result<Self, Problem> {
         let (store, identity) = store.of_node()?;
-        let link = Arc::new(Link::new(config.controls.clone(), identity)?);
+        let link = Arc::new(Link::new(config.controls.clone(), identity, store.newest_version())?);
         let (standing, store) = (Arc::new(Standing::default()), Arc::new(store));
         // Before anything is published: no change is acknowledged until it is on disk.
         let feed = publisher.subscribe();
         let first = link.first().await;
         let (on_disk, heard) = match first {
-            Ok(table) => {
+            Ok(None) => {
+                discard(&store);
+                return Err(removed());
+            }
+            Ok(Some(table)) => {
                 off_the_reactor(|| store.take_stock(table.version()))?;
                 publisher.publish(table);
                 (None, kept::now())
             }
-            Err(problem) if problem.code == ErrorCode::NodeRemoved => return Err(problem),
             Err(problem) => {
                 let Kept { heard, table } = on_disk(&store, &problem)?;
                 standing.alone(FromDisk { since: kept::now(), heard, problem });
@@ -46,8 +49,18 @@ impl Process {
                 (Some(Arc::new(table)), heard)
             }
         };
-        let keeper = keeper(&store, &link, feed, &publisher, &standing, on_disk).await?;
-        let data = DataPlane::start(&config, &publisher).await?;
+        let started = async {
+            let keeper = keeper(&store, Source::link(&publisher, &link, heard), feed, &standing, on_disk).await?;
+            Ok((keeper, DataPlane::start(&config, &publisher).await?))
+        };
+        let (keeper, data) = match started.await {
+            Ok(started) => started,
+            Err(problem) => {
+                // It may be known by now; nobody should wait for it.
+                link.leave(publisher.table().version()).await;
+                return Err(problem);
+            }
+        };
         let pages = Pages::new(data.as_ref(), &standing);
         let api = Api::start(listener, answers(&config, &publisher, &standing, &pages), &pages);
         let ((ended, ended_seen), (_, control), stop) = (watch::channel(None), watch::channel(None), CancellationToken::new());
@@ -71,8 +84,19 @@ struct Carrying {
 /// Keeps routes until told to stop.
 async fn govern(of: Carrying, keeper: Keeper, stop: CancellationToken) -> Option<holm_engine::control::Control> {
     let Carrying { link, publisher, standing, store, heard, ended } = of;
-    let asking = link.run(&publisher, &standing, &ended, &stop);
     let last = || link.heard().unwrap_or(heard);
+    let asking = async {
+        match link.run(&publisher, &standing, &stop).await {
+            Ended::Removed => {
+                tracing::error!("this node was removed: it stops");
+                discard(&store);
+                ended.send_replace(Some(removed()));
+                // Nobody wants to hear that it leaves.
+                stop.cancelled().await;
+            }
+            Ended::Stopped => link.leave(publisher.table().version()).await,
+        }
+    };
     let alone = async {
         let problem = alone_until_refused(&store, last).await;
         tracing::error!(code = %problem.code, why = problem.why, "this node was alone for too long");
@@ -83,7 +107,19 @@ async fn govern(of: Carrying, keeper: Keeper, stop: CancellationToken) -> Option
         ((), ()) = async { tokio::join!(asking, keeper.run(stop.clone())) } => {}
         () = alone => {}
     }
+    // What the keeper has written since goes too.
+    if ended.borrow().as_ref().is_some_and(|problem| problem.code == ErrorCode::NodeRemoved) {
+        discard(&store);
+    }
     None
+}
+
+/// Whoever is removed does not start from its disk either.
+fn discard(store: &Store) {
+    match off_the_reactor(|| store.discard()) {
+        Ok(()) => tracing::info!("its routes were removed from its disk"),
+        Err(problem) => tracing::error!(why = reason(&problem), "its routes cannot be removed from its disk"),
+    }
 }
 
 /// What may be served while no control plane answers.
@@ -106,14 +142,11 @@ fn on_disk(store: &Store, away: &Problem) -> Result<Kept, Problem> {
 
 async fn keeper(
     store: &Arc<Store>,
-    link: &Arc<Link>,
+    source: Source,
     feed: Feed,
-    publisher: &Publisher,
     standing: &Arc<Standing>,
     on_disk: Option<Arc<RouteTable>>,
 ) -> Result<Keeper, Problem> {
-    let asked = Arc::clone(link);
-    let source = Source::link(publisher, move || asked.unheard());
     let fresh = on_disk.is_none();
     let mut keeper = Keeper::new(Arc::clone(store), source, feed, Arc::clone(standing), on_disk);
     if fresh {

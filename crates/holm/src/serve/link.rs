@@ -16,8 +16,7 @@ use holm_link::Publisher;
 use holm_link::bundle;
 use holm_link::kept::Moment;
 use holm_link::message::{Answer, Hello, Nonce};
-use reqwest::Url;
-use tokio::sync::watch;
+use reqwest::{StatusCode, Url};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -29,11 +28,24 @@ use super::standing::{Standing, reason};
 /// A control plane that is there takes a connection sooner.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// It holds a question back for two seconds; a part of a large answer follows the one before sooner than this.
-const SILENT: Duration = Duration::from_secs(6);
+/// It holds a question back for two seconds, and may have to read routes first.
+const SILENT: Duration = Duration::from_secs(5);
 
-/// From a failure to the next try, at another one if there is.
+/// For the whole of an answer: everything about 20,000 tenants, on a slow line.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// Whoever says more is not a control plane of ours; 20,000 tenants are some megabytes.
+const ANSWER_LENGTH_MAX: usize = 512 * 1024 * 1024;
+
+/// To say that it leaves; nobody should wait long for that.
+const LEAVE: Duration = Duration::from_secs(3);
+
+/// From a failure to the next try, at another one if there is; twice as long each time.
 const AGAIN: Duration = Duration::from_millis(250);
+const AGAIN_MAX: Duration = Duration::from_secs(2);
+
+/// As much as fits on a line of a log.
+const QUOTED_MAX: usize = 200;
 
 /// For so long a node that starts looks for a control plane before it takes the routes on its disk.
 const START: Duration = Duration::from_secs(8);
@@ -53,14 +65,25 @@ pub(super) struct Link {
     heard: Mutex<Option<(Instant, Moment)>>,
     /// The newest time that something was asked at.
     asked: Mutex<Duration>,
+    /// Nothing older is believed, whoever says it.
+    newest: RouteVersion,
+}
+
+/// Why asking came to an end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// It was removed, as a control plane said under its seal.
+    Removed,
 }
 
 impl Link {
-    /// Prepares; nothing is asked yet.
+    /// Prepares; nothing is asked yet. `newest` is what this node had before.
     ///
     /// # Errors
     /// This machine has no randomness or TLS.
-    pub(super) fn new(controls: Vec<Url>, identity: Arc<Identity>) -> Result<Self, Problem> {
+    pub(super) fn new(controls: Vec<Url>, identity: Arc<Identity>, newest: RouteVersion) -> Result<Self, Problem> {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("holm/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
@@ -72,29 +95,29 @@ impl Link {
         let builder = if plain { builder.tls_certs_only([]) } else { builder };
         let http = builder.build().map_err(|error| Problem::new(ErrorCode::InvalidConfig, "HTTP cannot be used here").because(error))?;
         let run = NodeId::from_uuid(Uuid::now_v7());
-        Ok(Self { http, controls, identity, run, at: AtomicU64::new(0), heard: Mutex::default(), asked: Mutex::default() })
+        Ok(Self { http, controls, identity, run, at: AtomicU64::new(0), heard: Mutex::default(), asked: Mutex::default(), newest })
     }
 
-    /// The first routes, of whichever control plane answers first.
+    /// The first routes, of whichever control plane answers first; none if this node was removed.
     ///
     /// # Errors
-    /// [`ErrorCode::ControlUnavailable`] when none does in time; what the node was refused with.
+    /// [`ErrorCode::ControlUnavailable`] when none does in time; [`ErrorCode::LinkRefused`] when all refuse.
     ///
     /// # Cancel safety
     /// Safe.
-    pub(super) async fn first(&self) -> Result<RouteTable, Problem> {
-        let begun = Instant::now();
+    pub(super) async fn first(&self) -> Result<Option<RouteTable>, Problem> {
+        let (begun, mut refused) = (Instant::now(), 0);
         loop {
             let problem = match self.ask(RouteVersion::default(), RouteVersion::default(), false).await {
-                Ok(Answer::Table(table)) => return Ok(table),
-                Ok(Answer::Removed) => return Err(removed()),
+                Ok(Answer::Table(table)) => return Ok(Some(table)),
+                Ok(Answer::Removed) => return Ok(None),
                 // It has read no routes yet itself.
                 Ok(Answer::Nothing | Answer::Changes(_)) => unavailable("it has no routes itself yet"),
-                // Trying again would not help; the routes on its disk may.
-                Err(problem) if problem.code == ErrorCode::LinkRefused => return Err(problem),
                 Err(problem) => problem,
             };
-            if begun.elapsed() >= START {
+            // Each once: one of them may have a wrong clock.
+            refused += usize::from(problem.code == ErrorCode::LinkRefused);
+            if begun.elapsed() >= START || refused >= self.controls.len() {
                 return Err(problem);
             }
             sleep(AGAIN).await;
@@ -115,46 +138,35 @@ impl Link {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks, publishes and acknowledges until told to stop; then it says that it leaves. What ends the node it says by `ended`.
-    pub(super) async fn run(
-        &self,
-        publisher: &Publisher,
-        standing: &Standing,
-        ended: &watch::Sender<Option<Problem>>,
-        stop: &CancellationToken,
-    ) {
-        let (mut uses, mut lost) = (RouteVersion::default(), false);
-        loop {
+    /// Asks, publishes and acknowledges until told to stop, or told that this node was removed.
+    pub(super) async fn run(&self, publisher: &Publisher, standing: &Standing, stop: &CancellationToken) -> Ended {
+        let (mut uses, mut lost, mut again) = (RouteVersion::default(), false, AGAIN);
+        'anew: loop {
             let has = publisher.table().version();
-            // All are safe to drop: what was asked is asked again, and says more.
-            let answer = tokio::select! {
-                () = stop.cancelled() => break,
-                confirmed = publisher.acknowledged(has, CONFIRM), if uses < has => {
-                    if confirmed.is_ok() {
-                        uses = has;
+            let asking = self.ask(uses, has, false);
+            tokio::pin!(asking);
+            let answer = loop {
+                // All are safe to drop: what was asked is asked again, and says more.
+                tokio::select! {
+                    () = stop.cancelled() => return Ended::Stopped,
+                    confirmed = publisher.acknowledged(has, CONFIRM), if uses < has => {
+                        if confirmed.is_ok() {
+                            uses = has;
+                            continue 'anew;
+                        }
                     }
-                    continue;
+                    answer = &mut asking => break answer,
                 }
-                answer = self.ask(uses, has, false) => answer,
             };
             match answer {
-                Ok(Answer::Removed) => {
-                    tracing::error!("this node was removed: it stops");
-                    ended.send_replace(Some(removed()));
-                    // Nobody wants to hear that it leaves.
-                    return;
-                }
+                Ok(Answer::Removed) => return Ended::Removed,
                 Ok(answer) => {
-                    match answer {
-                        Answer::Table(table) => publisher.publish(table),
-                        // What does not fit is asked for again.
-                        Answer::Changes(changes) => drop(changes.apply(&publisher.table()).map(|table| publisher.publish(table))),
-                        Answer::Nothing | Answer::Removed => {}
-                    }
+                    take(publisher, answer);
                     if std::mem::take(&mut lost) {
                         tracing::info!("a control plane answers again");
                     }
                     standing.with_catalog();
+                    again = AGAIN;
                 }
                 Err(problem) => {
                     if !std::mem::replace(&mut lost, true) {
@@ -162,16 +174,20 @@ impl Link {
                     }
                     standing.still(problem);
                     tokio::select! {
-                        () = stop.cancelled() => break,
-                        () = sleep(AGAIN) => {}
+                        () = stop.cancelled() => return Ended::Stopped,
+                        () = sleep(again) => again = AGAIN_MAX.min(again * 2),
                     }
                 }
             }
         }
-        // So that nobody waits for it; if it is not heard, they do for some seconds.
-        let has = publisher.table().version();
-        if let Err(problem) = self.ask(uses, has, true).await {
-            tracing::warn!(why = reason(&problem), "no control plane could be told that this node is leaving");
+    }
+
+    /// Says that this node has ended its sessions, so that nobody waits for it; if it is not heard, they do for some seconds.
+    pub(super) async fn leave(&self, has: RouteVersion) {
+        match tokio::time::timeout(LEAVE, self.ask(RouteVersion::default(), has, true)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(problem)) => tracing::warn!(why = reason(&problem), "no control plane could be told that this node is leaving"),
+            Err(_) => tracing::warn!("no control plane could be told in time that this node is leaving"),
         }
     }
 
@@ -193,19 +209,30 @@ impl Link {
         let asked = self.later_than_before(begun.1.wall);
         let holm_version = env!("CARGO_PKG_VERSION").to_owned();
         let hello = Hello { run: self.run, asked, nonce, uses, has, leaves, holm_version };
-        let silent = |error: reqwest::Error| unavailable(format_args!("{control}: {}", innermost(&error)));
         let sent = self.http.post(control.clone()).header("content-type", "application/octet-stream").body(self.seal(&hello)).send();
-        let response = sent.await.map_err(silent)?;
-        let status = response.status();
-        let body = response.bytes().await.map_err(silent)?;
+        let whole = async { read(sent.await?).await };
+        let said = tokio::time::timeout(ANSWER, whole).await;
+        let said = said.map_err(|_| unavailable(format_args!("{control} has not said all within {} s", ANSWER.as_secs())))?;
+        let (status, body) = said.map_err(|error| unavailable(format_args!("{control}: {}", innermost(&error))))?;
+        let body = body.ok_or_else(|| foreign(control, "take one of that length"))?;
         if !status.is_success() {
-            // Whoever is on the way may say so: it ends nothing here, and only a node that starts heeds it.
-            let said = serde_json::from_slice::<Said<()>>(&body).ok().and_then(|said| said.error);
-            return Err(said.unwrap_or_else(|| unavailable(format_args!("{control} answers {} and not as Holm does", status.as_u16()))));
+            return Err(unsealed(control, status, &body));
         }
         let mine = self.identity.envelope(has);
-        let (_, plain) = bundle::open(&self.identity.pair, &self.identity.sender, &mine, &body).map_err(|error| foreign(control, error))?;
-        let answer = Answer::decode(nonce, plain.expose()).map_err(|error| foreign(control, error))?;
+        let opened = tokio::task::block_in_place(|| {
+            let (_, plain) = bundle::open(&self.identity.pair, &self.identity.sender, &mine, &body).map_err(|error| error.to_string())?;
+            Answer::decode(nonce, plain.expose()).map_err(|error| error.to_string())
+        });
+        let answer = opened.map_err(|error| foreign(control, error))?;
+        if let Answer::Table(table) = &answer
+            && table.version() < self.newest
+        {
+            // One that lags behind another; or the catalog was put back, and then a person decides.
+            let older = format_args!("go back from route version {} to {}", self.newest, table.version()).to_string();
+            return Err(
+                foreign(control, older).next("if the catalog was put back: remove `routes` and `seen` from the node's data directory")
+            );
+        }
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
         Ok(answer)
     }
@@ -225,10 +252,46 @@ impl Link {
     }
 }
 
-fn removed() -> Problem {
+/// Publishes what an answer brings.
+fn take(publisher: &Publisher, answer: Answer) {
+    match answer {
+        Answer::Table(table) => publisher.publish(table),
+        // What does not fit is asked for again.
+        Answer::Changes(changes) => drop(changes.apply(&publisher.table()).map(|table| publisher.publish(table))),
+        Answer::Nothing | Answer::Removed => {}
+    }
+}
+
+/// A whole answer, if it has a length that one can have.
+async fn read(mut response: reqwest::Response) -> Result<(StatusCode, Option<Vec<u8>>), reqwest::Error> {
+    let (status, mut body) = (response.status(), Vec::new());
+    while let Some(part) = response.chunk().await? {
+        if body.len() + part.len() > ANSWER_LENGTH_MAX {
+            return Ok((status, None));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok((status, Some(body)))
+}
+
+pub(super) fn removed() -> Problem {
     Problem::new(ErrorCode::NodeRemoved, "this node was removed, and stops")
         .because("somebody said `holm node remove`")
         .next("let it in again, with a new key: `holm node add NAME --key-file FILE`")
+}
+
+/// Whoever is on the way may have said it: it ends nothing, and is quoted.
+fn unsealed(control: &Url, status: StatusCode, body: &[u8]) -> Problem {
+    let said = serde_json::from_slice::<Said<()>>(body).ok().and_then(|said| said.error);
+    let said = said.map(|problem| format!("{}: {}", problem.what, problem.why.unwrap_or_default()));
+    let said: String = said.unwrap_or_else(|| "not as Holm does".to_owned()).chars().take(QUOTED_MAX).collect();
+    let said = format!("{control} answers {}: {}", status.as_u16(), said.escape_debug());
+    if status == StatusCode::FORBIDDEN {
+        return Problem::new(ErrorCode::LinkRefused, "what this node says is not taken")
+            .because(said)
+            .next("see which nodes were let in: `holm node keys`");
+    }
+    unavailable(said)
 }
 
 fn unavailable(why: impl std::fmt::Display) -> Problem {

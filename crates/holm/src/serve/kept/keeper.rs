@@ -58,7 +58,9 @@ impl Keeper {
         standing: Arc<Standing>,
         on_disk: Option<Arc<RouteTable>>,
     ) -> Self {
-        Self { store, source, feed, standing, on_disk, behind: true, last: Instant::now(), took: Duration::ZERO, failures: 0 }
+        // Written again, what lies there would be no newer.
+        let behind = on_disk.is_none();
+        Self { store, source, feed, standing, on_disk, behind, last: Instant::now(), took: Duration::ZERO, failures: 0 }
     }
 
     /// Writes the newest table.
@@ -79,7 +81,7 @@ impl Keeper {
             Ok(()) => {
                 self.failures = 0;
                 self.behind = false;
-                self.standing.kept(table.version(), clock::now().before(self.source.unheard()));
+                self.standing.kept(table.version(), self.source.heard(&clock::now()));
                 self.feed.acknowledge(table.version());
                 self.on_disk = Some(table);
                 Ok(())

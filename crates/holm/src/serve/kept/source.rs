@@ -12,12 +12,15 @@ use holm_link::Publisher;
 use holm_link::kept::Moment;
 
 use super::store::Store;
+use crate::serve::link::Link;
 
 /// What a keeper has to know of it.
 #[derive(Clone)]
 pub(in crate::serve) struct Source {
     publisher: Publisher,
-    /// For how long nobody said that these are the newest.
+    /// When somebody last said that these are the newest, as of a moment.
+    heard: Arc<dyn Fn(&Moment) -> Moment + Send + Sync>,
+    /// For how long nobody did.
     unheard: Arc<dyn Fn() -> Duration + Send + Sync>,
     /// Who seals; where there is none, the node does it for itself.
     control: Option<Control>,
@@ -32,17 +35,32 @@ impl fmt::Debug for Source {
 impl Source {
     /// The control plane of this process.
     pub(in crate::serve) fn catalog(control: &Control) -> Self {
-        let asked = control.clone();
-        Self { publisher: control.publisher().clone(), unheard: Arc::new(move || asked.unheard()), control: Some(control.clone()) }
+        let (one, other) = (control.clone(), control.clone());
+        Self {
+            publisher: control.publisher().clone(),
+            heard: Arc::new(move |now| now.before(one.unheard())),
+            unheard: Arc::new(move || other.unheard()),
+            control: Some(control.clone()),
+        }
     }
 
-    /// One elsewhere, heard of through the link.
-    pub(in crate::serve) fn link(publisher: &Publisher, unheard: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
-        Self { publisher: publisher.clone(), unheard: Arc::new(unheard), control: None }
+    /// One elsewhere, heard of through the link; until it is, what was heard before this start counts.
+    pub(in crate::serve) fn link(publisher: &Publisher, link: &Arc<Link>, before: Moment) -> Self {
+        let (one, other) = (Arc::clone(link), Arc::clone(link));
+        Self {
+            publisher: publisher.clone(),
+            heard: Arc::new(move |_| one.heard().unwrap_or(before)),
+            unheard: Arc::new(move || other.unheard()),
+            control: None,
+        }
     }
 
     pub(super) fn table(&self) -> Arc<RouteTable> {
         self.publisher.table()
+    }
+
+    pub(super) fn heard(&self, now: &Moment) -> Moment {
+        (self.heard)(now)
     }
 
     pub(super) fn unheard(&self) -> Duration {
@@ -50,7 +68,7 @@ impl Source {
     }
 
     pub(super) fn keep(&self, store: &Store, now: &Moment, table: &RouteTable) -> Result<(), Problem> {
-        let heard = now.before(self.unheard());
+        let heard = self.heard(now);
         match &self.control {
             Some(control) => store.keep(&heard, now, table, |node, to, version, plain| bundle::seal(control, node, to, version, plain)),
             None => store.keep(&heard, now, table, |_, _, version, plain| Ok(store.seal_for_itself(version, plain))),

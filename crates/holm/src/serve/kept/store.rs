@@ -82,6 +82,11 @@ impl Store {
         Ok((self, identity))
     }
 
+    /// The newest version that this node has kept; nothing older is to be believed.
+    pub(in crate::serve) fn newest_version(&self) -> RouteVersion {
+        self.seen().map_or_else(|_| RouteVersion::default(), |seen| seen.version)
+    }
+
     /// Seals what only this node may read, as it could have been told by nobody else.
     pub(super) fn seal_for_itself(&self, version: RouteVersion, plain: &[u8]) -> Vec<u8> {
         let identity = self.identity.as_ref().expect("a directory of a node has its key");
