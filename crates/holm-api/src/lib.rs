@@ -30,6 +30,7 @@ mod suggest;
 pub mod view;
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,8 +54,8 @@ use view::usage::CarriedView;
 /// No request of the API needs more.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Who uses a process: its tenants in an environment, so many at the most.
-pub type UsageOf = Arc<dyn Fn(&EnvironmentName, usize) -> Option<CarriedView> + Send + Sync>;
+/// Who uses a process: its tenants in an environment, so many at the most. Dropping the answer is safe: it only looks.
+pub type UsageOf = Arc<dyn Fn(EnvironmentName, usize) -> Pin<Box<dyn Future<Output = Option<CarriedView>> + Send>> + Send + Sync>;
 
 /// What an installation adds to the API.
 #[derive(Clone)]
@@ -77,7 +78,7 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             metrics: Arc::new(String::new),
-            usage: Arc::new(|_, _| None),
+            usage: Arc::new(|_, _| Box::pin(async { None })),
             same_request_patience: idempotency::PATIENCE,
             draining: CancellationToken::new(),
             // A person never gets there; a script that does is served on as fast as it may.

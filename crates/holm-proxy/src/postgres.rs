@@ -32,6 +32,7 @@ mod sessions;
 mod socket;
 pub mod sqlstate;
 mod stop;
+mod survey;
 mod tenant_name;
 pub mod throttle;
 mod tls;
@@ -39,6 +40,7 @@ mod transaction;
 mod usage;
 mod worker;
 
+use std::hash::RandomState;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -60,10 +62,11 @@ use crate::postgres::home::Homes;
 pub use crate::postgres::pooling::Pooling;
 pub use crate::postgres::reset::Reset;
 use crate::postgres::sessions::Sessions;
+pub use crate::postgres::survey::Tallies;
 use crate::postgres::throttle::Throttle;
 use crate::postgres::tls::Tls;
 pub use crate::postgres::tls::TlsRenewal;
-pub use crate::postgres::usage::{TenantUse, Usage};
+pub use crate::postgres::usage::{Counted, TenantUse, Usage};
 
 /// How the proxy listens.
 #[derive(Clone, Debug)]
@@ -179,6 +182,8 @@ struct Node {
     console: Console,
     /// Tenants whose transactions wait here, by somebody's word in the console.
     holds: Arc<Holds>,
+    /// The key of this process's marks of pools: another's, the next one's at the same place too, are not the same.
+    pool_marks: RandomState,
     local_addr: SocketAddr,
 }
 
@@ -288,6 +293,7 @@ pub async fn start(config: ProxyConfig, feed: Feed) -> Result<Proxy, Problem> {
         wait_for_session: config.wait_for_session,
         console: Console::new(config.console),
         holds,
+        pool_marks: RandomState::new(),
         local_addr,
     });
     let weak = Arc::downgrade(&node);

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use holm_api::UsageOf;
-use holm_api::view::usage::{CarriedView, ClusterUseView, TenantUseView};
+use holm_api::view::usage::{CarriedView, ClusterUseView, CountedView, TenantUseView};
 use holm_proxy::postgres::counters::Counters;
-use holm_proxy::postgres::{ClusterUse, Gauges, TenantUse, Usage};
+use holm_proxy::postgres::{ClusterUse, Counted, Gauges, TenantUse, Usage};
 
 /// Asks the proxy, each time that somebody looks.
 pub(super) fn of(counters: Arc<Counters>, gauges: Gauges) -> UsageOf {
     Arc::new(move |environment, tenants_max| {
-        let usage = gauges.usage(environment, tenants_max)?;
-        Some(carried(usage, &counters))
+        let (counters, gauges) = (Arc::clone(&counters), gauges.clone());
+        Box::pin(async move { gauges.usage(&environment, tenants_max).await.map(|usage| carried(usage, &counters)) })
     })
 }
 
@@ -32,6 +32,13 @@ fn cluster(used: ClusterUse) -> ClusterUseView {
 }
 
 fn tenant(used: TenantUse) -> TenantUseView {
-    let TenantUse { slug, cluster, sessions, waiting, connections, opening, closing, most } = used;
-    TenantUseView { tenant: slug, cluster, sessions, waiting, connections, opening, closing, max: most }
+    let TenantUse { slug, cluster, sessions, pinned, waiting, connections, opening, closing, most, counted } = used;
+    let counted = counted.map(|Counted { tallies, transactions, transactions_us, lendings, waits_us }| CountedView {
+        series: tallies.to_string(),
+        transactions,
+        transactions_us,
+        lendings,
+        waits_us,
+    });
+    TenantUseView { tenant: slug, cluster, sessions, pinned, waiting, connections, opening, closing, max: most, counted }
 }

@@ -116,9 +116,11 @@ async fn who_uses_the_fleet_is_seen_while_they_use_it() {
     let tenant = &carried["tenants"][0];
     assert_eq!((&tenant["tenant"], &tenant["sessions"], &tenant["connections"]), (&"goteborg".into(), &1.into(), &1.into()), "{seen}");
     assert_eq!((&carried["clusters"][0]["used"], &carried["sessions"]), (&1.into(), &1.into()), "{seen}");
+    let counted = |what: &str| tenant["counted"][what].as_u64().unwrap();
+    assert!(counted("lendings") > counted("transactions") && tenant["pinned"] == 0, "one is not over: {seen}");
     let table = top(&[]);
     assert!(table.contains(&format!("the process at http://{} alone: sessions 1", holm.address("api"))), "{table}");
-    assert!(table.contains("goteborg") && !table.contains('\x1b'), "nobody watches: {table}");
+    assert!(table.contains("TX/S") && table.contains("goteborg") && !table.contains('\x1b'), "nobody watches: {table}");
     let every: Value = serde_json::from_str(&holm.cli_ok(&["fleet", "top", "--limit", "1", "-o", "json"])).unwrap();
     assert_eq!(every["data"].as_array().unwrap().len(), 2, "an environment each: {every}");
     busy.commit().await.unwrap();

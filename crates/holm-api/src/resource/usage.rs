@@ -53,6 +53,6 @@ pub(crate) async fn show(
         return Err(Problem::new(ErrorCode::InvalidValue, format!("`limit={limit}` is not 1 to {LIMIT_MAX}")).into());
     }
     let environment = environment::show(&api.control, &environment).await?.name;
-    let carried = (api.config.usage)(&environment, usize::try_from(limit).unwrap_or(usize::MAX));
+    let carried = (api.config.usage)(environment.clone(), usize::try_from(limit).unwrap_or(usize::MAX)).await;
     Ok(Data(UsageView { environment, at: Timestamp::now(), carried }))
 }

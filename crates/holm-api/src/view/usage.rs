@@ -25,7 +25,7 @@ pub struct UsageView {
 pub struct CarriedView {
     /// Open sessions of the environment's tenants.
     pub sessions: u64,
-    /// Transactions in transaction pooling since the process started, of all environments: nobody counts them by tenant.
+    /// Transactions in transaction pooling since the process started, of all environments.
     pub transactions: u64,
     /// Clients in transaction pooling that keep their server connection now, of all environments.
     pub pinned: u64,
@@ -68,6 +68,8 @@ pub struct TenantUseView {
     pub cluster: ClusterName,
     /// Clients that are logged in, idle ones included.
     pub sessions: u32,
+    /// Those of them in transaction pooling that keep their server connection now.
+    pub pinned: u32,
     /// Clients that wait for a server connection.
     pub waiting: u32,
     /// Open server connections, those that nobody uses at the moment included.
@@ -79,4 +81,24 @@ pub struct TenantUseView {
     /// As many as it may have; 0 while it is paused and in use.
     #[schema(example = 20)]
     pub max: u32,
+    /// What its clients in transaction pooling have done; null when it has none, and had none of late.
+    pub counted: Option<CountedView>,
+}
+
+/// What a tenant's clients in transaction pooling have done since counting began, which is anew when nobody has used it for some
+/// minutes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CountedView {
+    /// Of which series the numbers are. Two looks may be subtracted where this is the same, and never otherwise: some of what was
+    /// counted has begun anew in between.
+    #[schema(example = "5be0cd19137e2179")]
+    pub series: String,
+    /// Transactions, from beginning to end.
+    pub transactions: u64,
+    /// How long these took, waits included, in microseconds.
+    pub transactions_us: u64,
+    /// How often a client was given a server connection.
+    pub lendings: u64,
+    /// How long clients waited for one, at their login and in vain too, in microseconds; most find one at once.
+    pub waits_us: u64,
 }

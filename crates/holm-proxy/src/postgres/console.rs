@@ -12,12 +12,12 @@
 mod act;
 mod answer;
 mod grammar;
+mod in_use;
 mod login;
 mod names;
 mod rights;
 mod serve;
 mod show;
-mod survey;
 mod tables;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -80,6 +80,8 @@ pub(super) struct Session {
     /// One cancel at a time is on its way. It is asked for the key after this is set, and a connection is taken away before
     /// this is looked at: so a connection that a cancel is on its way to is never given to another client.
     pub(super) cancelling: AtomicBool,
+    /// It is pooled by transaction and keeps its server connection. For who looks on; changes when that does, which is seldom.
+    pub(super) pinned: AtomicBool,
     pub(super) stop: Stop,
     pub(super) caller: Caller,
     registered_at: Instant,
@@ -186,6 +188,7 @@ impl Sessions {
             short_key,
             server_key: CurrentKey::default(),
             cancelling: AtomicBool::new(false),
+            pinned: AtomicBool::new(false),
             stop: Stop::default(),
             caller,
             registered_at: Instant::now(),
@@ -219,11 +222,6 @@ impl Sessions {
 
     pub(super) fn all(&self) -> Vec<Arc<Session>> {
         self.slots().sessions.iter().flatten().cloned().collect()
-    }
-
-    /// The tenant of every session, in no order.
-    pub(super) fn tenants(&self) -> Vec<TenantId> {
-        self.slots().sessions.iter().flatten().map(|session| session.admission.route.tenant).collect()
     }
 
     /// Asks every session to end, and those that are still to come.

@@ -239,7 +239,7 @@ pub(super) async fn serve(node: &Node, admitted: Admitted) -> Disconnect {
         registered.server_key.store(connection.key.clone());
         guest.member.tally.lent();
         let mut lend = Lend::new(connection, &mut guest, registered.id);
-        let end = lend.run(&mut guest, &registered.stop, &node.counters).await;
+        let end = lend.run(&mut guest, &registered, &node.counters).await;
         // First nobody finds the connection by this session any more, then is asked whether somebody just has.
         registered.server_key.store(None);
         if registered.cancelling.load(Ordering::SeqCst) {

@@ -360,7 +360,7 @@ impl Pages {
         };
         let usage: UsageOf = match data {
             Some(data) => usage::of(data.proxy.counters(), data.proxy.gauges()),
-            None => Arc::new(|_, _| None),
+            None => ApiConfig::default().usage,
         };
         Self { metrics: Arc::new(metrics), usage, standing: Arc::clone(standing), draining: CancellationToken::new() }
     }

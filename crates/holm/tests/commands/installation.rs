@@ -77,7 +77,7 @@ async fn start() -> Installation {
     cluster::register(&control, &by, new_cluster(server)).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let api = listener.local_addr().unwrap().to_string();
-    let config = holm_api::ApiConfig { usage: Arc::new(|_, _| Some(used())), ..holm_api::ApiConfig::default() };
+    let config = holm_api::ApiConfig { usage: Arc::new(|_, _| Box::pin(async { Some(used()) })), ..holm_api::ApiConfig::default() };
     let router = holm_api::router(control, config);
     tokio::spawn(holm_api::serve::serve(listener, router, tokio_util::sync::CancellationToken::new()));
     Installation { directory: directory(&api), url: format!("http://{api}") }
@@ -89,11 +89,13 @@ fn used() -> CarriedView {
         tenant: "goteborg".parse().unwrap(),
         cluster: "production-1".parse().unwrap(),
         sessions: 3,
+        pinned: 0,
         waiting: 1,
         connections: 2,
         opening: 0,
         closing: 0,
         max: 2,
+        counted: None,
     };
     CarriedView { sessions: 3, transactions: 7, pinned: 0, clusters: Vec::new(), tenants: vec![tenant], others: 0 }
 }

@@ -15,14 +15,15 @@ use jiff::Timestamp;
 use crate::postgres::Node;
 use crate::postgres::pooling::Pooling;
 use crate::postgres::sessions::Session;
+use crate::postgres::survey::{self, Doing, Use, doing};
 use crate::postgres::transaction::IDLE_MAX;
 use crate::postgres::transaction::inventory::{IdleUse, PoolUse, Tallied};
 
 use super::answer::{Answer, Gone, Value, count, fixed, number, text, yes};
 use super::grammar::PARAMETERS;
+use super::in_use::{self, TenantUse};
 use super::names::name_of;
 use super::rights::{ConsoleRole, Verb};
-use super::survey::{self, Doing, TenantUse, Use, doing};
 use super::{Console, tables};
 
 const HELP: &str = "
@@ -112,9 +113,9 @@ impl Console {
 
 async fn databases(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
     answer.columns(tables::DATABASES);
-    let tenants = survey::tenants(node).await;
+    let tenants = in_use::tenants(node).await;
     let table = survey::table(node);
-    let used = tenants.iter().map(|tenant| (tenant.name.clone(), &tenant.route, tenant.sum()));
+    let used = tenants.iter().map(|tenant| (tenant.name.clone(), &tenant.route, tenant.sum));
     // One that is paused here is not to be forgotten, even when nobody uses it.
     let held: Vec<_> = node.holds.all().into_iter().filter(|held| tenants.iter().all(|tenant| tenant.route.tenant != *held)).collect();
     let held = held.iter().filter_map(|held| table.route_of(*held)).map(|route| (name_of(&table, route), route, Use::default()));
@@ -157,7 +158,7 @@ fn pool_mode(node: &Node, used: &Use) -> Value {
 
 async fn pools(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
     answer.columns(tables::POOLS);
-    for TenantUse { name, levels, .. } in survey::tenants(node).await {
+    for TenantUse { name, levels, .. } in in_use::tenants(node).await {
         for (level, used) in levels {
             let row = [
                 text(name.clone()),
@@ -317,8 +318,8 @@ fn time(at: SystemTime) -> Value {
 
 async fn stats(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
     answer.columns(tables::STATS);
-    for tenant in survey::tenants(node).await {
-        let Tallied { transactions, transactions_us, .. } = tenant.sum().tallied;
+    for tenant in in_use::tenants(node).await {
+        let Tallied { transactions, transactions_us, .. } = tenant.sum.tallied;
         let [name, totals @ ..] = totals_of(&tenant);
         let mean = transactions_us.checked_div(transactions).unwrap_or_default();
         // Per second, all of them but this: whoever keeps the totals over time knows them better.
@@ -331,7 +332,7 @@ async fn stats(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
 
 async fn stats_totals(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
     answer.columns(tables::STATS_TOTALS);
-    for tenant in survey::tenants(node).await {
+    for tenant in in_use::tenants(node).await {
         answer.row(&totals_of(&tenant)).await?;
     }
     Ok(())
@@ -339,7 +340,7 @@ async fn stats_totals(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> 
 
 /// Name, assignments, transactions, and so on in the order of the columns.
 fn totals_of(tenant: &TenantUse) -> [Value; 12] {
-    let Tallied { lendings, transactions, transactions_us, waits_us } = tenant.sum().tallied;
+    let Tallied { lendings, transactions, transactions_us, waits_us } = tenant.sum.tallied;
     let zero = || fixed("0");
     let (lendings, transactions, took, waited) = (number(lendings), number(transactions), number(transactions_us), number(waits_us));
     [text(tenant.name.clone()), lendings, transactions, zero(), zero(), zero(), took, zero(), waited, zero(), zero(), zero()]
@@ -364,8 +365,7 @@ async fn totals(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
 
 async fn lists(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
     let found = survey::pools(node).await;
-    let sum =
-        survey::tenants(node).await.iter().map(TenantUse::sum).fold((0, 0), |(idle, lent), each| (idle + each.idle, lent + each.lent));
+    let sum = in_use::tenants(node).await.iter().fold((0, 0), |(idle, lent), TenantUse { sum, .. }| (idle + sum.idle, lent + sum.lent));
     let (table, used) = (survey::table(node), node.sessions.count());
     answer.columns(tables::LISTS);
     let rows = [

@@ -1,4 +1,4 @@
-//! What a worker has in its pools, and the means to have it replaced: for the console, which asks by message.
+//! What a worker has in its pools, and the means to have it replaced: for who looks on or operates, and asks by message.
 //!
 //! Promises: pools are looked at a slice at a time, and sessions of the worker come between two; nothing waits for who asked.
 
@@ -8,6 +8,8 @@ use holm_core::credential::Level;
 use holm_core::id::TenantId;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
+
+use crate::postgres::budget::PoolId;
 
 use super::{close_idle, pools};
 
@@ -19,6 +21,7 @@ const SLICE_LENGTH: usize = 256;
 /// One pool, as it was when it was looked at.
 #[derive(Debug)]
 pub(in crate::postgres) struct PoolUse {
+    pub(in crate::postgres) id: PoolId,
     pub(in crate::postgres) tenant: TenantId,
     pub(in crate::postgres) level: Level,
     pub(in crate::postgres) openings: usize,

@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin as Still;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use holm_pgwire::exchange::{Ask, Exchange, Whose};
@@ -16,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::postgres::client::Client;
 use crate::postgres::counters::{Counters, Pinned};
 use crate::postgres::reset::Reset;
-use crate::postgres::sessions::SessionId;
+use crate::postgres::sessions::{Session, SessionId};
 use crate::postgres::stop::{Reason, Stop};
 
 use super::connection::Connection;
@@ -253,13 +254,12 @@ impl Lend {
     ///
     /// # Cancel safety
     /// Safe: what was read and not written is kept.
-    pub(super) async fn run(&mut self, guest: &mut Guest, stop: &Stop, counters: &Arc<Counters>) -> End {
+    pub(super) async fn run(&mut self, guest: &mut Guest, session: &Session, counters: &Arc<Counters>) -> End {
         poll_fn(|cx| {
-            let ended = self.poll(cx, guest, stop);
-            match guest.pin {
-                Some(pin) if guest.pinned.is_none() => guest.pinned = Some(counters.pinned(pin)),
-                Some(_) => {}
-                None => guest.pinned = None,
+            let ended = self.poll(cx, guest, &session.stop);
+            if guest.pin.is_some() != guest.pinned.is_some() {
+                guest.pinned = guest.pin.map(|pin| counters.pinned(pin));
+                session.pinned.store(guest.pin.is_some(), Ordering::Relaxed);
             }
             ended
         })

@@ -369,6 +369,7 @@ pub(super) fn some(from: usize, length: usize, found: &mut Vec<PoolUse>) -> Opti
                 since: connection.key.as_ref().map(|key| key.since),
             });
             PoolUse {
+                id: pool.id,
                 tenant: pool.key.tenant,
                 level: pool.level,
                 openings: pool.openings.len(),

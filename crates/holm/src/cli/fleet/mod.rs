@@ -1,5 +1,6 @@
 //! `holm fleet`: all tenants at once.
 
+mod pace;
 mod top;
 
 use holm_core::error::Problem;

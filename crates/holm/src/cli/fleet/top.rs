@@ -1,17 +1,20 @@
 //! `holm fleet top`: who uses a process now.
 //!
 //! Promises: on a terminal it looks again and again until Ctrl-C; elsewhere, and for programs, once. It says which process it
-//! asked, since it sees no other. A rate is the difference of two looks, and there is none before the second.
+//! asked, since it sees no other. A rate is the difference of two looks, and there is none before the second. Tenants are in the
+//! order of their rates; without, and between equals, in the process's own, which has those first whose clients wait.
 
 use std::time::Duration;
 
-use holm_api::view::usage::{CarriedView, ClusterUseView, TenantUseView, UsageView};
+use holm_api::view::usage::{CarriedView, ClusterUseView, CountedView, TenantUseView, UsageView};
 use holm_core::error::{ErrorCode, Problem};
 use serde::Serialize;
 
 use crate::cli::context::Context;
 use crate::client::Client;
 use crate::output::{self, Answer, Cell, Format, Row, visible};
+
+use super::pace::{self, Pace};
 
 /// Whose, how many, how often.
 #[derive(Debug, clap::Args)]
@@ -21,8 +24,9 @@ use crate::output::{self, Answer, Cell, Format, Row, visible};
   holm fleet top --once
   holm fleet top --env production -o json
 
-It shows what the process that answers carries; with several, ask each: --url. Nobody counts transactions by tenant: their
-number is that of the whole process, in transaction pooling.")]
+It shows what the process that answers carries; with several, ask each: --url. Transactions are those in transaction pooling.
+TX/S is known from the second look on, where the tenant's counting went on in between. The means, in milliseconds, are of that
+time; without, of all that is counted.")]
 pub(in crate::cli) struct Args {
     /// Only tenants of one environment
     #[arg(long, env = "HOLM_ENV", value_name = "ENVIRONMENT")]
@@ -44,17 +48,51 @@ struct Line {
     environment: String,
     #[serde(flatten)]
     used: TenantUseView,
+    #[serde(skip)]
+    pace: Pace,
 }
 
 impl Row for Line {
-    const COLUMNS: &'static [&'static str] =
-        &["TENANT", "ENVIRONMENT", "CLUSTER", "WAITING", "CONNECTIONS", "MAX", "SESSIONS", "OPENING", "CLOSING"];
-    const BRIEF: usize = 7;
+    const COLUMNS: &'static [&'static str] = &[
+        "TENANT",
+        "ENVIRONMENT",
+        "CLUSTER",
+        "TX/S",
+        "TRANSACTIONS",
+        "MEAN MS",
+        "WAIT MS",
+        "WAITING",
+        "CONNECTIONS",
+        "MAX",
+        "SESSIONS",
+        "PINNED",
+        "OPENING",
+        "CLOSING",
+    ];
+    const BRIEF: usize = 12;
 
     fn cells(&self) -> Vec<Cell> {
-        let TenantUseView { tenant, cluster, sessions, waiting, connections, opening, closing, max } = &self.used;
-        let numbers = [waiting, connections, max, sessions, opening, closing].map(|number| Cell::Number((*number).into()));
-        [Cell::of(tenant), Cell::of(&self.environment), Cell::of(cluster)].into_iter().chain(numbers).collect()
+        let TenantUseView { tenant, cluster, sessions, pinned, waiting, connections, opening, closing, max, counted } = &self.used;
+        let Pace { rate, transaction_ms, wait_ms } = self.pace;
+        let tenths = |value: Option<f64>| value.map(|value| format!("{value:.1}")).into();
+        let number = |number: &u32| Cell::Number((*number).into());
+        let transactions = counted.as_ref().and_then(|counted| i64::try_from(counted.transactions).ok());
+        vec![
+            Cell::of(tenant),
+            Cell::of(&self.environment),
+            Cell::of(cluster),
+            tenths(rate),
+            transactions.map_or(Cell::Empty, Cell::Number),
+            tenths(transaction_ms),
+            tenths(wait_ms),
+            number(waiting),
+            number(connections),
+            number(max),
+            number(sessions),
+            number(pinned),
+            number(opening),
+            number(closing),
+        ]
     }
 
     fn name(&self) -> String {
@@ -94,16 +132,32 @@ async fn look(client: &Client, environments: &[String], limit: u32) -> Result<Ve
 }
 
 fn answer(client: &Client, before: Option<&Vec<UsageView>>, looks: &[UsageView]) -> Result<Answer, Problem> {
-    let lines: Vec<Line> = looks
-        .iter()
-        .flat_map(|look| look.carried.iter().map(move |carried| (look, carried)))
-        .flat_map(|(look, carried)| {
-            carried.tenants.iter().map(|used| Line { environment: look.environment.to_string(), used: used.clone() })
-        })
-        .collect();
+    let lines = lines(before.map(Vec::as_slice), looks);
     let table = Answer::list(&lines).render(Format::Table, None)?;
     let text = format!("{}\n{table}{}", heading(&client.server().url, before.map(Vec::as_slice), looks), others(looks));
     Ok(Answer::document(text, &looks, &lines))
+}
+
+/// Every tenant of every environment, those that do most first.
+fn lines(before: Option<&[UsageView]>, looks: &[UsageView]) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for look in looks {
+        let before = before.and_then(|before| before.iter().find(|before| before.environment == look.environment));
+        for used in look.carried.iter().flat_map(|carried| &carried.tenants) {
+            let then = before.and_then(|before| Some((before.at, counted(before, used)?)));
+            let pace = used.counted.as_ref().map(|now| Pace::of((look.at, now), then)).unwrap_or_default();
+            lines.push(Line { environment: look.environment.to_string(), used: used.clone(), pace });
+        }
+    }
+    let rate = |line: &Line| line.pace.rate.unwrap_or_default();
+    lines.sort_by(|one, other| rate(other).total_cmp(&rate(one)));
+    lines
+}
+
+/// What was counted of a tenant then; nothing if it was not among those told of.
+fn counted<'l>(look: &'l UsageView, now: &TenantUseView) -> Option<&'l CountedView> {
+    let then = look.carried.as_ref()?.tenants.iter().find(|then| then.tenant == now.tenant)?;
+    then.counted.as_ref()
 }
 
 /// What is said of the process, and of each cluster.
@@ -131,9 +185,7 @@ fn rate(before: Option<&[UsageView]>, looks: &[UsageView]) -> Option<f64> {
         looks.iter().find_map(|look| Some((look.at, look.carried.as_ref()?.transactions)))
     }
     let ((then, few), (now, more)) = (counted(before?)?, counted(looks)?);
-    let seconds = now.duration_since(then).as_secs_f64();
-    let transactions = u32::try_from(more.checked_sub(few)?).ok()?;
-    (seconds > 0.0).then(|| f64::from(transactions) / seconds)
+    pace::rate(more.checked_sub(few)?, now.duration_since(then).as_secs_f64())
 }
 
 fn others(looks: &[UsageView]) -> String {
@@ -184,5 +236,70 @@ mod tests {
         assert!(said.contains("production-1: 4 of 95 connections (1 opening, 0 closing), 2 waiting"), "{said}");
         assert_eq!(others(&now), "… and 7 tenants more: `--limit`\n");
         assert!(heading("http://here:8400", None, &[look(1, None)]).contains("carries no sessions"));
+    }
+
+    fn with(second: i64, tenants: &[(&str, u32, Option<u64>)]) -> UsageView {
+        let tenant = |(slug, waiting, transactions): &(&str, u32, Option<u64>)| TenantUseView {
+            tenant: slug.parse().unwrap(),
+            cluster: "production-1".parse().unwrap(),
+            sessions: 1,
+            pinned: 0,
+            waiting: *waiting,
+            connections: 1,
+            opening: 0,
+            closing: 0,
+            max: 19,
+            counted: transactions.map(|transactions| CountedView {
+                // One that goes on, for as long as it is more than a hundred.
+                series: if transactions > 100 { "old" } else { "new" }.to_owned(),
+                transactions,
+                transactions_us: transactions * 2_500,
+                lendings: transactions,
+                waits_us: 0,
+            }),
+        };
+        let mut look = look(second, Some((0, 0)));
+        look.carried.as_mut().unwrap().tenants = tenants.iter().map(tenant).collect();
+        look
+    }
+
+    fn shown(lines: &[Line]) -> Vec<String> {
+        let text = |cell: &Cell| match cell {
+            Cell::Text(text) => text.clone(),
+            Cell::Number(number) => number.to_string(),
+            Cell::Empty => "-".to_owned(),
+        };
+        lines
+            .iter()
+            .map(|line| {
+                line.cells()
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| [0, 3, 4, 5].contains(at))
+                    .map(|(_, cell)| text(cell))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+            .collect()
+    }
+
+    #[test]
+    fn who_does_most_is_first_and_who_cannot_be_known_to_do_anything_stays_where_it_was() {
+        let then = [with(10, &[("stuck", 5, Some(101)), ("began", 1, Some(900)), ("slow", 0, Some(500)), ("fast", 0, Some(500))])];
+        let now = [with(
+            14,
+            &[
+                ("stuck", 5, Some(101)),
+                ("began", 1, Some(80)),
+                ("slow", 0, Some(504)),
+                ("came", 0, Some(700)),
+                ("fast", 0, Some(900)),
+                ("own", 0, None),
+            ],
+        )];
+        let expected = ["fast 100.0 900 2.5", "slow 1.0 504 2.5", "stuck 0.0 101 -", "began - 80 2.5", "came - 700 2.5", "own - - -"];
+        assert_eq!(shown(&lines(Some(&then), &now)), expected);
+        let once = ["stuck - 101 2.5", "began - 80 2.5", "slow - 504 2.5", "came - 700 2.5", "fast - 900 2.5", "own - - -"];
+        assert_eq!(shown(&lines(None, &now)), once, "as the process has them");
     }
 }

@@ -1,25 +1,28 @@
-//! What the node's clients and server connections are doing, by tenant and level.
+//! What the node's clients and server connections are doing, by tenant and level: what the console and the API's usage show is
+//! read here, and nowhere else.
 //!
 //! Promises: only tenants in use are in it (a client, or a server connection): those that nobody uses cost nothing, here neither.
-//! Sessions are looked at a slice at a time, workers are asked by message; it is a moment's picture, taken over some
-//! milliseconds, so that a client that comes or goes meanwhile may be in it or not.
+//! Nothing is counted for it while sessions work: sessions are looked at a slice at a time, workers are asked by message, each
+//! cluster's desk is locked for as long as a copy takes. It is a moment's picture, taken over some milliseconds, so that a client
+//! that comes or goes meanwhile may be in it or not.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use holm_core::credential::Level;
 use holm_core::id::TenantId;
-use holm_core::route::{Route, RouteTable};
+use holm_core::route::RouteTable;
 
-use crate::postgres::Node;
-use crate::postgres::home::Command;
-use crate::postgres::pooling::Pooling;
-use crate::postgres::sessions::Session;
-use crate::postgres::transaction::inventory::{PoolUse, Tallied};
-
-use super::names::name_of;
+use super::Node;
+use super::budget::TenantCounts;
+use super::home::Command;
+use super::pooling::Pooling;
+use super::sessions::Session;
+use super::transaction::inventory::{PoolUse, Tallied};
 
 /// Some tens of microseconds.
 const SLICE_LENGTH: usize = 256;
@@ -56,7 +59,39 @@ pub(super) struct Use {
     pub(super) opening: usize,
     /// Whether any of it is pooled by transaction.
     pub(super) is_pooled: bool,
+    /// Clients that are pooled by transaction and keep their server connection.
+    pub(super) pinned: usize,
     pub(super) tallied: Tallied,
+    /// Where `tallied` was counted.
+    pub(super) tallies: Tallies,
+}
+
+/// Which pools' tallies are in a sum. A tally lasts as long as its pool, so that the difference of two sums is what happened
+/// in between only if this is the same for both.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Tallies {
+    /// How many.
+    count: usize,
+    /// Of these pools in this process, and of no others.
+    mark: u64,
+}
+
+impl Tallies {
+    pub(super) const fn are_none(self) -> bool {
+        self.count == 0
+    }
+
+    /// Adding marks of their pools depends on no order; the key is the process's own, so that no other's pools look the same.
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.mark = self.mark.wrapping_add(other.mark);
+    }
+}
+
+impl fmt::Display for Tallies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.mark)
+    }
 }
 
 impl Use {
@@ -78,13 +113,15 @@ impl Use {
         }
         self.cancelling += usize::from(session.cancelling.load(Ordering::Relaxed));
         self.is_pooled |= session.caller.pooling == Pooling::Transaction;
+        self.pinned += usize::from(session.pinned.load(Ordering::Relaxed));
     }
 
-    fn add_pool(&mut self, pool: &PoolUse) {
+    fn add_pool(&mut self, pool: &PoolUse, mark: u64) {
         self.idle += pool.idle.len();
         self.opening += pool.openings;
         self.is_pooled = true;
         self.tallied += pool.tallied;
+        self.tallies.add(Tallies { count: 1, mark });
     }
 
     fn add(&mut self, other: &Self) {
@@ -96,24 +133,35 @@ impl Use {
         self.idle += other.idle;
         self.opening += other.opening;
         self.is_pooled |= other.is_pooled;
+        self.pinned += other.pinned;
         self.tallied += other.tallied;
+        self.tallies.add(other.tallies);
     }
 }
 
-/// A tenant in use.
-pub(super) struct TenantUse {
-    pub(super) name: String,
-    pub(super) route: Arc<Route>,
-    /// Those that there are, the most powerful first.
+/// What one tenant has.
+#[derive(Default, Debug)]
+pub(super) struct Seen {
+    /// Those levels that somebody uses, in no order.
     pub(super) levels: Vec<(Level, Use)>,
+    /// As its cluster's desk counts it; nothing where the desk knows nothing of it.
+    pub(super) counts: TenantCounts,
 }
 
-impl TenantUse {
+impl Seen {
     pub(super) fn sum(&self) -> Use {
         self.levels.iter().fold(Use::default(), |mut sum, (_, each)| {
             sum.add(each);
             sum
         })
+    }
+
+    fn of(&mut self, level: Level) -> &mut Use {
+        let at = self.levels.iter().position(|(known, _)| *known == level).unwrap_or_else(|| {
+            self.levels.push((level, Use::default()));
+            self.levels.len() - 1
+        });
+        &mut self.levels[at].1
     }
 }
 
@@ -127,39 +175,30 @@ pub(super) async fn pools(node: &Node) -> Vec<PoolUse> {
     node.homes.ask_all(Command::Survey).await.into_iter().flatten().collect()
 }
 
-/// Every tenant in use, by name.
-pub(super) async fn tenants(node: &Node) -> Vec<TenantUse> {
-    let mut uses: HashMap<(TenantId, Level), Use> = HashMap::new();
+/// Every tenant in use.
+///
+/// # Cancel safety
+/// Safe: it only looks.
+pub(super) async fn tenants(node: &Node) -> HashMap<TenantId, Seen> {
+    let mut tenants: HashMap<TenantId, Seen> = HashMap::new();
     let mut from = Some(0);
     while let Some(at) = from {
         let (some, next) = node.sessions.some(at);
         for session in &some {
-            uses.entry((session.admission.route.tenant, session.credential.level)).or_default().add_session(session);
+            tenants.entry(session.admission.route.tenant).or_default().of(session.credential.level).add_session(session);
         }
         from = next;
         tokio::task::yield_now().await;
     }
     for some in pools(node).await.chunks(SLICE_LENGTH) {
         for pool in some {
-            uses.entry((pool.tenant, pool.level)).or_default().add_pool(pool);
+            let mark = node.pool_marks.hash_one(pool.id);
+            tenants.entry(pool.tenant).or_default().of(pool.level).add_pool(pool, mark);
         }
         tokio::task::yield_now().await;
     }
-    let table = table(node);
-    // Naming and sorting some thousands takes milliseconds, which sessions of this worker are not to wait for.
-    tokio::task::spawn_blocking(move || by_tenant(&table, uses)).await.unwrap_or_default()
-}
-
-fn by_tenant(table: &RouteTable, uses: HashMap<(TenantId, Level), Use>) -> Vec<TenantUse> {
-    let mut tenants: HashMap<TenantId, TenantUse> = HashMap::new();
-    for ((tenant, level), each) in uses {
-        // One whose route has gone is on its way out itself.
-        let Some(route) = table.route_of(tenant) else { continue };
-        let known = || TenantUse { name: name_of(table, route), route: Arc::clone(route), levels: Vec::new() };
-        tenants.entry(tenant).or_insert_with(known).levels.push((level, each));
+    for (tenant, counts) in node.desks.tenants() {
+        tenants.entry(tenant).or_default().counts = counts;
     }
-    let mut tenants: Vec<TenantUse> = tenants.into_values().collect();
-    tenants.iter_mut().for_each(|tenant| tenant.levels.sort_unstable_by_key(|(level, _)| *level));
-    tenants.sort_by(|one, other| one.name.cmp(&other.name));
     tenants
 }
