@@ -277,7 +277,7 @@ async fn a_catalog_is_made_ready_once_and_by_name() {
         empty.connect().await.query_one("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", &[]).await.unwrap().get(0);
     assert_eq!(tables, 0);
     let data = installation.run(&["serve", "--role", "data"]);
-    assert!(String::from_utf8_lossy(&data.stderr).contains("not there yet"), "{data:?}");
+    assert!(String::from_utf8_lossy(&data.stderr).contains("needs a control plane"), "{data:?}");
 }
 
 /// Tools for PgBouncer find a console where somebody is named for it, with the password that is in a file of theirs alone.

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::OperationId;
@@ -94,6 +95,11 @@ pub(crate) fn met(directory: &Path, operation: OperationId, place: Place) -> Opt
     entries.flatten().find_map(|entry| entry.file_name().to_str()?.strip_prefix(&prefix)?.parse().ok())
 }
 
+/// Lets a process go on that stopped itself at a place, once it is continued.
+pub(crate) fn let_go(directory: &Path, operation: OperationId, place: Place) {
+    fs::write(directory.join(operation.to_string()).join(format!("{place}.let-go")), "").unwrap();
+}
+
 /// Whether a stopped process went on.
 pub(crate) fn woke(directory: &Path, operation: OperationId, place: Place) -> bool {
     directory.join(operation.to_string()).join(format!("{place}.woke")).exists()
@@ -172,6 +178,12 @@ impl Probe for Obedience {
             }
             Order::Stop => {
                 kill_process(getpid(), Signal::STOP).unwrap();
+                // A signal to the process is taken by its main thread, a moment later (signal(7)): without being let, this one could go
+                // on before the process stands, and be in time.
+                let let_go = directory.join(format!("{place}.let-go"));
+                while !let_go.exists() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 fs::write(directory.join(format!("{place}.woke")), "").unwrap();
                 Verdict::Go
             }

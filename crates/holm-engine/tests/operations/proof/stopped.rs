@@ -93,6 +93,9 @@ impl Stale {
     /// It goes on with the very operations, finds that they are another's, says so, and ends in good order.
     async fn learns_that_it_is_late(self, world: &World) {
         let Self { runner, late } = self;
+        for (operation, place) in &late {
+            order::let_go(&world.orders(), *operation, *place);
+        }
         for (operation, place) in late {
             let what = format!("a stale runner of {operation} at {place} to go on and to learn that it is late");
             eventually(PATIENCE, &what, async || {
