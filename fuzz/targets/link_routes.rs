@@ -5,7 +5,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use libfuzzer_sys::fuzz_target;
 
-#[allow(dead_code, reason = "only what reads and writes is tried")]
+#[allow(dead_code, unused_imports, reason = "only what reads and writes is tried")]
 #[path = "../../crates/holm-link/src/wire/mod.rs"]
 mod wire;
 
