@@ -9,6 +9,7 @@ use holm_core::id::NodeId;
 use holm_core::route::RouteVersion;
 use jiff::Timestamp;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::catalog::Catalog;
@@ -110,20 +111,25 @@ WITH asked AS (
 SELECT a.name, (SELECT n.route_version FROM node n WHERE n.id = $3) AS used, (SELECT count(*) FROM seen) AS seen
 FROM asked a";
 
-/// Runs before this one that are silent are gone, as with any two processes of one name.
-const CLEAR: &str = "DELETE FROM node WHERE data_node_id = $1 AND id <> $2 AND seen_at < now() - $3::bigint * interval '1 millisecond'";
-/// As a process on the catalog joins: the clock's row first.
+/// As a process on the catalog joins: the clock's row first. Runs of the node before this one that are silent are gone, as with any
+/// two processes of one name, and go with the same statement.
 const JOIN: &str = "\
 WITH clock AS (
     UPDATE route_clock SET membership = membership + 1 RETURNING membership
+), joined AS (
+    INSERT INTO node (id, name, role, holm_version, schema_version, data_node_id)
+    SELECT $1, $2, 'data', $3, $4, $5 FROM clock
+    WHERE (SELECT count(*) FROM node WHERE data_node_id = $5 AND seen_at >= now() - $7::bigint * interval '1 millisecond') < $6
+    ON CONFLICT DO NOTHING
+    RETURNING id
+), cleared AS (
+    DELETE FROM node
+    WHERE data_node_id = $5 AND seen_at < now() - $7::bigint * interval '1 millisecond' AND EXISTS (SELECT FROM joined)
 )
-INSERT INTO node (id, name, role, holm_version, schema_version, data_node_id)
-SELECT $1, $2, 'data', $3, $4, $5 FROM clock
-WHERE (SELECT count(*) FROM node WHERE data_node_id = $5) < $6
-ON CONFLICT DO NOTHING";
+SELECT EXISTS (SELECT FROM joined) AS joined";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[INSERT, REMOVE, LIST, ALL, BY_ID, HEARD, CLEAR, JOIN];
+pub const STATEMENTS: &[&str] = &[INSERT, REMOVE, LIST, ALL, BY_ID, HEARD, JOIN];
 
 /// Two machines with one key are a mistake; more than a few restarts within seconds are too.
 const RUNS_MAX: i64 = 8;
@@ -184,10 +190,10 @@ pub async fn all(catalog: &Catalog) -> Result<Vec<DataNode>, StoreError> {
 pub async fn join(catalog: &Catalog, id: Uuid, name: &str, run: NodeId, holm_version: &str, live: Duration) -> Result<Joined, StoreError> {
     let live = i64::try_from(live.as_millis()).map_err(|error| StoreError::Fault(error.into()))?;
     let mut session = catalog.session().await?;
-    session.execute(CLEAR, &[&id, &run.as_uuid(), &live]).await?;
-    let joined = session.execute(JOIN, &[&run.as_uuid(), &name, &holm_version, &migrate::known(), &id, &RUNS_MAX]).await?;
+    let parameters: [&(dyn ToSql + Sync); 7] = [&run.as_uuid(), &name, &holm_version, &migrate::known(), &id, &RUNS_MAX, &live];
+    let joined = session.query_one(JOIN, &parameters).await?;
     session.execute(TELL, &[&NODES]).await?;
-    Ok(if joined == 0 { Joined::Refused } else { Joined::Done })
+    Ok(if column::get(&joined, "joined")? { Joined::Done } else { Joined::Refused })
 }
 
 /// One by its identity, removed or not.

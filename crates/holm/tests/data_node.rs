@@ -177,10 +177,13 @@ async fn a_node_that_is_removed_stops_and_one_that_was_never_let_in_does_not_sta
     assert!(!none.ended().await.success());
     assert!(none.log().contains("holm node add"), "{}", none.log());
 
-    // The name is free again, with another key; the same file is not written over.
-    let key = directory.join("node.key");
-    let again = command(&installation, &control, &["node", "add", "stockholm-1", "--key-file", key.to_str().unwrap()]);
-    assert!(!again.status.success(), "{again:?}");
+    // Its run may still be there: nobody gets the name before somebody says that it is not. A key is written over nothing.
+    let fresh = installation.path("fresh.key");
+    for (file, why) in [(&fresh, "HOLM-7012"), (&directory.join("node.key"), "is there already")] {
+        let again = command(&installation, &control, &["node", "add", "stockholm-1", "--key-file", file.to_str().unwrap()]);
+        assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains(why), "{again:?}");
+    }
+    assert!(!fresh.exists(), "a key that is good for nothing");
     let output = command(&installation, &control, &["node", "keys", "-o", "json"]);
     let keys = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && !keys.contains("stockholm"), "{keys}");

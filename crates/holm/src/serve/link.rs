@@ -1,8 +1,8 @@
 //! The way of a node of the data plane to a control plane elsewhere: it asks, says what it uses, and publishes what it is told.
 //!
-//! Promises: it believes whoever has the control plane's key, and nobody else, however the bytes came; what is acknowledged
-//! is used by every session. Of several control planes any one will do, and it goes from one to the next by itself. Refuses tokens:
-//! its key is what it is known by. What travels is sealed, so that plain HTTP gives nothing away but who talks to whom.
+//! Promises: it believes what was sealed with the control plane's key, however the bytes came; what is acknowledged is used by every
+//! session. Of several control planes any one will do, and it goes from one to the next by itself. Refuses tokens: its key is what it
+//! is known by. What travels is sealed: over plain HTTP can be seen which node has which version, and no route (ADR-0015).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
