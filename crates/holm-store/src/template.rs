@@ -132,7 +132,7 @@ const MARK_READY: &str = "UPDATE template SET state = 'ready', trouble = NULL WH
 const SET_TROUBLE: &str = "\
 UPDATE template
 SET trouble = $2
-WHERE id = $1 AND trouble IS DISTINCT FROM $2";
+WHERE id = $1 AND state = 'planned' AND trouble IS DISTINCT FROM $2";
 const RETIRE_OTHERS: &str = "\
 UPDATE template
 SET state = 'retired'
@@ -177,7 +177,7 @@ pub async fn mark_ready(tx: &mut Tx, id: TemplateId) -> Result<Update<TemplateSt
     }
 }
 
-/// Notes why a template cannot be built, or that it can. Returns whether that is news.
+/// Notes why a template cannot be built, or that it can. Returns whether that is news; of one that is built it is none.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -4,7 +4,7 @@
 //! that a crash at any point leaves something that the next pass finishes or removes, and nothing that nobody knows of.
 //! One process at a time makes databases on a cluster, and one removes them: removing waits for checkpoints, and nobody
 //! who waits for a database should wait for those. What went wrong with making is noted as the cluster's trouble until a
-//! pass gets through.
+//! pass gets through, of whichever process: what was noted by one that ended then stays for some ten seconds.
 
 mod members;
 mod removal;
@@ -20,6 +20,7 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::ClusterId;
 use holm_store::cluster::Cluster;
 use holm_store::environment::Environment;
+use holm_store::pulse::Pulse;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -124,7 +125,7 @@ async fn keep(control: Control, id: ClusterId, part: Part) {
                 backoff.succeeded();
                 quiet = match rest {
                     _ if passed == Pass::Nothing => timeout(UNHEARD, signal.changed()).await.is_err(),
-                    Some(rest) => until_disturbed(&mut signal, &rest).await,
+                    Some(rest) => until_disturbed(&mut signal, control.looked(), &rest).await,
                     None => timeout(INTERVAL, signal.changed()).await.is_err(),
                 };
             }
@@ -143,14 +144,16 @@ async fn keep(control: Control, id: ClusterId, part: Part) {
     }
 }
 
-/// Returns whether it was quiet all the time.
-async fn until_disturbed(signal: &mut watch::Receiver<u64>, rest: &Rest) -> bool {
+/// Returns whether it was quiet all the time. Trouble that is noted is not this process' own, whose last pass got through: one
+/// that could not reach the cluster noted it, and may have ended since.
+async fn until_disturbed(signal: &mut watch::Receiver<u64>, looked: &watch::Sender<Option<Pulse>>, rest: &Rest) -> bool {
     let until = Instant::now() + UNHEARD;
     loop {
         if timeout(INTERVAL, signal.changed()).await.is_ok() {
             return false;
         }
-        if Instant::now() >= until || !rest.lasts().await {
+        let troubled = looked.borrow().as_ref().is_some_and(|found| found.troubled);
+        if troubled || Instant::now() >= until || !rest.lasts().await {
             return true;
         }
     }

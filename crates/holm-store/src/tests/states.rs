@@ -148,6 +148,7 @@ async fn two_who_plan_a_template_for_the_same_migrations_share_one() {
     assert_eq!(template::retire_others(&mut tx, place.cluster, first.id).await.unwrap(), 1);
     assert_eq!(template::mark_ready(&mut tx, place.template).await.unwrap(), Update::Refused(TemplateState::Retired));
     tx.commit().await.unwrap();
+    assert!(!template::set_trouble(&world.catalog, first.id, Some(&a_problem())).await.unwrap(), "by who comes late");
     assert_eq!(template::current(&world.catalog, place.cluster, "f2").await.unwrap().unwrap().trouble, None);
     assert_eq!(template::current(&world.catalog, place.cluster, "f1").await.unwrap(), None);
     assert!(!template::mark_dropped(&world.catalog, first.id).await.unwrap(), "it is in use");

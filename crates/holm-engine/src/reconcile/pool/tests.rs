@@ -1,13 +1,17 @@
-//! What is left when a pass is cut off, at any point.
+//! What is left when a pass is cut off, at any point, or when a process ends that had trouble.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use holm_core::error::Problem;
+use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::ClusterId;
+use holm_store::pulse::{Look, look};
 use holm_testkit::eventually;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
-use super::{Part, Pass, pass};
+use super::rest::Rest;
+use super::{Part, Pass, pass, until_disturbed};
 use crate::control::Control;
 use crate::support::{PATIENCE, SCHEMA, Setup, World};
 
@@ -91,4 +95,24 @@ async fn a_pass_that_is_killed_anywhere_leaves_what_the_next_one_finishes_or_rem
     let left: i64 = databases.query_one("SELECT count(*) FROM pg_database WHERE datname ~ '^t'", &[]).await.unwrap().get(0);
     // The template, and PostgreSQL's two.
     assert_eq!(left, 3);
+}
+
+/// The story: one of two processes cannot reach a cluster, notes that, and ends; the other one could all the time, and rests.
+#[tokio::test]
+async fn trouble_that_was_noted_by_a_process_that_ended_is_taken_back_by_one_that_rests() {
+    let world = World::start(Setup::default()).await;
+    world.settled().await;
+    world.control.shutdown().await;
+    let control = world.second_control().await;
+    let id = holm_store::cluster::list(control.catalog()).await.unwrap()[0].id;
+    let rest = Rest::of(&control, id).await.unwrap().unwrap();
+    let unreachable = Problem::new(ErrorCode::ClusterUnreachable, "`production-1` does not answer");
+    assert!(holm_store::cluster::set_trouble(control.catalog(), id, Some(&unreachable)).await.unwrap());
+    let looked = watch::Sender::new(Some(look(control.catalog(), &Look { node: None, known: &[], jobs: &[] }).await.unwrap()));
+    let (_silent, mut signal) = watch::channel(0);
+    timeout(PATIENCE, until_disturbed(&mut signal, &looked, &rest)).await.expect("it rests although there is trouble");
+    assert_eq!(pass(&control, id, Part::Make).await.unwrap(), Pass::Settled);
+    assert_eq!(world.count("cluster WHERE trouble IS NOT NULL").await, 0);
+    let found = look(control.catalog(), &Look { node: None, known: &[], jobs: &[] }).await.unwrap();
+    assert!(!found.troubled);
 }
