@@ -106,9 +106,31 @@ pub struct Exchange {
     /// Something was sent since the last message that ends a cycle.
     unsynced: bool,
     transaction: Transaction,
+    /// How many messages that end a cycle were sent.
+    ended: u64,
+    /// Of how many of these the answer has come.
+    answered: u64,
+    /// How many were skipped or ignored since; they have no answer, and the next one is theirs too.
+    unanswered: u64,
 }
 
 impl Exchange {
+    /// The cycle of the message that is sent next.
+    pub const fn cycle(&self) -> u64 {
+        self.ended
+    }
+
+    /// Whether the message that is sent next is the first of its cycle: nothing has it skipped.
+    pub const fn is_at_start_of_cycle(&self) -> bool {
+        !self.unsynced && !self.skipping
+    }
+
+    /// Whether what was sent in a cycle, and not told as lost, is done before what is sent next is looked at, unless that is
+    /// skipped too. A cycle whose end was sent and not answered may yet be skipped, while this one is not.
+    pub const fn is_sure_of(&self, cycle: u64) -> bool {
+        cycle == self.ended || cycle < self.answered
+    }
+
     /// Whether the server owes nothing, nothing waits for a Sync, and no transaction is open.
     pub fn is_settled(&self) -> bool {
         self.owed.is_empty() && !self.copying_in && !self.skipping && !self.unsynced && self.transaction == Transaction::None
@@ -139,6 +161,7 @@ impl Exchange {
             Ask::Query | Ask::Deallocate | Ask::Function => {}
             _ => self.unsynced = true,
         }
+        self.ended += u64::from(ask.ends());
         self.owed.push_back(Owed::Answer(ask, whose));
     }
 
@@ -205,6 +228,7 @@ impl Exchange {
             (b'Z', Some(ask)) if ask.ends() => {
                 self.owed.pop_front();
                 self.copying_in = false;
+                self.answered += 1 + std::mem::take(&mut self.unanswered);
                 self.transaction = match first {
                     b'I' => Transaction::None,
                     b'T' => Transaction::Open,
@@ -239,7 +263,10 @@ impl Exchange {
                     self.copying_in = false;
                     return;
                 }
-                Owed::Answer(Ask::Sync, _) => drop(self.owed.remove(at)),
+                Owed::Answer(Ask::Sync, _) => {
+                    self.owed.remove(at);
+                    self.unanswered += 1;
+                }
                 // Nothing else belongs into a copy: the server will say so.
                 Owed::Answer(..) | Owed::Word(_) => at += 1,
             }
@@ -260,7 +287,8 @@ impl Exchange {
             match owed {
                 Owed::Answer(Ask::Sync, _) => return,
                 Owed::Answer(Ask::Parse(Some(statement)), _) => lost(*statement),
-                Owed::Answer(..) | Owed::Word(_) | Owed::CopyEnd => {}
+                Owed::Answer(ask, _) => self.unanswered += u64::from(ask.ends()),
+                Owed::Word(_) | Owed::CopyEnd => {}
             }
             self.owed.pop_front();
         }

@@ -296,3 +296,35 @@ proptest! {
         }
     }
 }
+
+/// R62: what a pipeline uses in a later cycle may have been skipped in an earlier one.
+#[test]
+fn what_was_sent_in_a_cycle_that_is_not_answered_is_not_sure_in_the_next_one() {
+    let mut talk = Talk::new();
+    let parsed = [Ask::Bind, Ask::Parse(Some(7)), Ask::Sync];
+    talk.client(&parsed);
+    assert!(!talk.exchange.is_sure_of(0));
+    talk.client(&[Ask::Bind]);
+    assert!(talk.exchange.is_sure_of(talk.exchange.cycle()));
+    talk.answer("EZI");
+    assert_eq!(talk.lost, [7]);
+    assert!(talk.exchange.is_sure_of(0), "what was lost was told");
+    talk.client(&[Ask::Sync]).answer("2ZI").settled(true);
+}
+
+#[test]
+fn ends_of_cycles_that_are_skipped_or_ignored_count_with_the_next_answer() {
+    let mut talk = Talk::new();
+    talk.client(&[Ask::Parse(Some(1)), Ask::Query, Ask::Parse(Some(2)), Ask::Sync, Ask::Bind]).answer("E");
+    assert!(!talk.exchange.is_sure_of(0) && !talk.exchange.is_sure_of(1));
+    talk.answer("ZI");
+    assert_eq!(talk.lost, [1, 2]);
+    assert!(talk.exchange.is_sure_of(1));
+    talk.client(&[Ask::Execute, Ask::Sync]).answer("2");
+    assert!(!talk.exchange.is_sure_of(2));
+    // A copy, whose Sync is ignored.
+    talk.answer("G").settled(false);
+    talk.exchange.end_copy();
+    talk.client(&[Ask::Sync]).answer("CZI").settled(true);
+    assert!((0..talk.exchange.cycle()).all(|cycle| talk.exchange.is_sure_of(cycle)));
+}

@@ -32,6 +32,7 @@ pub(crate) async fn quiet_beside_loud(plan: &Plan) {
     for _ in 0..plan.rounds {
         for peer in peers.all().iter().filter(|peer| peer.pid.is_some() && peer.is_transaction) {
             table.add(peer.name, once(peer, plan.run).await);
+            peers.until_no_backends().await;
         }
     }
     println!(

@@ -84,7 +84,8 @@ impl Drop for Peers {
 
 impl Peers {
     pub(crate) async fn start(plan: &Plan, setup: Setup) -> Self {
-        let server = new_server(&[("max_connections", "400"), ("shared_buffers", "256MB")]).await;
+        // Room for what every proxy keeps at the same time.
+        let server = new_server(&[("max_connections", "1200"), ("shared_buffers", "256MB")]).await;
         let files = tempfile::Builder::new().prefix("holm-bench").tempdir_in("/tmp").expect("a directory");
         let admin = prepare(&server, setup.databases).await;
         let mut peers = Self { peers: Vec::new(), setup, admin, children: Vec::new(), server, files };

@@ -14,6 +14,7 @@ mod client_certificates;
 mod clients;
 mod console;
 mod console_acts;
+mod differential;
 mod encrypted;
 mod hostile_clients;
 mod hostile_servers;

@@ -45,6 +45,49 @@ async fn a_statement_without_a_name_may_be_bound_in_a_later_transaction() {
 }
 
 #[tokio::test]
+async fn a_statement_that_an_error_skipped_is_there_for_the_next_part_of_the_pipeline() {
+    let (world, _) = world(1).await;
+    let (mut one, mut other) = (with_a(&world).await, logged_in(&world).await);
+    let (bad, sync) = (sent(b'B', b"\0never\0\0\0\0\0\0\0"), sent(b'S', b""));
+    let bound = |name: &str| sent(b'B', &[b"\0", name.as_bytes(), b"\0\0\0\0\0\0\0"].concat());
+    let parsed = |name: &str| sent(b'P', &[name.as_bytes(), b"\0SELECT 2\0\0\0"].concat());
+    let execute = sent(b'E', b"\0\0\0\0\0");
+    // Nobody has used the second text: what an error skips is the first that the server would have heard of it.
+    other.send(&[&bad[..], &parsed("b"), &sync, &parsed("c"), &bound("c"), &execute, &sync].concat()).await;
+    assert_eq!(tags(&other.until(b'Z').await), "EZ");
+    assert_eq!(tags(&other.until(b'Z').await), "12DCZ");
+    // The server forgets them, and hears of the first again in what an error skips.
+    other.send(&query("DISCARD ALL")).await;
+    other.until(b'Z').await;
+    one.send(&[&bad[..], &bound("a"), &sync, &bound("a"), &execute, &sync, &bound("a"), &execute, &sync].concat()).await;
+    for expected in ["EZ", "2DCZ", "2DCZ"] {
+        assert_eq!(tags(&one.until(b'Z').await), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_statement_without_a_name_is_never_the_one_of_another_client() {
+    let (world, _) = world(1).await;
+    let (mut one, mut other) = (logged_in(&world).await, logged_in(&world).await);
+    let (bad, sync) = (sent(b'B', b"\0never\0\0\0\0\0\0\0"), sent(b'S', b""));
+    let [parse_7, parse_8] = [b'7', b'8'].map(|digit| sent(b'P', &[b"\0SELECT ", &[digit][..], b"\0\0\0"].concat()));
+    let run = [sent(b'B', b"\0\0\0\0\0\0\0\0"), sent(b'E', b"\0\0\0\0\0"), sent(b'S', b"")].concat();
+    one.send(&[&parse_7[..], &sync].concat()).await;
+    assert_eq!(tags(&one.until(b'Z').await), "1Z");
+    other.send(&run).await;
+    assert_eq!(tags(&other.until(b'Z').await), "EZ", "it has none");
+    other.send(&[&bad[..], &parse_8, &sync, &run].concat()).await;
+    assert_eq!(tags(&other.until(b'Z').await), "EZ");
+    let answer = other.until(b'Z').await;
+    assert_eq!((tags(&answer).as_str(), &answer[1].1[6..]), ("2DCZ", &b"8"[..]));
+    one.send(&run).await;
+    assert_eq!(one.until(b'Z').await[1].1[6..], b"7"[..]);
+    one.send(&[query("SELECT 9"), run].concat()).await;
+    one.until(b'Z').await;
+    assert_eq!(tags(&one.until(b'Z').await), "EZ", "a query ends it");
+}
+
+#[tokio::test]
 async fn a_statement_that_was_closed_is_gone_and_its_name_is_free() {
     let (world, _) = world(1).await;
     let mut one = logged_in(&world).await;

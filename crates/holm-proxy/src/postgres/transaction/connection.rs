@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use holm_core::id::TenantId;
+use holm_pgwire::exchange::Exchange;
 use holm_tls::Stream;
 
 use crate::postgres::budget::{PoolId, Seat};
@@ -23,6 +24,8 @@ pub(in crate::postgres) struct Connection {
     pub(super) pool: PoolId,
     pub(super) stream: Stream,
     pub(super) key: Option<Arc<ServerKey>>,
+    /// What it owes: nothing, while nobody has it.
+    pub(super) exchange: Exchange,
     pub(super) known: Known,
     pub(super) settings: Settings,
     /// What it reported when it began, and reports again when everything is discarded.

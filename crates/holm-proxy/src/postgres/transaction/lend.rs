@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
-use holm_pgwire::exchange::{Ask, Exchange, Whose};
+use holm_pgwire::exchange::{Ask, Whose};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::postgres::client::Client;
@@ -190,7 +190,6 @@ impl Outbox {
 #[derive(Debug)]
 pub(super) struct Lend {
     pub(super) connection: Box<Connection>,
-    exchange: Exchange,
     down: Down,
     to_server: Outbox,
     to_client: Outbox,
@@ -203,14 +202,14 @@ impl Lend {
     /// Lends a connection, clean of what another client may have left, and under the settings that this one knows.
     pub(super) fn new(mut connection: Box<Connection>, guest: &mut Guest, who: SessionId) -> Self {
         guest.up.begin();
-        let (mut exchange, mut to_server) = (Exchange::default(), Outbox::default());
+        let mut to_server = Outbox::default();
         let mut ask = |query: &[u8]| {
             let length = u32::try_from(query.len() + 5).expect("a few settings");
             to_server.bytes.push(b'Q');
             to_server.bytes.extend_from_slice(&length.to_be_bytes());
             to_server.bytes.extend_from_slice(query);
             to_server.bytes.push(0);
-            exchange.ask(Ask::Query, Whose::Ours, |_| {});
+            connection.exchange.ask(Ask::Query, Whose::Ours, |_| {});
         };
         let is_new_to_it = connection.last.replace(who).is_some_and(|last| last != who);
         let is_strict = guest.reset == Reset::Strict;
@@ -227,12 +226,12 @@ impl Lend {
         }
         // What a strict client leaves behind is cleaned, seen or not.
         connection.soiled |= is_strict;
-        Self { connection, exchange, down: Down::default(), to_server, to_client: Outbox::default(), server_is_deaf: false, begun: false }
+        Self { connection, down: Down::default(), to_server, to_client: Outbox::default(), server_is_deaf: false, begun: false }
     }
 
     /// Whether nobody owes anything and no message is under way.
     pub(super) fn is_settled(&self, guest: &Guest) -> bool {
-        self.exchange.is_settled()
+        self.connection.exchange.is_settled()
             && self.down.is_at_boundary()
             && guest.up.is_at_boundary()
             && self.to_server.is_empty()
@@ -320,8 +319,7 @@ impl Lend {
             let input = read.filled();
             out.clear();
             let Guest { up, names, pin, member, .. } = &mut *guest;
-            let Connection { known, settings, soiled, .. } = &mut *self.connection;
-            let exchange = &mut self.exchange;
+            let Connection { exchange, known, settings, soiled, .. } = &mut *self.connection;
             let carried = member.with_statements(|statements| {
                 up.carry(input, &mut up::Table { exchange, names, statements, known, settings, pin, soiled }, out)
             });
@@ -333,7 +331,7 @@ impl Lend {
             }
             if self.down.is_between() {
                 out.clear();
-                down::say(&mut self.exchange, out);
+                down::say(&mut self.connection.exchange, out);
                 if !out.is_empty() && self.to_client.poll_send(cx, &mut guest.client, out).is_err() {
                     return Some(End::ClientGone);
                 }
@@ -364,8 +362,8 @@ impl Lend {
             }
             out.clear();
             let mut discarded = Discarded::default();
-            let Connection { known, settings, spent, .. } = &mut *self.connection;
-            let mut table = down::Table { exchange: &mut self.exchange, known, settings, spent, discarded: &mut discarded };
+            let Connection { exchange, known, settings, spent, .. } = &mut *self.connection;
+            let mut table = down::Table { exchange, known, settings, spent, discarded: &mut discarded };
             let carried = self.down.carry(read.filled(), &mut table, out);
             if !out.is_empty() && self.to_client.poll_send(cx, &mut guest.client, out).is_err() {
                 return Some(End::ClientGone);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use holm_core::error::{ErrorCode, Problem};
+use holm_pgwire::exchange::Exchange;
 use holm_pgwire::frame::{STARTUP_LENGTH_MAX, scan};
 
 use crate::postgres::budget::{PoolId, Seat};
@@ -31,6 +32,7 @@ pub(in crate::postgres) async fn open(node: &Node, mut seat: Seat, pool: PoolId)
                 pool,
                 stream,
                 key,
+                exchange: Exchange::default(),
                 known: Known::default(),
                 initial: settings.clone(),
                 settings,

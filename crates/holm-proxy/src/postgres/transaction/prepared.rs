@@ -9,6 +9,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use holm_pgwire::exchange::Exchange;
+
 use super::effects::Effects;
 use super::settings::Settings;
 
@@ -138,45 +140,56 @@ impl Names {
     }
 }
 
-/// Which statements a server connection has.
+/// Which statements a server connection has. It may have more than these: what a server skipped was perhaps to close one.
 #[derive(Debug, Default)]
 pub(in crate::postgres) struct Known {
-    used: HashMap<u64, u64>,
+    statements: HashMap<u64, Has>,
     clock: u64,
 }
 
+/// One that a server has.
+#[derive(Debug)]
+struct Has {
+    /// The cycle in which it was parsed.
+    since: u64,
+    used: u64,
+}
+
 impl Known {
-    /// Whether the server has it; if so, it is used now.
-    pub(super) fn has(&mut self, number: u64) -> bool {
+    /// Whether the server has it when it looks at what is sent next; if so, it is used now.
+    pub(super) fn has(&mut self, number: u64, exchange: &Exchange) -> bool {
         self.clock += 1;
-        let clock = self.clock;
-        self.used.get_mut(&number).map(|used| *used = clock).is_some()
+        let Some(has) = self.statements.get_mut(&number).filter(|has| exchange.is_sure_of(has.since)) else { return false };
+        has.used = self.clock;
+        true
     }
 
     /// It has it from now on; gives the one that has to go for it.
-    pub(super) fn add(&mut self, number: u64) -> Option<u64> {
+    pub(super) fn add(&mut self, number: u64, exchange: &Exchange) -> Option<u64> {
         self.clock += 1;
-        self.used.insert(number, self.clock);
-        if self.used.len() <= KNOWN_MAX {
+        self.statements.insert(number, Has { since: exchange.cycle(), used: self.clock });
+        if self.statements.len() <= KNOWN_MAX {
             return None;
         }
         // Only when a server has as many as it may; then one in 500 uses pays for the look.
-        let oldest = self.used.iter().min_by_key(|(_, used)| **used).map(|(number, _)| *number)?;
-        self.used.remove(&oldest);
+        let oldest = self.statements.iter().min_by_key(|(_, has)| has.used).map(|(number, _)| *number)?;
+        self.remove(oldest);
         Some(oldest)
     }
 
     pub(super) fn remove(&mut self, number: u64) {
-        self.used.remove(&number);
+        self.statements.remove(&number);
     }
 
     pub(super) fn clear(&mut self) {
-        self.used.clear();
+        self.statements.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use holm_pgwire::exchange::{Ask, Whose};
+
     use super::*;
 
     fn of(all: &mut Statements, tail: &[u8]) -> Arc<Statement> {
@@ -231,12 +244,23 @@ mod tests {
 
     #[test]
     fn a_server_keeps_what_it_used_last() {
-        let mut known = Known::default();
+        let (mut known, exchange) = (Known::default(), Exchange::default());
         for number in 0..500 {
-            assert_eq!(known.add(number), None);
+            assert_eq!(known.add(number, &exchange), None);
         }
-        assert!(known.has(0));
-        assert_eq!(known.add(500), Some(1));
-        assert!(known.has(0) && !known.has(1));
+        assert!(known.has(0, &exchange));
+        assert_eq!(known.add(500, &exchange), Some(1));
+        assert!(known.has(0, &exchange) && !known.has(1, &exchange));
+    }
+
+    #[test]
+    fn a_server_has_what_is_sent_before_in_the_same_cycle_and_what_was_sent_in_one_that_is_over() {
+        let (mut known, mut exchange) = (Known::default(), Exchange::default());
+        known.add(1, &exchange);
+        assert!(known.has(1, &exchange));
+        exchange.ask(Ask::Sync, Whose::Client, |_| {});
+        assert!(!known.has(1, &exchange), "an error may have come before it");
+        exchange.answer(b'Z', b'I', |_| {}).unwrap();
+        assert!(known.has(1, &exchange));
     }
 }

@@ -96,8 +96,35 @@ pub(super) struct Up {
     terminated: bool,
     /// The last Parse without a name: a client may bind it in a later transaction.
     unnamed: Option<Unnamed>,
-    /// Whether this server has it.
-    unnamed_is_there: bool,
+    slot: Slot,
+}
+
+/// What a server has as the statement without a name.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    /// Another client's, or nobody's.
+    #[default]
+    Unknown,
+    /// This client's, unless what was sent in a cycle is skipped.
+    Sent(u64),
+    /// This client's, whatever is skipped from here on.
+    Own,
+}
+
+impl Slot {
+    /// After something that replaces it, where that is not there for certain.
+    const fn replaced(self, exchange: &Exchange) -> Self {
+        match self {
+            Self::Own => Self::Own,
+            _ if exchange.is_at_start_of_cycle() => Self::Own,
+            _ => Self::Sent(exchange.cycle()),
+        }
+    }
+
+    /// Whether what is sent next meets this client's, or is skipped with it.
+    fn is_own(self, exchange: &Exchange) -> bool {
+        self == Self::Own || self == Self::Sent(exchange.cycle())
+    }
 }
 
 impl Up {
@@ -123,7 +150,7 @@ impl Up {
 
     /// Another server: what it was told before does not hold.
     pub(super) fn begin(&mut self) {
-        self.unnamed_is_there = false;
+        self.slot = Slot::Unknown;
     }
 
     /// Puts what was held and `input` into `out`, as the server is to have it.
@@ -184,7 +211,7 @@ impl Up {
             b'Q' if !whole && length <= TEXT_LENGTH_MAX => return Ok(None),
             b'Q' => {
                 // A Query ends the statement without a name.
-                self.unnamed = None;
+                (self.unnamed, self.slot) = (None, self.slot.replaced(table.exchange));
                 if whole {
                     let text = body.strip_suffix(b"\0").unwrap_or(body);
                     if let Some(name) = deallocated(text, table.names) {
@@ -292,7 +319,7 @@ impl Up {
             return Cow::Borrowed(name);
         }
         let Some(statement) = table.names.get(name).cloned() else { return Cow::Borrowed(not_ours(name)) };
-        if !table.known.has(statement.number) && statement.is_kept() {
+        if !table.known.has(statement.number, table.exchange) && statement.is_kept() {
             send_parse(&statement, Whose::Ours, table, out);
         }
         Cow::Owned(Statement::name(statement.number).into_bytes())
@@ -325,7 +352,7 @@ impl Up {
                 self.reading = Some(Box::default());
                 self.unnamed = None;
             }
-            self.unnamed_is_there = true;
+            self.slot = self.slot.replaced(table.exchange);
             ask(table, Ask::Parse(None));
             // The text begins after the zero that stands for no name.
             self.pass(PARSE, length, length - 1, out);
@@ -337,7 +364,7 @@ impl Up {
         if !table.names.give(name, Arc::clone(&statement)) {
             return Err(Refused::Names);
         }
-        if table.known.has(statement.number) {
+        if table.known.has(statement.number, table.exchange) {
             table.exchange.say(Local::Parsed);
         } else {
             send_parse(&statement, Whose::Client, table, out);
@@ -348,6 +375,7 @@ impl Up {
     /// As [`deallocate`], by the extended protocol: the text is told from now on to deallocate a stand-in.
     fn deallocate_later(&mut self, name: &[u8], types: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) {
         take(name, table);
+        self.slot = self.slot.replaced(table.exchange);
         stand_in(table, out);
         let mut message = Vec::new();
         header(&mut message, PARSE, 1 + DEALLOCATE_STAND_IN.len() + types.len());
@@ -357,7 +385,6 @@ impl Up {
         out.extend_from_slice(&message);
         ask(table, Ask::Parse(None));
         self.unnamed = Some(Unnamed { message, effects: Effects::default(), wants_stand_in: true });
-        self.unnamed_is_there = true;
     }
 
     /// A statement whose text is not kept for another server: its client keeps this one.
@@ -369,7 +396,7 @@ impl Up {
         }
         let kept = length - name.len() - 1;
         extended::write_parse(out, Statement::name(number).as_bytes(), kept)?;
-        table.known.add(number);
+        table.known.add(number, table.exchange);
         table.exchange.ask(Ask::Parse(Some(number)), Whose::Client, |_| {});
         table.pin.get_or_insert(Pin::LongStatement);
         self.reading = Some(Box::default());
@@ -377,18 +404,25 @@ impl Up {
         Ok(Some(kept))
     }
 
-    /// Says again what a client parsed without a name on another server.
+    /// Has the server have what the client parsed without a name, or nothing: it may have another client's.
     fn need_unnamed(&mut self, table: &mut Table<'_>, out: &mut Vec<u8>) {
-        let Some(unnamed) = &self.unnamed else { return };
-        unnamed.effects.apply(table.pin, table.soiled);
-        if !self.unnamed_is_there {
-            if unnamed.wants_stand_in {
-                stand_in(table, out);
-            }
-            out.extend_from_slice(&unnamed.message);
-            table.exchange.ask(Ask::Parse(None), Whose::Ours, |_| {});
-            self.unnamed_is_there = true;
+        if let Some(unnamed) = &self.unnamed {
+            unnamed.effects.apply(table.pin, table.soiled);
         }
+        if self.slot.is_own(table.exchange) {
+            return;
+        }
+        self.slot = self.slot.replaced(table.exchange);
+        let Some(unnamed) = &self.unnamed else {
+            extended::write_close(out, Subject::Statement(b"")).expect("a short name");
+            table.exchange.ask(Ask::Close, Whose::Ours, |_| {});
+            return;
+        };
+        if unnamed.wants_stand_in {
+            stand_in(table, out);
+        }
+        out.extend_from_slice(&unnamed.message);
+        table.exchange.ask(Ask::Parse(None), Whose::Ours, |_| {});
     }
 }
 
@@ -468,12 +502,12 @@ fn not_ours(name: &[u8]) -> &[u8] {
     if Statement::is_name(name) { NOBODYS } else { name }
 }
 
+/// What may be there under the name goes first: a server that skipped a Close still has what we no longer know of.
 fn send_parse(statement: &Statement, whose: Whose, table: &mut Table<'_>, out: &mut Vec<u8>) {
     let Table { exchange, known, .. } = table;
-    if let Some(oldest) = known.add(statement.number) {
-        let name = Statement::name(oldest);
-        extended::write_close(out, Subject::Statement(name.as_bytes())).expect("a short name");
-        exchange.ask(Ask::Close, Whose::Ours, |lost| known.remove(lost));
+    for gone in known.add(statement.number, exchange).into_iter().chain([statement.number]) {
+        extended::write_close(out, Subject::Statement(Statement::name(gone).as_bytes())).expect("a short name");
+        exchange.ask(Ask::Close, Whose::Ours, |_| {});
     }
     extended::write_parse(out, Statement::name(statement.number).as_bytes(), statement.tail.len()).expect("as long as one that came");
     out.extend_from_slice(&statement.tail);
