@@ -115,6 +115,11 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Whether anything was sent behind what is being answered, besides the end of its cycle.
+    pub fn has_more(&self) -> bool {
+        self.owed.len() > 1
+    }
+
     /// The cycle of the message that is sent next.
     pub const fn cycle(&self) -> u64 {
         self.ended

@@ -356,6 +356,23 @@ async fn discarding_everything_ends_the_need_for_a_session() {
 }
 
 #[tokio::test]
+async fn what_needs_the_session_anew_in_the_pipeline_that_discarded_everything_keeps_it() {
+    let (world, _) = world(2).await;
+    let (mut one, mut other) = (logged_in(&world).await, logged_in(&world).await);
+    one.send(&[query("DISCARD ALL"), query("PREPARE mine AS SELECT 41")].concat()).await;
+    for _ in 0..2 {
+        assert_eq!(tags(&one.until(b'Z').await).replace('S', ""), "CZ");
+    }
+    // Whichever connection the one had: it is not the other's.
+    for _ in 0..3 {
+        other.send(&query("EXECUTE mine")).await;
+        assert_eq!(tags(&other.until(b'Z').await), "EZ");
+    }
+    one.send(&query("EXECUTE mine")).await;
+    assert_eq!(tags(&one.until(b'Z').await), "TDCZ");
+}
+
+#[tokio::test]
 async fn a_text_of_megabytes_goes_by_and_is_read_all_the_same() {
     let (world, _) = world(1).await;
     let (one, other) = (world.connect("app", "malmo").await, world.connect("app", "malmo").await);

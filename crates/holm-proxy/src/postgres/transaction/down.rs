@@ -150,7 +150,8 @@ impl Down {
                     Discarded::Nothing => {}
                     discarded => {
                         table.known.clear();
-                        *table.discarded = discarded;
+                        // What was asked since, in the same pipeline, may need the session anew.
+                        *table.discarded = if table.exchange.has_more() { Discarded::Statements } else { discarded };
                     }
                 },
                 b'E' if goes == Goes::Failed => {

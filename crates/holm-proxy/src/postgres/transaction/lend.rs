@@ -219,6 +219,7 @@ impl Lend {
             connection.soiled = false;
             &connection.initial
         } else {
+            connection.settings.share(&guest.settings);
             &connection.settings
         };
         if let Some(query) = guest.settings.difference(settings) {

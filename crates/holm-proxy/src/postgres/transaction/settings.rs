@@ -42,6 +42,13 @@ impl Settings {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
+    /// Shares what is the same, so that it need not be compared again.
+    pub(super) fn share(&mut self, with: &Self) {
+        if !Arc::ptr_eq(&self.0, &with.0) && self.0 == with.0 {
+            self.0 = Arc::clone(&with.0);
+        }
+    }
+
     /// The query that makes a server with `there` report `self`; `None` if it does so already.
     pub(super) fn difference(&self, there: &Self) -> Option<Vec<u8>> {
         if Arc::ptr_eq(&self.0, &there.0) {
@@ -98,7 +105,12 @@ mod tests {
         let other = one.clone();
         one.set(b"TimeZone", b"UTC");
         assert!(Arc::ptr_eq(&one.0, &other.0));
+        let mut alike = settings(&[("TimeZone", "UTC")]);
+        alike.share(&one);
+        assert!(Arc::ptr_eq(&alike.0, &one.0));
         one.set(b"TimeZone", b"Europe/Stockholm");
+        alike.share(&one);
+        assert_eq!(alike.get(b"TimeZone"), Some(&b"UTC"[..]), "what differs is left");
         assert_eq!((one.get(b"TimeZone"), other.get(b"TimeZone")), (Some(&b"Europe/Stockholm"[..]), Some(&b"UTC"[..])));
     }
 }

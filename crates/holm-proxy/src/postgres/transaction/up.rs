@@ -84,6 +84,24 @@ struct Unnamed {
     wants_stand_in: bool,
 }
 
+impl Unnamed {
+    /// Takes the place of the last one, and its buffer, unless that is a large one for a client that rests.
+    fn new(last: Option<Self>, body: &[u8], effects: Effects) -> Self {
+        let length = HEADER_LENGTH + body.len();
+        let buffer = last.map(|last| last.message).filter(|buffer| buffer.capacity() <= 2 * length);
+        let mut message = buffer.unwrap_or_else(|| Vec::with_capacity(length));
+        message.clear();
+        header(&mut message, PARSE, body.len());
+        message.extend_from_slice(body);
+        Self { message, effects, wants_stand_in: false }
+    }
+
+    /// Whether a Parse says the same.
+    fn is(&self, body: &[u8]) -> bool {
+        !self.wants_stand_in && self.message[HEADER_LENGTH..] == *body
+    }
+}
+
 /// The way up.
 #[derive(Debug, Default)]
 pub(super) struct Up {
@@ -344,10 +362,10 @@ impl Up {
                     self.deallocate_later(&gone, &body[1 + text.len()..], table, out);
                     return Ok(Some(0));
                 }
-                let mut message = Vec::with_capacity(HEADER_LENGTH + length);
-                header(&mut message, PARSE, length);
-                message.extend_from_slice(body);
-                self.unnamed = Some(Unnamed { message, effects: Effects::of(text, table.settings), wants_stand_in: false });
+                // Clients say the same again and again.
+                if self.unnamed.as_ref().is_none_or(|last| !last.is(body)) {
+                    self.unnamed = Some(Unnamed::new(self.unnamed.take(), body, Effects::of(text, table.settings)));
+                }
             } else {
                 self.reading = Some(Box::default());
                 self.unnamed = None;
