@@ -2,7 +2,7 @@
 //!
 //! Promises: a version is published whole, in order, and costs what changed, not what there is. While the catalog is away
 //! the data plane keeps what it has, and catches up when it is back. One row that cannot be opened keeps nobody else's
-//! route back.
+//! route back, and whatever but its secret was changed takes force: who is told that a tenant is suspended can rely on it.
 
 use std::time::Duration;
 
@@ -101,6 +101,8 @@ struct Opened {
     incarnation: Uuid,
     changes: Vec<RouteChange>,
     damaged: Vec<UnsealError>,
+    /// Tenants whose secret is among those.
+    without_logins: Vec<TenantRow>,
 }
 
 async fn open_all(control: &Control, mut changes: Changes) -> Result<Opened, Problem> {
@@ -113,11 +115,15 @@ async fn open_all(control: &Control, mut changes: Changes) -> Result<Opened, Pro
             incarnation: changes.incarnation,
             changes: Vec::with_capacity(changes.changes.len()),
             damaged: Vec::new(),
+            without_logins: Vec::new(),
         };
         for change in changes.changes {
             match open(&ring, change) {
                 Ok(change) => opened.changes.push(change),
-                Err(error) => opened.damaged.push(error),
+                Err((error, row)) => {
+                    opened.damaged.push(error);
+                    opened.without_logins.extend(row);
+                }
             }
         }
         opened
@@ -148,22 +154,28 @@ const fn sealed_of(change: &Change) -> Option<&[u8]> {
 
 fn publish(control: &Control, opened: Opened, onto: &RouteTable) {
     for error in opened.damaged {
-        tracing::error!(%error, "a route is left as it was, since its secret cannot be opened");
+        tracing::error!(%error, "a route keeps the secret that it had, or is closed, since its own cannot be opened");
     }
     let publisher = control.publisher();
-    publisher.publish(onto.with(opened.version, opened.changes));
+    let mut changes = opened.changes;
+    changes.extend(opened.without_logins.into_iter().map(|row| with_former_logins(row, onto)));
+    publisher.publish(onto.with(opened.version, changes));
     *control.incarnation() = Some(opened.incarnation);
     control.published().send_replace(opened.version);
 }
 
-fn open(ring: &Ring, change: Change) -> Result<RouteChange, UnsealError> {
+/// Whose secret cannot be opened has its row as well, if it is a tenant.
+fn open(ring: &Ring, change: Change) -> Result<RouteChange, (UnsealError, Option<TenantRow>)> {
     Ok(match change {
-        Change::Environment(row) => RouteChange::Environment(environment(ring, row)?),
+        Change::Environment(row) => RouteChange::Environment(environment(ring, row).map_err(|error| (error, None))?),
         Change::Cluster(cluster) => RouteChange::Cluster(cluster),
         Change::ClusterGone(id) => RouteChange::ClusterGone(id),
         Change::Credential(credential) => RouteChange::Credential(credential),
         Change::CredentialGone(id) => RouteChange::CredentialGone(id),
-        Change::Tenant(row) => RouteChange::Route(route_of(ring, row)?),
+        Change::Tenant(row) => match logins_of(ring, &row) {
+            Ok((logins, next)) => RouteChange::Route(route_of(row, logins, next)),
+            Err(error) => return Err((error, Some(row))),
+        },
         Change::TenantGone(id) => RouteChange::RouteGone(id),
     })
 }
@@ -173,17 +185,30 @@ fn environment(ring: &Ring, row: EnvironmentRow) -> Result<Environment, UnsealEr
     Ok(Environment { name: row.name, kind: row.kind, domain: row.domain, header_key })
 }
 
-fn route_of(ring: &Ring, row: TenantRow) -> Result<Route, UnsealError> {
+/// The logins of a tenant's database, and those that are to take their place.
+type RouteLogins = (holm_core::route::Logins, Option<holm_core::route::Logins>);
+
+fn logins_of(ring: &Ring, row: &TenantRow) -> Result<RouteLogins, UnsealError> {
     let sealed = row.sealed_logins.as_bytes();
-    let logins = if row.adopted {
-        holm_core::route::Logins::Owner(AdoptedLogin::unseal(ring, row.database_id, sealed)?.for_route())
-    } else {
-        Logins::unseal(ring, row.database_id, sealed)?.for_route(&row.database).into()
-    };
-    // Those of an adopted database are its owner's to change.
-    let next = row.next_sealed_logins.filter(|_| !row.adopted);
-    let next = next.map(|next| Logins::unseal(ring, row.database_id, next.as_bytes())).transpose()?;
-    Ok(Route {
+    if row.adopted {
+        // Those of an adopted database are its owner's to change.
+        return Ok((holm_core::route::Logins::Owner(AdoptedLogin::unseal(ring, row.database_id, sealed)?.for_route()), None));
+    }
+    let next = row.next_sealed_logins.as_ref().map(|next| Logins::unseal(ring, row.database_id, next.as_bytes())).transpose()?;
+    let logins = Logins::unseal(ring, row.database_id, sealed)?;
+    Ok((logins.for_route(&row.database).into(), next.map(|next| next.for_route(&row.database).into())))
+}
+
+/// With the logins that the same database had in the table, or none at all where there are none.
+fn with_former_logins(row: TenantRow, table: &RouteTable) -> RouteChange {
+    match table.route_of(row.tenant).filter(|former| former.database == row.database) {
+        Some(former) => RouteChange::Route(route_of(row, former.logins.clone(), former.next_logins.clone())),
+        None => RouteChange::RouteGone(row.tenant),
+    }
+}
+
+fn route_of(row: TenantRow, logins: holm_core::route::Logins, next_logins: Option<holm_core::route::Logins>) -> Route {
+    Route {
         tenant: row.tenant,
         slug: row.slug,
         environment: row.environment,
@@ -191,10 +216,10 @@ fn route_of(ring: &Ring, row: TenantRow) -> Result<Route, UnsealError> {
         epoch: row.epoch,
         cluster: row.cluster,
         logins,
-        next_logins: next.map(|next| next.for_route(&row.database).into()),
+        next_logins,
         database: row.database,
         parameters: row.parameters.into(),
         limits: row.limits,
         aliases: row.aliases.into(),
-    })
+    }
 }

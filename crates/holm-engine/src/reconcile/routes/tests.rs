@@ -1,9 +1,10 @@
-//! What a start, and one change after it, cost with many tenants.
+//! What a start, and one change after it, cost with many tenants; and what takes force though a secret cannot be opened.
 
 use std::time::Instant;
 
 use holm_core::credential::Level;
 use holm_core::id::DatabaseId;
+use holm_core::route::{Route, RouteState};
 use uuid::Uuid;
 
 use crate::secret::data_key::DataKey;
@@ -69,4 +70,24 @@ async fn twenty_thousand_tenants_are_loaded_at_a_start_and_one_change_costs_one_
     assert!(same("goteborg") && same("tenant-1") && same("tenant-20000") && !same("tenant-10000"));
     println!("{COUNT} tenants loaded in {loaded:?}; one suspended and published in {changed:?}");
     control.shutdown().await;
+}
+
+/// The story: somebody wrote into the catalog, and then a tenant is to be shut out.
+#[tokio::test]
+async fn a_tenant_whose_secret_cannot_be_opened_is_suspended_all_the_same() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    let tenant = world.create("goteborg").await.unwrap();
+    let broken = "UPDATE database SET sealed_logins = set_byte(sealed_logins, 60, get_byte(sealed_logins, 60) # 1) WHERE state = 'claimed'";
+    assert_eq!(world.catalog().await.execute(broken, &[]).await.unwrap(), 1);
+    let before = world.control.publisher().table().route_of(tenant.id).unwrap().clone();
+    assert_eq!(before.state, RouteState::Serving);
+    let suspended = tenant::suspend(&world.control, &DEV, &production(), &slug("goteborg")).await.unwrap();
+    let after = world.control.publisher().table().route_of(tenant.id).unwrap().clone();
+    assert_eq!((after.state, after.epoch), (RouteState::Suspended, suspended.epoch));
+    let client_key = |route: &Route| route.login(Level::Ro).unwrap().keys.client_key.expose().to_owned();
+    assert_eq!(client_key(&after), client_key(&before), "the secret that it had");
+    // A process that never had another has none to give.
+    let second = world.second_control().await;
+    assert!(second.publisher().table().route_of(tenant.id).is_none());
+    second.shutdown().await;
 }
