@@ -122,7 +122,7 @@ async fn open_all(control: &Control, mut changes: Changes) -> Result<Opened, Pro
                 Ok(change) => opened.changes.push(change),
                 Err((error, row)) => {
                     opened.damaged.push(error);
-                    opened.without_logins.extend(row);
+                    opened.without_logins.extend(row.map(|row| *row));
                 }
             }
         }
@@ -165,7 +165,7 @@ fn publish(control: &Control, opened: Opened, onto: &RouteTable) {
 }
 
 /// Whose secret cannot be opened has its row as well, if it is a tenant.
-fn open(ring: &Ring, change: Change) -> Result<RouteChange, (UnsealError, Option<TenantRow>)> {
+fn open(ring: &Ring, change: Change) -> Result<RouteChange, (UnsealError, Option<Box<TenantRow>>)> {
     Ok(match change {
         Change::Environment(row) => RouteChange::Environment(environment(ring, row).map_err(|error| (error, None))?),
         Change::Cluster(cluster) => RouteChange::Cluster(cluster),
@@ -174,7 +174,7 @@ fn open(ring: &Ring, change: Change) -> Result<RouteChange, (UnsealError, Option
         Change::CredentialGone(id) => RouteChange::CredentialGone(id),
         Change::Tenant(row) => match logins_of(ring, &row) {
             Ok((logins, next)) => RouteChange::Route(route_of(row, logins, next)),
-            Err(error) => return Err((error, Some(row))),
+            Err(error) => return Err((error, Some(row.into()))),
         },
         Change::TenantGone(id) => RouteChange::RouteGone(id),
     })

@@ -6,8 +6,8 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use crate::peers::Peer;
 
-/// Longer than any wait that a proxy is set to.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Who waits longer is told as an error; some proxies would have him wait for minutes.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Session {
     client: Client,

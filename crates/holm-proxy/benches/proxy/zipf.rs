@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 
 use crate::peers::{Peer, Peers, Setup};
 use crate::plan::Plan;
@@ -21,10 +22,16 @@ const BUDGET: u32 = 50;
 /// By the server's view; often enough to see a connection that stays for a few milliseconds more than it may.
 const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 
+/// Clients that open their sessions at the same time.
+const OPENED_AT_ONCE: usize = 10;
+
 const COLUMNS: &[Column] = &[
     Column { name: "tps", digits: 0 },
     Column { name: "p50 ms", digits: 1 },
     Column { name: "p99 ms", digits: 1 },
+    // Who starves has few transactions, which no percentile of all shows.
+    Column { name: "longest ms", digits: 0 },
+    Column { name: "poorest tenth, tx", digits: 0 },
     Column { name: "backends, most", digits: 0 },
     Column { name: "server logins/s", digits: 1 },
     Column { name: "errors", digits: 0 },
@@ -52,14 +59,13 @@ pub(crate) async fn many_in_a_small_budget(plan: &Plan) {
 async fn once(peers: &Peers, peer: &Peer, tenants: usize, seed: u64, run: Duration) -> Vec<f64> {
     let mut random = Random(seed + 1);
     let chooser = Zipf::new(tenants);
-    let mut opened = Vec::new();
     let errors = Mutex::new(BTreeMap::<String, usize>::new());
     let failed = |error: String| *errors.lock().expect("nobody panics with it").entry(error).or_default() += 1;
-    for _ in 0..CLIENTS {
-        let chosen: Vec<usize> = (0..TENANTS_EACH).map(|_| chooser.choose(&mut random)).collect();
-        let sessions = join_all(chosen.into_iter().map(|tenant| Session::open(peer, tenant))).await;
-        opened.push(sessions.into_iter().filter_map(|session| session.map_err(&failed).ok()).collect::<Vec<_>>());
-    }
+    let chosen: Vec<Vec<usize>> = (0..CLIENTS).map(|_| (0..TENANTS_EACH).map(|_| chooser.choose(&mut random)).collect()).collect();
+    let opened = chosen.iter().map(|tenants| join_all(tenants.iter().map(|tenant| Session::open(peer, *tenant))));
+    let opened: Vec<Vec<_>> = stream::iter(opened).buffered(OPENED_AT_ONCE).collect().await;
+    let opened: Vec<Vec<Session>> =
+        opened.into_iter().map(|sessions| sessions.into_iter().filter_map(|session| session.map_err(&failed).ok()).collect()).collect();
     let (over, most) = (AtomicBool::new(false), AtomicI64::new(0));
     let logins = peers.logins().await;
     let (cpu, begun) = (peer.pid.map_or(f64::NAN, cpu_us), Instant::now());
@@ -80,7 +86,7 @@ async fn once(peers: &Peers, peer: &Peer, tenants: usize, seed: u64, run: Durati
         }
     });
     let load = async {
-        let took = join_all(clients).await.concat();
+        let took = join_all(clients).await;
         over.store(true, Ordering::SeqCst);
         took
     };
@@ -90,7 +96,9 @@ async fn once(peers: &Peers, peer: &Peer, tenants: usize, seed: u64, run: Durati
             tokio::time::sleep(SAMPLE_EVERY).await;
         }
     };
-    let (mut took, ()) = tokio::join!(load, sampled);
+    let (took, ()) = tokio::join!(load, sampled);
+    let mut each: Vec<f64> = took.iter().map(|took| took.len() as f64).collect();
+    let mut took = took.concat();
     let (elapsed, cpu) = (begun.elapsed().as_secs_f64(), peer.pid.map_or(f64::NAN, cpu_us) - cpu);
     let logins = peers.logins().await - logins;
     drop(opened);
@@ -104,6 +112,8 @@ async fn once(peers: &Peers, peer: &Peer, tenants: usize, seed: u64, run: Durati
         done / elapsed,
         percentile(&mut took, 50),
         percentile(&mut took, 99),
+        percentile(&mut took, 100),
+        percentile(&mut each, 10),
         most.into_inner() as f64,
         logins / elapsed,
         errors.values().sum::<usize>() as f64,
