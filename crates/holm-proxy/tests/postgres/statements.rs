@@ -82,9 +82,15 @@ async fn a_statement_without_a_name_is_never_the_one_of_another_client() {
     assert_eq!((tags(&answer).as_str(), &answer[1].1[6..]), ("2DCZ", &b"8"[..]));
     one.send(&run).await;
     assert_eq!(one.until(b'Z').await[1].1[6..], b"7"[..]);
-    one.send(&[query("SELECT 9"), run].concat()).await;
+    one.send(&[query("SELECT 9"), run.clone()].concat()).await;
     one.until(b'Z').await;
     assert_eq!(tags(&one.until(b'Z').await), "EZ", "a query ends it");
+    one.send(&[&parse_7[..], &sent(b'C', b"S\0"), &sync].concat()).await;
+    assert_eq!(tags(&one.until(b'Z').await), "13Z");
+    other.send(&[&parse_8[..], &sync].concat()).await;
+    assert_eq!(tags(&other.until(b'Z').await), "1Z");
+    one.send(&run).await;
+    assert_eq!(tags(&one.until(b'Z').await), "EZ", "so does its end");
 }
 
 #[tokio::test]

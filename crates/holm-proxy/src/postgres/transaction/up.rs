@@ -292,7 +292,12 @@ impl Up {
             _ => {
                 let subject = extended::subject(body)?;
                 match tag {
-                    b'C' => close(subject, table, out)?,
+                    b'C' => {
+                        if subject == Subject::Statement(b"") {
+                            (self.unnamed, self.slot) = (None, self.slot.replaced(table.exchange));
+                        }
+                        close(subject, table, out)?;
+                    }
                     _ => self.describe(subject, table, out)?,
                 }
                 Ok(Some(0))
