@@ -95,6 +95,9 @@ pub enum Transaction {
     Failed,
 }
 
+/// What most clients send at once.
+const ROOM: usize = 16;
+
 /// One client's exchange with one server.
 #[derive(Debug, Default)]
 pub struct Exchange {
@@ -112,9 +115,28 @@ pub struct Exchange {
     answered: u64,
     /// How many were skipped or ignored since; they have no answer, and the next one is theirs too.
     unanswered: u64,
+    /// A Sync came behind the copy that is under way. Only the server knows whether it ignored it.
+    swallowed: bool,
+    /// What comes next may answer something that is not owed.
+    doubtful: bool,
 }
 
 impl Exchange {
+    /// How many answers are owed, by the server and by the pooler. Whoever lets that grow without end runs out of memory.
+    pub fn owed(&self) -> usize {
+        self.owed.len()
+    }
+
+    /// Whether the server may yet send an answer that nobody is owed, so that nobody else is to have it.
+    pub const fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    /// Gives back the room that a long pipeline took.
+    pub fn shrink(&mut self) {
+        self.owed.shrink_to(ROOM);
+    }
+
     /// Whether anything was sent behind what is being answered, besides the end of its cycle.
     pub fn has_more(&self) -> bool {
         self.owed.len() > 1
@@ -155,7 +177,10 @@ impl Exchange {
     pub fn ask(&mut self, ask: Ask, whose: Whose, mut lost: impl FnMut(u64)) {
         match ask {
             // `CopyGetData`: "Ignore Flush/Sync for the convenience of client libraries".
-            Ask::Sync if self.copying_in => return,
+            Ask::Sync if self.copying_in => {
+                self.swallowed = true;
+                return;
+            }
             Ask::Sync => (self.skipping, self.unsynced) = (false, false),
             _ if self.skipping => {
                 if let Ask::Parse(Some(statement)) = ask {
@@ -223,6 +248,9 @@ impl Exchange {
             (b'A', _) => return Ok(Goes::On),
             (b'N' | b'S', _) => {}
             (b'E', asked) => {
+                // Nobody asked: the session's end, or an answer to what has none. And an error may come before the server has
+                // read the Sync behind a copy, which counts then.
+                self.doubtful |= asked.is_none() || self.swallowed;
                 self.fail(asked, lost);
                 return Ok(match head {
                     Some((ask, Whose::Ours)) if ask.ends() => Goes::Failed,
@@ -232,21 +260,19 @@ impl Exchange {
             }
             (b'Z', Some(ask)) if ask.ends() => {
                 self.owed.pop_front();
-                self.copying_in = false;
-                self.answered += 1 + std::mem::take(&mut self.unanswered);
-                self.transaction = match first {
-                    b'I' => Transaction::None,
-                    b'T' => Transaction::Open,
-                    b'E' => Transaction::Failed,
-                    _ => return Err(OutOfStep('Z')),
-                };
+                self.ready(first)?;
+            }
+            (b'Z', None) if self.skipping && self.swallowed => {
+                (self.skipping, self.unsynced) = (false, false);
+                self.ready(first)?;
+                self.answered = self.ended;
             }
             (b'1', Some(Ask::Parse(_))) | (b'2', Some(Ask::Bind)) | (b'3', Some(Ask::Close)) | (b'T' | b'n', Some(Ask::Describe)) => {
                 self.owed.pop_front();
             }
             (b'C' | b's' | b'I', Some(Ask::Execute)) => {
                 self.owed.pop_front();
-                self.copying_in = false;
+                (self.copying_in, self.swallowed) = (false, false);
             }
             (b'C', Some(Ask::Deallocate)) => return Ok(if first == b'P' { Goes::Nowhere } else { goes }),
             (b'G', Some(Ask::Query | Ask::Execute)) => self.begin_copy(),
@@ -257,27 +283,40 @@ impl Exchange {
         Ok(goes)
     }
 
+    /// A cycle is over.
+    fn ready(&mut self, state: u8) -> Result<(), OutOfStep> {
+        (self.copying_in, self.swallowed) = (false, false);
+        self.answered += 1 + std::mem::take(&mut self.unanswered);
+        self.transaction = match state {
+            b'I' => Transaction::None,
+            b'T' => Transaction::Open,
+            b'E' => Transaction::Failed,
+            _ => return Err(OutOfStep('Z')),
+        };
+        Ok(())
+    }
+
     /// The server wants to be copied to; what was sent already is part of the copy.
     fn begin_copy(&mut self) {
-        self.copying_in = true;
-        let mut at = 1;
-        while let Some(owed) = self.owed.get(at) {
-            match owed {
-                Owed::CopyEnd => {
-                    self.owed.remove(at);
-                    self.copying_in = false;
-                    return;
-                }
-                Owed::Answer(Ask::Sync, _) => {
-                    self.owed.remove(at);
-                    self.unanswered += 1;
-                }
-                // Nothing else belongs into a copy: the server will say so.
-                Owed::Answer(..) | Owed::Word(_) => at += 1,
+        let (mut at_head, mut is_over, mut ignored) = (true, false, 0);
+        self.owed.retain(|owed| {
+            if std::mem::take(&mut at_head) || is_over {
+                return true;
             }
-        }
-        // The Sync that was ignored does not end the cycle.
-        self.unsynced |= matches!(self.owed.front(), Some(Owed::Answer(Ask::Execute, _)));
+            match owed {
+                Owed::CopyEnd => is_over = true,
+                Owed::Answer(Ask::Sync, _) => ignored += 1,
+                // Nothing else belongs into a copy: the server will say so.
+                Owed::Answer(..) | Owed::Word(_) => return true,
+            }
+            false
+        });
+        self.copying_in = !is_over;
+        self.swallowed |= ignored > 0;
+        self.unanswered += ignored;
+        // A Sync that was ignored does not end the cycle; one behind the copy does.
+        let is_synced = self.owed.iter().any(|owed| matches!(owed, Owed::Answer(Ask::Sync, _)));
+        self.unsynced |= !is_synced && matches!(self.owed.front(), Some(Owed::Answer(Ask::Execute, _)));
     }
 
     /// An error: in a cycle of the extended protocol, everything up to the next Sync is skipped.

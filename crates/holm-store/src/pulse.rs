@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use holm_core::id::NodeId;
+use holm_core::id::{ClusterId, NodeId};
 use holm_core::route::RouteVersion;
 use uuid::Uuid;
 
@@ -47,8 +47,8 @@ pub struct Pulse {
     pub ends: Option<Duration>,
     /// Whether a tenant is being created.
     pub creating: bool,
-    /// Whether trouble is noted of a cluster, by whomever.
-    pub troubled: bool,
+    /// The clusters of which trouble is noted, by whomever.
+    pub troubled: Vec<ClusterId>,
     /// Whether a webhook has something to be told and is told by nobody.
     pub webhooks: bool,
     /// Whether mail may be to write, and is written by nobody.
@@ -71,7 +71,7 @@ SELECT $1 IS NULL OR EXISTS (SELECT FROM beat) AS known,
         (SELECT min(expires_at) FROM tenant WHERE expires_at IS NOT NULL AND state IN ('creating', 'serving', 'paused', 'suspended'))
     ) AS ends,
     EXISTS (SELECT FROM tenant WHERE state = 'creating') AS creating,
-    EXISTS (SELECT FROM cluster WHERE trouble IS NOT NULL) AS troubled,
+    ARRAY(SELECT id FROM cluster WHERE trouble IS NOT NULL) AS troubled,
     EXISTS (
         SELECT FROM webhook w
         WHERE w.disabled_at IS NULL
@@ -117,7 +117,7 @@ pub async fn look(catalog: &Catalog, look: &Look<'_>) -> Result<Pulse, StoreErro
         jobs: until(&row, "jobs")?,
         ends: until(&row, "ends")?,
         creating: column::get(&row, "creating")?,
-        troubled: column::get(&row, "troubled")?,
+        troubled: column::get::<Vec<Uuid>>(&row, "troubled")?.into_iter().map(ClusterId::from_uuid).collect(),
         webhooks: column::get(&row, "webhooks")?,
         mails: column::get(&row, "mails")?,
     })

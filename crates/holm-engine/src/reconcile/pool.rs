@@ -125,7 +125,7 @@ async fn keep(control: Control, id: ClusterId, part: Part) {
                 backoff.succeeded();
                 quiet = match rest {
                     _ if passed == Pass::Nothing => timeout(UNHEARD, signal.changed()).await.is_err(),
-                    Some(rest) => until_disturbed(&mut signal, control.looked(), &rest).await,
+                    Some(rest) => until_disturbed(&mut signal, control.looked(), id, &rest).await,
                     None => timeout(INTERVAL, signal.changed()).await.is_err(),
                 };
             }
@@ -146,13 +146,13 @@ async fn keep(control: Control, id: ClusterId, part: Part) {
 
 /// Returns whether it was quiet all the time. Trouble that is noted is not this process' own, whose last pass got through: one
 /// that could not reach the cluster noted it, and may have ended since.
-async fn until_disturbed(signal: &mut watch::Receiver<u64>, looked: &watch::Sender<Option<Pulse>>, rest: &Rest) -> bool {
+async fn until_disturbed(signal: &mut watch::Receiver<u64>, looked: &watch::Sender<Option<Pulse>>, id: ClusterId, rest: &Rest) -> bool {
     let until = Instant::now() + UNHEARD;
     loop {
         if timeout(INTERVAL, signal.changed()).await.is_ok() {
             return false;
         }
-        let troubled = looked.borrow().as_ref().is_some_and(|found| found.troubled);
+        let troubled = looked.borrow().as_ref().is_some_and(|found| found.troubled.contains(&id));
         if troubled || Instant::now() >= until || !rest.lasts().await {
             return true;
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use holm_core::environment::Environment;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::route::{Route, RouteChange, RouteTable, RouteVersion};
+use holm_core::secret::Secret;
 use holm_store::catalog::Catalog;
 use holm_store::data_key::WrappedKey;
 use holm_store::route::{self, Change, Changes, EnvironmentRow, TenantRow};
@@ -101,8 +102,8 @@ struct Opened {
     incarnation: Uuid,
     changes: Vec<RouteChange>,
     damaged: Vec<UnsealError>,
-    /// Tenants whose secret is among those.
-    without_logins: Vec<TenantRow>,
+    /// Those whose secret is among these.
+    without_secret: Vec<Change>,
 }
 
 async fn open_all(control: &Control, mut changes: Changes) -> Result<Opened, Problem> {
@@ -115,14 +116,14 @@ async fn open_all(control: &Control, mut changes: Changes) -> Result<Opened, Pro
             incarnation: changes.incarnation,
             changes: Vec::with_capacity(changes.changes.len()),
             damaged: Vec::new(),
-            without_logins: Vec::new(),
+            without_secret: Vec::new(),
         };
         for change in changes.changes {
             match open(&ring, change) {
                 Ok(change) => opened.changes.push(change),
-                Err((error, row)) => {
+                Err((error, change)) => {
                     opened.damaged.push(error);
-                    opened.without_logins.extend(row.map(|row| *row));
+                    opened.without_secret.push(*change);
                 }
             }
         }
@@ -158,31 +159,51 @@ fn publish(control: &Control, opened: Opened, onto: &RouteTable) {
     }
     let publisher = control.publisher();
     let mut changes = opened.changes;
-    changes.extend(opened.without_logins.into_iter().map(|row| with_former_logins(row, onto)));
+    changes.extend(opened.without_secret.into_iter().filter_map(|change| with_former_secret(change, onto)));
     publisher.publish(onto.with(opened.version, changes));
     *control.incarnation() = Some(opened.incarnation);
     control.published().send_replace(opened.version);
 }
 
-/// Whose secret cannot be opened has its row as well, if it is a tenant.
-fn open(ring: &Ring, change: Change) -> Result<RouteChange, (UnsealError, Option<Box<TenantRow>>)> {
+/// What cannot be opened comes back as it is.
+fn open(ring: &Ring, change: Change) -> Result<RouteChange, (UnsealError, Box<Change>)> {
     Ok(match change {
-        Change::Environment(row) => RouteChange::Environment(environment(ring, row).map_err(|error| (error, None))?),
+        Change::Environment(row) => match ring.unseal_exact(Purpose::HeaderKey(row.id), row.sealed_header_key.as_bytes()) {
+            Ok(header_key) => RouteChange::Environment(environment(row, header_key)),
+            Err(error) => return Err((error, Box::new(Change::Environment(row)))),
+        },
         Change::Cluster(cluster) => RouteChange::Cluster(cluster),
         Change::ClusterGone(id) => RouteChange::ClusterGone(id),
         Change::Credential(credential) => RouteChange::Credential(credential),
         Change::CredentialGone(id) => RouteChange::CredentialGone(id),
         Change::Tenant(row) => match logins_of(ring, &row) {
             Ok((logins, next)) => RouteChange::Route(route_of(row, logins, next)),
-            Err(error) => return Err((error, Some(row.into()))),
+            Err(error) => return Err((error, Box::new(Change::Tenant(row)))),
         },
         Change::TenantGone(id) => RouteChange::RouteGone(id),
     })
 }
 
-fn environment(ring: &Ring, row: EnvironmentRow) -> Result<Environment, UnsealError> {
-    let header_key = ring.unseal_exact(Purpose::HeaderKey(row.id), row.sealed_header_key.as_bytes())?;
-    Ok(Environment { name: row.name, kind: row.kind, domain: row.domain, header_key })
+/// With the secret that the same environment, or the same database, had in the table; without one nobody is let in.
+fn with_former_secret(change: Change, table: &RouteTable) -> Option<RouteChange> {
+    match change {
+        Change::Environment(row) => {
+            let former = table.environment(&row.name)?;
+            Some(RouteChange::Environment(environment(row, former.header_key.clone())))
+        }
+        Change::Tenant(row) => {
+            let former = table.route_of(row.tenant).filter(|former| former.cluster == row.cluster && former.database == row.database);
+            Some(match former {
+                Some(former) => RouteChange::Route(route_of(row, former.logins.clone(), former.next_logins.clone())),
+                None => RouteChange::RouteGone(row.tenant),
+            })
+        }
+        _ => None,
+    }
+}
+
+fn environment(row: EnvironmentRow, header_key: Secret<[u8; 32]>) -> Environment {
+    Environment { name: row.name, kind: row.kind, domain: row.domain, header_key }
 }
 
 /// The logins of a tenant's database, and those that are to take their place.
@@ -194,17 +215,14 @@ fn logins_of(ring: &Ring, row: &TenantRow) -> Result<RouteLogins, UnsealError> {
         // Those of an adopted database are its owner's to change.
         return Ok((holm_core::route::Logins::Owner(AdoptedLogin::unseal(ring, row.database_id, sealed)?.for_route()), None));
     }
-    let next = row.next_sealed_logins.as_ref().map(|next| Logins::unseal(ring, row.database_id, next.as_bytes())).transpose()?;
     let logins = Logins::unseal(ring, row.database_id, sealed)?;
+    let next = row.next_sealed_logins.as_ref().map(|next| Logins::unseal(ring, row.database_id, next.as_bytes())).transpose();
+    // A server that has them already lets nobody in; one that has not lets everybody in.
+    let next = next.unwrap_or_else(|error| {
+        tracing::error!(%error, "a tenant has no logins to come, since they cannot be opened");
+        None
+    });
     Ok((logins.for_route(&row.database).into(), next.map(|next| next.for_route(&row.database).into())))
-}
-
-/// With the logins that the same database had in the table, or none at all where there are none.
-fn with_former_logins(row: TenantRow, table: &RouteTable) -> RouteChange {
-    match table.route_of(row.tenant).filter(|former| former.database == row.database) {
-        Some(former) => RouteChange::Route(route_of(row, former.logins.clone(), former.next_logins.clone())),
-        None => RouteChange::RouteGone(row.tenant),
-    }
 }
 
 fn route_of(row: TenantRow, logins: holm_core::route::Logins, next_logins: Option<holm_core::route::Logins>) -> Route {

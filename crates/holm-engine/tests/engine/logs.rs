@@ -10,10 +10,11 @@ use holm_engine::cluster::{self, NewCluster};
 use holm_engine::credential::{self, CredentialScope, NewCredential};
 use holm_engine::environment;
 use holm_store::environment::Seed;
+use holm_testkit::eventually;
 use holm_testkit::wire_faults::Fault;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{DEV, SCHEMA, Setup, World, production};
+use crate::support::{DEV, PATIENCE, SCHEMA, Setup, World, production};
 
 /// Keeps what is written.
 #[derive(Clone, Default)]
@@ -67,6 +68,9 @@ async fn no_secret_is_in_the_log_or_in_a_problem_whatever_goes_wrong() {
     let token = world.token(None).await.unwrap();
     world.write_migrations(&[("20260401090000_bad", "SELECT 1 / 0")]);
     told += &format!("{:?}", world.trouble().await);
+    // Noted first, then logged; without the catalog it would be the catalog's trouble that is logged.
+    let logged = || String::from_utf8_lossy(&log.0.lock().unwrap()).contains("HOLM-2002");
+    eventually(PATIENCE, "a word of it in the log", async || logged().then_some(())).await;
     world.catalog_faults.set(Fault::Refuse);
     told += &format!("{:?}", world.create("malmo").await.unwrap_err());
     world.control.shutdown().await;

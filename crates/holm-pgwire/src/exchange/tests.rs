@@ -328,3 +328,36 @@ fn ends_of_cycles_that_are_skipped_or_ignored_count_with_the_next_answer() {
     talk.client(&[Ask::Sync]).answer("CZI").settled(true);
     assert!((0..talk.exchange.cycle()).all(|cycle| talk.exchange.is_sure_of(cycle)));
 }
+
+#[test]
+fn a_copy_that_was_sent_at_once_is_not_over_before_the_sync_behind_it() {
+    let mut talk = Talk::new();
+    talk.client(&[Ask::Parse(None), Ask::Bind, Ask::Execute, Ask::Sync]);
+    talk.exchange.end_copy();
+    // The server ignored the first Sync: its transaction is open.
+    talk.answer("12GC").hears("12GC").settled(false);
+    assert!(!talk.exchange.is_at_start_of_cycle());
+    talk.client(&[Ask::Sync]).answer("ZI").settled(true);
+    assert!((0..talk.exchange.cycle()).all(|cycle| talk.exchange.is_sure_of(cycle)));
+    // With the last Sync sent as well, nothing is missing.
+    talk.client(&[Ask::Bind, Ask::Execute, Ask::Sync]);
+    talk.exchange.end_copy();
+    talk.client(&[Ask::Sync]).answer("2GCZI").settled(true);
+    assert!(!talk.exchange.is_doubtful());
+}
+
+#[test]
+fn an_error_before_the_server_has_read_the_sync_behind_a_copy_is_followed_by_its_answer() {
+    let mut talk = Talk::new();
+    talk.client(&[Ask::Bind, Ask::Execute, Ask::Sync]).answer("2GE").settled(false);
+    assert!(talk.exchange.is_doubtful(), "the Sync may have been read as part of the copy, and then nothing answers it");
+    talk.answer("ZI").hears("2GEZ").settled(true);
+    assert!((0..talk.exchange.cycle()).all(|cycle| talk.exchange.is_sure_of(cycle)));
+}
+
+#[test]
+fn after_an_error_that_nobody_asked_for_the_connection_is_doubtful() {
+    let mut talk = Talk::new();
+    talk.answer("E");
+    assert!(talk.exchange.is_doubtful());
+}

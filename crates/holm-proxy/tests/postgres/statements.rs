@@ -216,3 +216,65 @@ async fn a_statement_that_a_function_deallocates_unseen_costs_one_error_and_no_m
     assert_eq!(bound(&mut one, "a").await, "EZ");
     assert_eq!(bound(&mut one, "a").await, "2DCZ");
 }
+
+#[tokio::test]
+async fn a_long_text_that_a_pipeline_uses_again_and_again_is_sent_a_part_at_a_time() {
+    const TIMES: usize = 200;
+    let (world, _) = world(1).await;
+    let mut one = logged_in(&world).await;
+    let text = format!("s\0SELECT length('{}')\0\0\0", "x".repeat(300_000));
+    let again = [sent(b'B', b"\0s\0\0\0\0\0\0\0"), sent(b'E', b"\0\0\0\0\0"), sent(b'S', b"")].concat();
+    one.send(&[sent(b'P', text.as_bytes()), sent(b'S', b""), again.repeat(TIMES)].concat()).await;
+    assert_eq!(tags(&one.until(b'Z').await), "1Z");
+    for _ in 0..TIMES {
+        let answer = one.until(b'Z').await;
+        assert_eq!((tags(&answer).as_str(), &answer[1].1[6..]), ("2DCZ", &b"300000"[..]));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_asks_without_end_for_what_the_proxy_answers_itself_gets_all_of_it() {
+    const TIMES: usize = 100_000;
+    let (world, _) = world(1).await;
+    let mut one = with_a(&world).await;
+    let parse = sent(b'P', b"a\0SELECT 1\0\0\0").repeat(TIMES);
+    // While the server is busy, all of it is owed.
+    one.send(&[query("SELECT pg_sleep(0.2)"), parse, sent(b'S', b"")].concat()).await;
+    assert_eq!(tags(&one.until(b'Z').await), "TDCZ");
+    assert_eq!(one.until(b'Z').await.len(), TIMES + 1);
+}
+
+#[tokio::test]
+async fn a_message_that_the_server_refuses_unread_lets_nobody_meet_the_statement_of_another_client() {
+    let (world, _) = world(1).await;
+    let (mut one, mut other) = (logged_in(&world).await, logged_in(&world).await);
+    let (sync, run) = (sent(b'S', b""), [sent(b'B', b"\0\0\0\0\0\0\0\0"), sent(b'E', b"\0\0\0\0\0"), sent(b'S', b"")].concat());
+    one.send(&[sent(b'P', b"\0SELECT 7\0\0\0"), sync.clone()].concat()).await;
+    assert_eq!(tags(&one.until(b'Z').await), "1Z");
+    // A byte too much; a text that is no UTF-8, as a Parse and as a Query.
+    for refused in [
+        [sent(b'P', b"\0SELECT 8\0\0\0!"), sync.clone()].concat(),
+        [sent(b'P', b"\0SELECT '\xff'\0\0\0"), sync.clone()].concat(),
+        sent(b'Q', b"SELECT '\xff'\0"),
+    ] {
+        other.send(&[refused, run.clone()].concat()).await;
+        assert_eq!(tags(&other.until(b'Z').await), "EZ");
+        assert_eq!(tags(&other.until(b'Z').await), "EZ");
+        one.send(&run).await;
+        assert_eq!(one.until(b'Z').await[1].1[6..], b"7"[..]);
+    }
+}
+
+#[tokio::test]
+async fn a_message_with_a_body_that_its_type_has_not_ends_its_session_and_no_other() {
+    let (world, _) = world(1).await;
+    let mut other = logged_in(&world).await;
+    for odd in [sent(b'H', b"!"), sent(b'S', b"!"), sent(b'c', b"!"), sent(b'f', &[b'x'; 9000])] {
+        let mut one = logged_in(&world).await;
+        one.send(&odd).await;
+        let said = one.next().await.unwrap();
+        assert_eq!((char::from(said.0), one.next().await), ('E', None));
+        other.send(&query("SELECT 2")).await;
+        assert_eq!(tags(&other.until(b'Z').await), "TDCZ");
+    }
+}

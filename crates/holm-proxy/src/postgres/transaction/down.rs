@@ -160,7 +160,7 @@ impl Down {
                     tracing::warn!(code, "a server could not be prepared for a client");
                     return Err(Fault::Unprepared);
                 }
-                b'E' => *table.spent |= shows_unknown_statements(body),
+                b'E' => *table.spent |= table.exchange.is_doubtful() || shows_unknown_statements(body),
                 _ => {}
             }
             self.goes_nowhere = goes != Goes::On;

@@ -31,6 +31,11 @@ use super::up::{self, Up};
 /// As in session pooling: small requests fit many times over, a bulk copy pays one system call per buffer.
 const BUFFER_LENGTH: usize = 32 * 1024;
 
+/// Answers that are owed to one client; a pipeline of that many is one that nobody reads the end of.
+const OWED_MAX: usize = 32 * 1024;
+/// Bytes that wait for a client, besides what a server said.
+const WAITING_MAX: usize = 256 * 1024;
+
 thread_local! {
     /// What is read, and what it becomes. One pair per worker: used within one poll, never across two.
     static BUFFERS: RefCell<(Box<[u8]>, Vec<u8>)> = RefCell::new((vec![0; BUFFER_LENGTH].into(), Vec::with_capacity(BUFFER_LENGTH + 1024)));
@@ -202,6 +207,7 @@ impl Lend {
     /// Lends a connection, clean of what another client may have left, and under the settings that this one knows.
     pub(super) fn new(mut connection: Box<Connection>, guest: &mut Guest, who: SessionId) -> Self {
         guest.up.begin();
+        connection.exchange.shrink();
         let mut to_server = Outbox::default();
         let mut ask = |query: &[u8]| {
             let length = u32::try_from(query.len() + 5).expect("a few settings");
@@ -272,7 +278,13 @@ impl Lend {
         if let Some(reason) = asked.filter(|reason| *reason != Reason::Draining) {
             return Poll::Ready(End::Stopped(reason));
         }
-        let ended = BUFFERS.with_borrow_mut(|(buffer, out)| self.carry(cx, guest, buffer, out));
+        let ended = BUFFERS.with_borrow_mut(|(buffer, out)| {
+            let ended = self.carry(cx, guest, buffer, out);
+            // A long text of one client is not room for all the others'.
+            out.clear();
+            out.shrink_to(2 * BUFFER_LENGTH);
+            ended
+        });
         if let Some(end) = ended {
             return Poll::Ready(end);
         }
@@ -284,10 +296,23 @@ impl Lend {
     }
 
     fn carry(&mut self, cx: &mut Context<'_>, guest: &mut Guest, buffer: &mut [u8], out: &mut Vec<u8>) -> Option<End> {
-        if let Some(end) = self.carry_up(cx, guest, buffer, out) {
-            return Some(end);
+        loop {
+            if let Some(end) = self.carry_up(cx, guest, buffer, out) {
+                return Some(end);
+            }
+            let was_full = self.is_full();
+            if let Some(end) = self.carry_down(cx, guest, buffer, out) {
+                return Some(end);
+            }
+            if !was_full || self.is_full() {
+                return None;
+            }
         }
-        self.carry_down(cx, guest, buffer, out)
+    }
+
+    /// Whether the client is to take what it is owed before it may ask more: answers of ours cost it nothing to ask for.
+    fn is_full(&self) -> bool {
+        self.connection.exchange.owed() > OWED_MAX || self.to_client.bytes.len() > WAITING_MAX
     }
 
     fn carry_up(&mut self, cx: &mut Context<'_>, guest: &mut Guest, buffer: &mut [u8], out: &mut Vec<u8>) -> Option<End> {
@@ -305,9 +330,13 @@ impl Lend {
                     }
                 }
             }
-            // What the client asked before it had a server comes first.
+            if self.is_full() {
+                self.server_is_deaf = self.to_server.poll_flush(cx, &mut self.connection.stream).is_err();
+                return None;
+            }
+            // What the client asked before it had a server comes first, and what was too much at once.
             let mut read = ReadBuf::new(buffer);
-            if std::mem::replace(&mut self.begun, true) {
+            if std::mem::replace(&mut self.begun, true) && !guest.up.is_cut() {
                 match Still::new(&mut guest.client).poll_read(cx, &mut read) {
                     Poll::Pending => {
                         self.server_is_deaf = self.to_server.poll_flush(cx, &mut self.connection.stream).is_err();

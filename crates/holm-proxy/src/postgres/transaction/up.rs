@@ -23,6 +23,11 @@ const NAMED_LENGTH_MAX: usize = 1024 * 1024;
 /// Names, where a message begins with them. PostgreSQL itself looks at 63 bytes.
 const NAMES_LENGTH_MAX: usize = 8 * 1024;
 
+/// Why a client ends a copy. PostgreSQL ends the session over 10,000 bytes.
+const REASON_LENGTH_MAX: usize = 8 * 1024;
+/// What goes to the server of one read, before the rest waits until that is sent: a few bytes may stand for a text of a megabyte.
+const OUT_LENGTH_MAX: usize = 256 * 1024;
+
 const DEALLOCATE: &[u8] = b"DEALLOCATE";
 /// See [`deallocate`].
 const IN_ITS_PLACE: &[u8] = b"PREPARE \"holm gone now\" AS SELECT; DEALLOCATE \"holm gone now\"\0";
@@ -39,6 +44,8 @@ pub(super) enum Refused {
     Malformed(#[from] Malformed),
     #[error("a message of a type that no client sends")]
     Type,
+    #[error("a message has a body that is not its type's")]
+    Body,
     #[error("a name in a message is too long")]
     LongName,
     #[error("the client has more prepared statements than it may")]
@@ -105,8 +112,10 @@ impl Unnamed {
 /// The way up.
 #[derive(Debug, Default)]
 pub(super) struct Up {
-    /// Of a message that is not whole.
+    /// Of a message that is not whole; more than that where it is cut.
     held: Vec<u8>,
+    /// Messages wait that are whole.
+    is_cut: bool,
     /// Of a body that goes on as it comes.
     passing: usize,
     /// If that is a text.
@@ -130,19 +139,25 @@ enum Slot {
 }
 
 impl Slot {
-    /// After something that replaces it, where that is not there for certain.
-    const fn replaced(self, exchange: &Exchange) -> Self {
-        match self {
-            Self::Own => Self::Own,
-            _ if exchange.is_at_start_of_cycle() => Self::Own,
-            _ => Self::Sent(exchange.cycle()),
-        }
+    /// After something that replaces it, unless that is skipped, or `plain` is wrong and the server refuses it as it is.
+    const fn replaced(exchange: &Exchange, plain: bool) -> Self {
+        if plain && exchange.is_at_start_of_cycle() { Self::Own } else { Self::Sent(exchange.cycle()) }
     }
 
     /// Whether what is sent next meets this client's, or is skipped with it.
     fn is_own(self, exchange: &Exchange) -> bool {
         self == Self::Own || self == Self::Sent(exchange.cycle())
     }
+}
+
+/// Whether the server looks at a text at all: bytes that are none of its encoding it refuses before.
+fn is_plain(text: &[u8]) -> bool {
+    text.is_ascii() && !text.contains(&0)
+}
+
+/// Whether what follows the text of a Parse is as it must be: a count and so many types.
+fn are_types(tail: &[u8]) -> bool {
+    tail.split_first_chunk().is_some_and(|(count, types)| types.len() == 4 * usize::from(u16::from_be_bytes(*count)))
 }
 
 impl Up {
@@ -161,6 +176,11 @@ impl Up {
         self.terminated || self.passing == 0 && self.held.first() == Some(&b'X')
     }
 
+    /// Whether there is something to be carried without a word of the client.
+    pub(super) const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     /// Whether no message is under way.
     pub(super) fn is_at_boundary(&self) -> bool {
         self.passing == 0 && self.held.is_empty()
@@ -171,8 +191,9 @@ impl Up {
         self.slot = Slot::Unknown;
     }
 
-    /// Puts what was held and `input` into `out`, as the server is to have it.
+    /// Puts what was held and `input` into `out`, as the server is to have it; where that is a lot, a part.
     pub(super) fn carry(&mut self, input: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<(), Refused> {
+        self.is_cut = false;
         if self.held.is_empty() {
             return self.messages(input, table, out);
         }
@@ -189,6 +210,11 @@ impl Up {
             self.read(&bytes[..passed], table);
             bytes = &bytes[passed..];
             if bytes.is_empty() || self.terminated {
+                return Ok(());
+            }
+            if out.len() >= OUT_LENGTH_MAX {
+                self.hold(bytes);
+                self.is_cut = true;
                 return Ok(());
             }
             let header = frame::header(bytes, MESSAGE_LENGTH_MAX)?;
@@ -229,9 +255,10 @@ impl Up {
             b'Q' if !whole && length <= TEXT_LENGTH_MAX => return Ok(None),
             b'Q' => {
                 // A Query ends the statement without a name.
-                (self.unnamed, self.slot) = (None, self.slot.replaced(table.exchange));
+                let text = body.strip_suffix(b"\0").unwrap_or(body);
+                let plain = whole && text.len() < length && is_plain(text);
+                (self.unnamed, self.slot) = (None, Slot::replaced(table.exchange, plain));
                 if whole {
-                    let text = body.strip_suffix(b"\0").unwrap_or(body);
                     if let Some(name) = deallocated(text, table.names) {
                         deallocate(&name, table, out);
                         return Ok(Some(0));
@@ -243,6 +270,9 @@ impl Up {
                 ask(table, Ask::Query);
             }
             b'P' | b'B' | b'D' | b'C' => return self.about_a_statement(tag, length, body, table, out),
+            // The server refuses it, and skips whatever comes until a Sync; a long reason, and it goes.
+            b'S' | b'H' | b'c' if length > 0 => return Err(Refused::Body),
+            b'f' if length > REASON_LENGTH_MAX => return Err(Refused::Body),
             b'E' => ask(table, Ask::Execute),
             b'S' => ask(table, Ask::Sync),
             b'F' => ask(table, Ask::Function),
@@ -294,7 +324,7 @@ impl Up {
                 match tag {
                     b'C' => {
                         if subject == Subject::Statement(b"") {
-                            (self.unnamed, self.slot) = (None, self.slot.replaced(table.exchange));
+                            (self.unnamed, self.slot) = (None, Slot::replaced(table.exchange, true));
                         }
                         close(subject, table, out)?;
                     }
@@ -361,8 +391,10 @@ impl Up {
             return Ok(None);
         }
         if name.is_empty() {
+            let mut plain = false;
             if whole {
                 let text = body[1..].split(|byte| *byte == 0).next().unwrap_or_default();
+                plain = is_plain(text) && body.get(text.len() + 2..).is_some_and(are_types);
                 if let Some(gone) = deallocated(text, table.names) {
                     self.deallocate_later(&gone, &body[1 + text.len()..], table, out);
                     return Ok(Some(0));
@@ -375,7 +407,7 @@ impl Up {
                 self.reading = Some(Box::default());
                 self.unnamed = None;
             }
-            self.slot = self.slot.replaced(table.exchange);
+            self.slot = Slot::replaced(table.exchange, plain);
             ask(table, Ask::Parse(None));
             // The text begins after the zero that stands for no name.
             self.pass(PARSE, length, length - 1, out);
@@ -398,8 +430,8 @@ impl Up {
     /// As [`deallocate`], by the extended protocol: the text is told from now on to deallocate a stand-in.
     fn deallocate_later(&mut self, name: &[u8], types: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) {
         take(name, table);
-        self.slot = self.slot.replaced(table.exchange);
         stand_in(table, out);
+        self.slot = Slot::replaced(table.exchange, false);
         let mut message = Vec::new();
         header(&mut message, PARSE, 1 + DEALLOCATE_STAND_IN.len() + types.len());
         message.push(0);
@@ -435,12 +467,11 @@ impl Up {
         if self.slot.is_own(table.exchange) {
             return;
         }
-        self.slot = self.slot.replaced(table.exchange);
-        let Some(unnamed) = &self.unnamed else {
-            extended::write_close(out, Subject::Statement(b"")).expect("a short name");
-            table.exchange.ask(Ask::Close, Whose::Ours, |_| {});
-            return;
-        };
+        // Whatever becomes of what follows: another client's is gone.
+        self.slot = Slot::replaced(table.exchange, true);
+        extended::write_close(out, Subject::Statement(b"")).expect("a short name");
+        table.exchange.ask(Ask::Close, Whose::Ours, |_| {});
+        let Some(unnamed) = &self.unnamed else { return };
         if unnamed.wants_stand_in {
             stand_in(table, out);
         }
