@@ -242,6 +242,10 @@ async fn a_client_that_asks_without_end_for_what_the_proxy_answers_itself_gets_a
     one.send(&[query("SELECT pg_sleep(0.2)"), parse, sent(b'S', b"")].concat()).await;
     assert_eq!(tags(&one.until(b'Z').await), "TDCZ");
     assert_eq!(one.until(b'Z').await.len(), TIMES + 1);
+    // What the server answered before all of that it keeps to itself until it is asked for it.
+    let bind = sent(b'B', b"\0a\0\0\0\0\0\0\0");
+    one.send(&[bind, sent(b'P', b"a\0SELECT 1\0\0\0").repeat(TIMES), sent(b'S', b"")].concat()).await;
+    assert_eq!(one.until(b'Z').await.len(), TIMES + 2);
 }
 
 #[tokio::test]

@@ -3,14 +3,17 @@
 use std::time::Instant;
 
 use holm_core::credential::Level;
+use holm_core::environment::Domain;
 use holm_core::id::DatabaseId;
 use holm_core::route::{Route, RouteState};
+use holm_testkit::eventually;
 use uuid::Uuid;
 
+use crate::environment::{self, NewEnvironment};
 use crate::secret::data_key::DataKey;
 use crate::secret::logins::Logins;
 use crate::secret::master_key::MasterKey;
-use crate::support::{DEV, KEY, Setup, World, production, slug};
+use crate::support::{DEV, KEY, PATIENCE, Setup, World, production, slug};
 use crate::tenant;
 
 /// Copies of one tenant with names and sealed logins of their own.
@@ -90,4 +93,32 @@ async fn a_tenant_whose_secret_cannot_be_opened_is_suspended_all_the_same() {
     let second = world.second_control().await;
     assert!(second.publisher().table().route_of(tenant.id).is_none());
     second.shutdown().await;
+}
+
+#[tokio::test]
+async fn logins_to_come_that_cannot_be_opened_do_not_cost_those_that_can() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    let tenant = world.create("goteborg").await.unwrap();
+    let broken = "UPDATE database SET next_sealed_logins = '\\x00' WHERE state = 'claimed'";
+    assert_eq!(world.catalog().await.execute(broken, &[]).await.unwrap(), 1);
+    let second = world.second_control().await;
+    let route = second.publisher().table().route_of(tenant.id).unwrap().clone();
+    assert!(route.login(Level::Rw).is_some() && route.next_login(Level::Rw).is_none());
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_environment_whose_key_cannot_be_opened_is_changed_all_the_same() {
+    let world = World::start(Setup::default()).await;
+    let domain: Domain = "moved.test".parse().unwrap();
+    let broken = "UPDATE environment SET sealed_header_key = set_byte(sealed_header_key, 60, get_byte(sealed_header_key, 60) # 1)";
+    assert_eq!(world.catalog().await.execute(broken, &[]).await.unwrap(), 1);
+    let before = world.control.publisher().table().environment(&production()).unwrap().clone();
+    assert_ne!(before.domain, domain);
+    environment::ensure(&world.control, &DEV, NewEnvironment { domain: domain.clone(), ..world.new_environment() }).await.unwrap();
+    let after = eventually(PATIENCE, "the other domain", async || {
+        let now = world.control.publisher().table().environment(&production()).unwrap().clone();
+        if now.domain == domain { Ok(now) } else { Err(now.domain.clone()) }
+    });
+    assert_eq!(after.await.header_key.expose(), before.header_key.expose(), "the key that it had");
 }

@@ -201,6 +201,8 @@ pub(super) struct Lend {
     /// The server takes nothing any more; it may have said why.
     server_is_deaf: bool,
     begun: bool,
+    /// The server was asked for what it has, since the client is owed so much that it is not read from.
+    flushed: bool,
 }
 
 impl Lend {
@@ -233,7 +235,15 @@ impl Lend {
         }
         // What a strict client leaves behind is cleaned, seen or not.
         connection.soiled |= is_strict;
-        Self { connection, down: Down::default(), to_server, to_client: Outbox::default(), server_is_deaf: false, begun: false }
+        Self {
+            connection,
+            down: Down::default(),
+            to_server,
+            to_client: Outbox::default(),
+            server_is_deaf: false,
+            begun: false,
+            flushed: false,
+        }
     }
 
     /// Whether nobody owes anything and no message is under way.
@@ -330,10 +340,14 @@ impl Lend {
                     }
                 }
             }
-            if self.is_full() {
-                self.server_is_deaf = self.to_server.poll_flush(cx, &mut self.connection.stream).is_err();
+            if self.is_full() && guest.up.is_between_messages() {
+                // What the server has answered may rest in its buffer until somebody asks for it.
+                let flush: &[u8] = if std::mem::replace(&mut self.flushed, true) { b"" } else { b"H\0\0\0\x04" };
+                let sent = self.to_server.poll_send(cx, &mut self.connection.stream, flush);
+                self.server_is_deaf = sent.and_then(|()| self.to_server.poll_flush(cx, &mut self.connection.stream)).is_err();
                 return None;
             }
+            self.flushed = false;
             // What the client asked before it had a server comes first, and what was too much at once.
             let mut read = ReadBuf::new(buffer);
             if std::mem::replace(&mut self.begun, true) && !guest.up.is_cut() {

@@ -176,6 +176,11 @@ impl Up {
         self.terminated || self.passing == 0 && self.held.first() == Some(&b'X')
     }
 
+    /// Whether the server has been given whole messages.
+    pub(super) const fn is_between_messages(&self) -> bool {
+        self.passing == 0
+    }
+
     /// Whether there is something to be carried without a word of the client.
     pub(super) const fn is_cut(&self) -> bool {
         self.is_cut
@@ -567,3 +572,6 @@ fn send_parse(statement: &Statement, whose: Whose, table: &mut Table<'_>, out: &
     out.extend_from_slice(&statement.tail);
     exchange.ask(Ask::Parse(Some(statement.number)), whose, |lost| known.remove(lost));
 }
+
+#[cfg(test)]
+mod tests;
