@@ -1,5 +1,6 @@
 //! A PostgreSQL server as the data plane reaches it.
 
+pub mod asked;
 pub mod state;
 pub mod tls;
 

@@ -18,7 +18,7 @@ pub(crate) mod identity;
 pub(crate) mod lock;
 pub(crate) mod member;
 pub(crate) mod observe;
-pub(crate) mod program_tls;
+pub mod program_tls;
 mod register;
 pub mod remove;
 pub mod rotate_roles;

@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
-use holm_core::error::{ErrorCode, Problem};
 use tokio::sync::watch;
-use tokio_postgres::config::SslMode;
-use tokio_postgres::{Config, NoTls};
 
-use crate::error::{StoreError, chain};
+use crate::address::{AddressError, CatalogAddress};
+use crate::encrypted::Encrypting;
+use crate::error::StoreError;
 use crate::migrate::{MigrateError, Migrated};
 use crate::session::Session;
 use crate::tx::Tx;
@@ -39,7 +38,7 @@ const SESSION_SETTINGS: &str = "-c search_path=public,pg_temp -c statement_timeo
 #[derive(Clone)]
 pub struct Catalog {
     pool: Pool,
-    config: Config,
+    address: CatalogAddress,
     /// See [`Catalog::membership`].
     membership: Arc<AtomicU64>,
 }
@@ -57,42 +56,21 @@ pub struct Wakes {
     pub nodes: watch::Receiver<u64>,
 }
 
-/// Why a catalog's address cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// It cannot be read.
-    #[error("read the catalog's URL")]
-    Url(#[source] tokio_postgres::Error),
-    /// It asks for TLS.
-    #[error("connect to the catalog over TLS, which Holm does not do yet")]
-    Tls,
-}
-
-impl From<OpenError> for Problem {
-    fn from(error: OpenError) -> Self {
-        Self::new(ErrorCode::InvalidConfig, "the catalog's address cannot be used")
-            .because(chain(&error))
-            .next("give it as `postgresql://user:password@host:port/database`")
-    }
-}
-
 impl Catalog {
     /// Reads a URL, `postgresql://user:password@host:port/database`, and keeps a pool of at most `pool_size` connections.
     ///
     /// # Errors
-    /// [`OpenError`] for a URL that cannot be used. Whether a server answers shows at the first use.
-    pub fn open(url: &str, pool_size: usize) -> Result<Self, OpenError> {
-        Self::with_config(url.parse().map_err(OpenError::Url)?, pool_size)
+    /// [`AddressError`] for a URL that cannot be used. Whether a server answers shows at the first use.
+    pub fn open(url: &str, pool_size: usize) -> Result<Self, AddressError> {
+        Ok(Self::at(CatalogAddress::read(url, None)?, pool_size))
     }
 
-    /// As [`open`](Self::open), from parts; settings of the session are added to the options that it has.
-    ///
-    /// # Errors
-    /// [`OpenError::Tls`] if it asks for TLS.
-    pub fn with_config(mut config: Config, pool_size: usize) -> Result<Self, OpenError> {
-        if !matches!(config.get_ssl_mode(), SslMode::Disable | SslMode::Prefer) {
-            return Err(OpenError::Tls);
+    /// As [`open`](Self::open), from an address; settings of the session are added to the options that it has.
+    pub fn at(mut address: CatalogAddress, pool_size: usize) -> Self {
+        if address.is_in_the_clear() {
+            tracing::warn!("what goes to the catalog is not encrypted: whoever is on the way reads and changes it (`sslmode=verify-full`)");
         }
+        let config = &mut address.config;
         let options = config.get_options().map_or_else(|| SESSION_SETTINGS.to_owned(), |given| format!("{given} {SESSION_SETTINGS}"));
         config.options(options);
         config.application_name("holm");
@@ -101,7 +79,8 @@ impl Catalog {
         config.keepalives_interval(KEEPALIVE_INTERVAL);
         config.keepalives_retries(KEEPALIVE_RETRIES);
         config.tcp_user_timeout(TCP_USER_TIMEOUT);
-        let manager = Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let encrypting = Encrypting(address.tls.clone());
+        let manager = Manager::from_config(config.clone(), encrypting, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let timeouts = Timeouts { wait: Some(POOL_TIMEOUT), create: Some(CONNECT_TIMEOUT), recycle: Some(POOL_TIMEOUT) };
         let pool = Pool::builder(manager)
             .max_size(pool_size.max(1))
@@ -109,7 +88,7 @@ impl Catalog {
             .runtime(Runtime::Tokio1)
             .build()
             .expect("a pool with timeouts needs a runtime, and it has one");
-        Ok(Self { pool, config, membership: Arc::default() })
+        Self { pool, address, membership: Arc::default() }
     }
 
     /// How many connections the pool may have.
@@ -125,7 +104,7 @@ impl Catalog {
     /// # Cancel safety
     /// Safe: each migration is applied whole or not at all.
     pub async fn migrate(&self) -> Result<Migrated, MigrateError> {
-        migrate::run(&self.config).await
+        migrate::run(&self.address).await
     }
 
     /// Begins a transaction.
@@ -157,7 +136,7 @@ impl Catalog {
             told: counts.told.subscribe(),
             nodes: counts.nodes.subscribe(),
         };
-        tokio::spawn(wake::listen(self.config.clone(), counts));
+        tokio::spawn(wake::listen(self.address.clone(), counts));
         wakes
     }
 

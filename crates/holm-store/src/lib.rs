@@ -4,6 +4,7 @@
 //! PostgreSQL itself refuses rows that cross environments; a change of routes is visible with its version or not at all.
 //! Refuses: DDL outside migrations, a call to any other system, the reading of sealed bytes, the clock of this process.
 
+pub mod address;
 pub mod approval;
 pub mod audit;
 pub mod backup;
@@ -39,6 +40,7 @@ pub mod token;
 pub mod tx;
 pub mod webhook;
 
+mod encrypted;
 mod row;
 mod session;
 mod wake;

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use holm_core::error::{ErrorCode, Problem};
 use tokio::time::timeout;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::Client;
+
+use crate::address::CatalogAddress;
+use crate::encrypted::Encrypting;
 
 use crate::error::{StoreError, chain};
 
@@ -167,8 +170,8 @@ impl From<MigrateError> for Problem {
     }
 }
 
-pub(crate) async fn run(config: &Config) -> Result<Migrated, MigrateError> {
-    run_files(config, MIGRATIONS).await
+pub(crate) async fn run(address: &CatalogAddress) -> Result<Migrated, MigrateError> {
+    run_files(address, MIGRATIONS).await
 }
 
 /// The newest version that this Holm knows.
@@ -176,9 +179,10 @@ pub fn known() -> i32 {
     MIGRATIONS.last().map_or(0, |newest| newest.version)
 }
 
-pub(crate) async fn run_files(config: &Config, files: &'static [Migration]) -> Result<Migrated, MigrateError> {
+pub(crate) async fn run_files(address: &CatalogAddress, files: &'static [Migration]) -> Result<Migrated, MigrateError> {
     timeout(RUN_TIMEOUT, async {
-        let (client, connection) = config.connect(NoTls).await.map_err(|source| StoreError::Unavailable(source.into()))?;
+        let encrypting = Encrypting(address.tls.clone());
+        let (client, connection) = address.config.connect(encrypting).await.map_err(|source| StoreError::Unavailable(source.into()))?;
         let work = std::pin::pin!(under_lock(&client, files));
         tokio::select! {
             // Whichever is first ends the run: the work with its result, the connection by being lost, which the work then reports.

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod claims;
+mod encrypted;
 mod isolation;
 mod keys;
 mod leases;

@@ -10,7 +10,10 @@ use futures_util::StreamExt;
 use futures_util::stream::poll_fn;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_postgres::{AsyncMessage, Config, NoTls};
+use tokio_postgres::AsyncMessage;
+
+use crate::address::CatalogAddress;
+use crate::encrypted::Encrypting;
 
 use crate::session::ANSWER_TIMEOUT;
 
@@ -88,14 +91,14 @@ const BACKOFF_MIN: Duration = Duration::from_millis(20);
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Listens until nobody holds a receiver any more.
-pub(crate) async fn listen(config: Config, counts: Counts) {
+pub(crate) async fn listen(address: CatalogAddress, counts: Counts) {
     let mut backoff = BACKOFF_MIN;
     loop {
         tokio::select! {
             // Safe to drop: only a watch is read.
             () = counts.changes.closed() => return,
             // Safe to drop: the connection closes with it, and nothing was promised on it.
-            listened = listen_once(&config, &counts) => {
+            listened = listen_once(&address, &counts) => {
                 backoff = if listened { BACKOFF_MIN } else { (backoff * 2).min(BACKOFF_MAX) };
             }
         }
@@ -108,8 +111,8 @@ pub(crate) async fn listen(config: Config, counts: Counts) {
 }
 
 /// Listens until the connection ends; returns whether it ever listened.
-async fn listen_once(config: &Config, counts: &Counts) -> bool {
-    let connected = timeout(ANSWER_TIMEOUT, config.connect(NoTls)).await;
+async fn listen_once(address: &CatalogAddress, counts: &Counts) -> bool {
+    let connected = timeout(ANSWER_TIMEOUT, address.config.connect(Encrypting(address.tls.clone()))).await;
     let (client, mut connection) = match connected {
         Ok(Ok(both)) => both,
         Ok(Err(error)) => {

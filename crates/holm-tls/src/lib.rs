@@ -13,11 +13,14 @@ use std::sync::Arc;
 
 use holm_core::cluster::tls::ServerTls;
 use holm_pgwire::message::{SSL_REQUEST, TLS_YES};
+use holm_pgwire::scram::choice::Channel;
+use holm_pgwire::scram::end_point::EndPoint;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, OtherError};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 pub use self::stream::Stream;
 pub use self::trust::{RootsError, check, system_roots_pem};
@@ -56,8 +59,12 @@ pub enum TlsError {
 /// # Cancel safety
 /// Safe: the connection is closed, and the server sees a client that left before it said who it is.
 pub async fn encrypt(mut tcp: TcpStream, host: &str, tls: &ServerTls) -> Result<Stream, TlsError> {
-    let Some(config) = trust::config(tls).await? else { return Ok(Stream::plain(tcp)) };
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::HostName)?;
+    if !tls.is_encrypted() {
+        return Ok(Stream::plain(tcp));
+    }
+    // What there is nothing to verify with is not asked for.
+    check(tls).await?;
+    server_name(host)?;
     tcp.write_all(&SSL_REQUEST).await.map_err(broken)?;
     // One byte and no more: what follows it is the handshake's to read, and anything else fails there.
     match tcp.read_u8().await.map_err(broken)? {
@@ -65,8 +72,40 @@ pub async fn encrypt(mut tcp: TcpStream, host: &str, tls: &ServerTls) -> Result<
         b'N' => return Err(TlsError::NotOffered),
         _ => return Err(TlsError::NoAnswer),
     }
-    let session = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
-    Ok(Stream::tls(session))
+    Ok(Stream::tls(handshake(tcp, host, tls).await?))
+}
+
+/// The handshake alone, with a server that has said that it speaks TLS.
+///
+/// # Errors
+/// [`TlsError`]; the connection is closed then. Nothing is to be encrypted: [`TlsError::NotOffered`].
+///
+/// # Cancel safety
+/// Safe: the connection is closed.
+pub async fn handshake<S>(stream: S, host: &str, tls: &ServerTls) -> Result<TlsStream<S>, TlsError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let config = trust::config(tls).await?.ok_or(TlsError::NotOffered)?;
+    TlsConnector::from(config).connect(server_name(host)?, stream).await.map_err(failed)
+}
+
+/// What a login over an encrypted connection can be bound to, as `tls-server-end-point` has it (RFC 5929); nothing where the
+/// certificate's signature names no hash for it.
+pub fn end_point<S>(session: &TlsStream<S>) -> Option<Vec<u8>> {
+    match channel(session) {
+        Channel::EndPoint(end_point) => Some(end_point.as_bytes().to_vec()),
+        Channel::Clear | Channel::Unhashed => None,
+    }
+}
+
+fn channel<S>(session: &TlsStream<S>) -> Channel {
+    let shown = session.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    shown.and_then(|shown| EndPoint::of_certificate(shown)).map_or(Channel::Unhashed, Channel::EndPoint)
+}
+
+fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
+    ServerName::try_from(host.to_owned()).map_err(|_| TlsError::HostName)
 }
 
 fn broken(error: io::Error) -> TlsError {

@@ -6,7 +6,6 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use holm_pgwire::scram::choice::Channel;
-use holm_pgwire::scram::end_point::EndPoint;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::unconstrained;
@@ -48,9 +47,10 @@ impl Stream {
 
     /// What a login over it can be bound to.
     pub fn channel(&self) -> Channel {
-        let Way::Tls(session) = &self.0 else { return Channel::Clear };
-        let shown = session.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        shown.and_then(|shown| EndPoint::of_certificate(shown)).map_or(Channel::Unhashed, Channel::EndPoint)
+        match &self.0 {
+            Way::Plain(_) => Channel::Clear,
+            Way::Tls(session) => crate::channel(session),
+        }
     }
 
     /// Whether the server has said nothing that was not read, and has not closed. Whoever waits for it to say something is

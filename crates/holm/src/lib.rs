@@ -20,6 +20,7 @@ mod pgbouncer;
 mod pooling_args;
 mod private_file;
 mod proxy_url;
+mod root_certificates;
 mod serve;
 mod settings;
 mod signals;

@@ -10,6 +10,8 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use holm_engine::tenant::delete;
+use holm_testkit::certificates::Authority;
+use holm_testkit::{TestServer, new_server};
 use serving::{BY, ENVIRONMENT, Installation, PATIENCE, Serving, until};
 
 const HOW_TO: &str = include_str!("../../../docs/how-to/catalog-backup.md");
@@ -107,6 +109,46 @@ async fn a_catalog_is_restored_under_a_running_node_and_gives_nobodys_database_t
     assert!(String::from_utf8_lossy(&told.stdout).contains(&later), "{told:?}");
     let (_, log) = one.api("GET", "/v1/audit?limit=500", None).await;
     assert!(log.to_string().contains("catalog.restore"), "{log}");
+}
+
+/// The catalog is far away: it lets nobody in without TLS, and every part of Holm goes there so, PostgreSQL's own programs too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalog_that_is_spoken_to_over_tls_is_served_from_backed_up_and_restored() {
+    let server: &'static TestServer = Box::leak(Box::new(new_server(&[]).await));
+    let mut installation = Installation::on(server, 1, &["goteborg"]).await;
+    let (authority, theirs) = (Authority::new("the catalog's authority"), Authority::new("somebody else's authority"));
+    let admin = server.connect("postgres").await;
+    // Only the role that tests look with is let in without.
+    admin.batch_execute("CREATE ROLE faraway SUPERUSER LOGIN PASSWORD 'faraway'").await.unwrap();
+    server.speak_tls(&authority.issue(&["127.0.0.1"])).await;
+    let address = format!("127.0.0.1:{}/{}", server.address.port, installation.catalog.name);
+    fs::write(installation.path("catalog.url"), format!("postgresql://faraway:faraway@{address}?sslmode=verify-full")).unwrap();
+    let (roots, other) = (installation.path("roots.pem"), installation.path("other.pem"));
+    fs::write(&roots, authority.pem()).unwrap();
+    fs::write(&other, theirs.pem()).unwrap();
+
+    let backup = ["catalog", "backup", "far.backup"];
+    let refused = said(&installation.command().env("HOLM_CATALOG_SSL_ROOT_CERT", &other).args(backup).output().unwrap());
+    assert!(refused.contains("leads to no root certificate") && !installation.path("far.backup").exists(), "{refused}");
+    let missing = installation.path("missing.pem");
+    let refused = said(&installation.command().env("HOLM_CATALOG_SSL_ROOT_CERT", &missing).args(backup).output().unwrap());
+    assert!(refused.contains("missing.pem"), "{refused}");
+
+    installation.variables.push(("HOLM_CATALOG_SSL_ROOT_CERT", roots.to_str().unwrap().to_owned()));
+    let one = installation.serve("one").await;
+    until_served(&one, "goteborg", true).await;
+    let sql = "SELECT count(*) FILTER (WHERE ssl), count(*) FILTER (WHERE NOT ssl)
+               FROM pg_stat_activity JOIN pg_stat_ssl USING (pid) WHERE usename = 'faraway'";
+    let row = admin.query_one(sql, &[]).await.unwrap();
+    assert!(row.get::<_, i64>(0) > 0 && row.get::<_, i64>(1) == 0, "{row:?}");
+    drop(one);
+    let output = installation.run(&backup);
+    assert!(output.status.success(), "{output:?}");
+    recreate(&installation).await;
+    let output = installation.run(&["catalog", "restore", "far.backup"]);
+    assert!(output.status.success(), "{output:?}");
+    let two = installation.serve("two").await;
+    until_served(&two, "goteborg", true).await;
 }
 
 /// Before anything is written: the database is as empty afterwards as it was.

@@ -13,7 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("holm-link", &["holm-core"]),
     ("holm-tls", &["holm-core", "holm-pgwire"]),
     ("holm-proxy", &["holm-core", "holm-link", "holm-pgwire", "holm-tls"]),
-    ("holm-store", &["holm-core"]),
+    ("holm-store", &["holm-core", "holm-tls"]),
     ("holm-engine", &["holm-core", "holm-link", "holm-migrate", "holm-pgwire", "holm-store", "holm-tls"]),
     ("holm-api", &["holm-core", "holm-engine", "holm-store"]),
     ("holm-postgres", &["holm-core"]),

@@ -71,6 +71,12 @@ pub enum InvalidServerTls {
     /// PostgreSQL refuses the same: anybody gets a certificate of some name from one of those.
     #[error("`sslmode=verify-ca` needs a root certificate: with those of the system anybody has a certificate that leads to one")]
     RootsMissing,
+    /// Nobody can tell which of them is meant.
+    #[error("`sslmode` is said twice")]
+    Twice,
+    /// Whose file it would be depends on where the URL is read.
+    #[error("`sslrootcert` names a file, which is not read for a URL")]
+    File,
     /// What was given as roots is something else.
     #[error("the root certificate cannot be used: {0}")]
     NotRoots(&'static str),

@@ -1,4 +1,4 @@
-//! How a program that uses libpq, or takes a URL as libpq does, is told to speak to a cluster.
+//! How a program that uses libpq, or takes a URL as libpq does, is told to speak to a server of PostgreSQL.
 //!
 //! Promises: it speaks as Holm itself does, and verifies whom; the roots are in a file that only we can write and that is gone when
 //! this is dropped. Those of the system are written out too: libpq learnt to find them in version 16.
@@ -10,21 +10,21 @@ use tempfile::NamedTempFile;
 use tokio::process::Command;
 
 /// What a program is told; it must not outlive this.
-pub(crate) struct ProgramTls {
+pub struct ProgramTls {
     sslmode: &'static str,
     channel_binding: &'static str,
     roots: Option<NamedTempFile>,
 }
 
 impl ProgramTls {
-    /// For a cluster that is spoken to so.
+    /// For a server that is spoken to so.
     ///
     /// # Errors
     /// The file cannot be written.
     ///
     /// # Cancel safety
     /// Safe: the file goes.
-    pub(crate) async fn of(tls: &ServerTls) -> io::Result<Self> {
+    pub async fn of(tls: &ServerTls) -> io::Result<Self> {
         let (wanted, sslmode) = (tls.clone(), tls.mode().as_str());
         // As our own logins do (`holm_pgwire::scram::choice`). libpq would answer to anything else with the password.
         let channel_binding = if tls.must_bind() { "require" } else { "prefer" };
@@ -33,7 +33,7 @@ impl ProgramTls {
     }
 
     /// Tells it by the variables that libpq knows.
-    pub(crate) fn tell(&self, command: &mut Command) {
+    pub fn tell(&self, command: &mut Command) {
         command.env("PGSSLMODE", self.sslmode).env("PGCHANNELBINDING", self.channel_binding);
         if let Some(roots) = &self.roots {
             command.env("PGSSLROOTCERT", roots.path());

@@ -5,7 +5,8 @@
 //! to read a file that a URL names, which would be one of the machine where Holm runs.
 
 use holm_core::cluster::ServerAddress;
-use holm_core::cluster::tls::{InvalidServerTls, RootCertificates, ServerTls, SslMode};
+use holm_core::cluster::asked::Asked;
+use holm_core::cluster::tls::{InvalidServerTls, RootCertificates, ServerTls};
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::secret::Secret;
@@ -59,11 +60,12 @@ impl ServerUrl {
         if !(text.starts_with("postgresql://") || text.starts_with("postgres://")) {
             return Err(invalid("it does not begin with `postgresql://`"));
         }
-        let (text, asked) = Asked::split(text)?;
+        let (text, asked) = Asked::split(text).map_err(tls_invalid)?;
         // The driver's own words could repeat a part of it.
         let config: Config =
             text.expose().parse().map_err(|_| invalid("it cannot be read as a URL with parameters that PostgreSQL knows"))?;
-        let tls = asked.with(beside)?;
+        let roots: Option<RootCertificates> = beside.ssl_root_cert.as_deref().map(str::parse).transpose().map_err(tls_invalid)?;
+        let tls = asked.with(beside.sslmode.as_deref(), roots).map_err(tls_invalid)?;
         let unheeded = [
             ("sslmode", config.get_ssl_mode() != DriverMode::Prefer),
             ("sslnegotiation", config.get_ssl_negotiation() != SslNegotiation::Postgres),
@@ -99,58 +101,6 @@ impl ServerUrl {
         }
         let database = config.get_dbname().map(str::parse).transpose().map_err(|error| invalid(&format!("{error}")))?;
         Ok(Self { address: ServerAddress { host, port }, tls, role, password, database })
-    }
-}
-
-/// What a URL says of TLS.
-#[derive(Default)]
-struct Asked {
-    sslmode: Option<String>,
-    /// Whether it says that the system's roots count.
-    system_roots: bool,
-}
-
-impl Asked {
-    /// Takes what is about TLS out of a URL: of the modes the driver knows only those that protect from nobody.
-    fn split(text: &str) -> Result<(Secret<String>, Self), Problem> {
-        // As the driver reads it: what stands before the first `@` is a login, in which a `?` means nothing.
-        let begin = text.find('@').map_or(0, |at| at + 1);
-        let Some(query) = text[begin..].find('?').map(|at| begin + at + 1) else {
-            return Ok((Secret::new(text.to_owned()), Self::default()));
-        };
-        let (mut asked, mut kept) = (Self::default(), Vec::new());
-        for parameter in text[query..].split('&') {
-            match parameter.split_once('=') {
-                Some(("sslmode", value)) => {
-                    if asked.sslmode.replace(value.to_owned()).is_some() {
-                        return Err(invalid("it says `sslmode` twice"));
-                    }
-                }
-                Some(("sslrootcert", "system")) => asked.system_roots = true,
-                Some(("sslrootcert", _)) => {
-                    return Err(invalid("`sslrootcert` names a file, which Holm does not read for a URL")
-                        .next("give the certificates beside the URL: `--ssl-root-cert FILE`"));
-                }
-                _ => kept.push(parameter),
-            }
-        }
-        let rest = kept.join("&");
-        let end = if rest.is_empty() { query - 1 } else { query };
-        Ok((Secret::new([&text[..end], &rest].concat()), asked))
-    }
-
-    /// How the server is to be spoken to. Roots say that something is to be verified, and who says no mode with them, or the
-    /// system's, means all of it.
-    fn with(self, beside: &Beside) -> Result<ServerTls, Problem> {
-        let roots: Option<RootCertificates> = beside.ssl_root_cert.as_deref().map(str::parse).transpose().map_err(tls_invalid)?;
-        let mode: Option<SslMode> =
-            beside.sslmode.as_deref().or(self.sslmode.as_deref()).map(str::parse).transpose().map_err(tls_invalid)?;
-        let implied = if roots.is_some() || self.system_roots { SslMode::VerifyFull } else { SslMode::Disable };
-        let mode = mode.unwrap_or(implied);
-        if self.system_roots && roots.is_none() && mode == SslMode::Disable {
-            return Err(tls_invalid(InvalidServerTls::RootsUnused));
-        }
-        ServerTls::new(mode, roots).map_err(tls_invalid)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use holm_core::access::TokenScope;
 use holm_core::actor::{Actor, PrincipalKind, PrincipalName, SystemActor};
 use holm_core::cluster::ServerAddress;
+use holm_core::cluster::tls::ServerTls;
 use holm_core::environment::{EnvironmentKind, EnvironmentName};
 use holm_core::error::Problem;
 use holm_core::role::{DatabaseName, RoleName};
@@ -24,6 +25,7 @@ use holm_engine::secret::master_key::MasterKey;
 use holm_engine::secret::master_keys::MasterKeys;
 use holm_engine::tenant::{self, NewTenant};
 use holm_link::Publisher;
+use holm_store::address::CatalogAddress;
 use holm_store::catalog::Catalog;
 use holm_store::environment::Seed;
 use holm_store::tenant::Tenant;
@@ -139,7 +141,11 @@ impl World {
         let mut config = tokio_postgres::Config::new();
         config.host("127.0.0.1").port(self.catalog_faults.address().port()).dbname(self.catalog.as_str());
         config.user(shared.superuser.as_str()).password(shared.password.expose());
-        let config = ControlConfig::new(Catalog::with_config(config, 10).unwrap(), MasterKey::from_bytes(KEY), Publisher::default());
+        let config = ControlConfig::new(
+            Catalog::at(CatalogAddress::new(config, ServerTls::Disable), 10),
+            MasterKey::from_bytes(KEY),
+            Publisher::default(),
+        );
         Control::open(ControlConfig { mail: Some(mail), ..config }).await.unwrap()
     }
 
@@ -301,7 +307,7 @@ async fn control(
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(faults.address().port()).dbname(catalog.as_str());
     config.user(shared.superuser.as_str()).password(shared.password.expose());
-    let catalog = Catalog::with_config(config, 10).unwrap();
+    let catalog = Catalog::at(CatalogAddress::new(config, ServerTls::Disable), 10);
     let _ = catalog.migrate().await.unwrap();
     let config = ControlConfig::new(catalog, master_key, Publisher::default());
     Control::open(ControlConfig { checkpoints, programs: Some(programs(shared)), ..config }).await

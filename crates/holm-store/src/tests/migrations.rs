@@ -5,6 +5,7 @@ use holm_core::id::NodeId;
 use holm_testkit::{database, server};
 
 use super::world::World;
+use crate::address::CatalogAddress;
 use crate::catalog::Catalog;
 use crate::migrate::{self, MIGRATIONS, MigrateError, Migration};
 use crate::node::{NewNode, NodeRole};
@@ -101,7 +102,7 @@ fn next(sql: &'static str, runs_with: Option<i32>) -> &'static [Migration] {
 }
 
 async fn upgrade(world: &World, files: &'static [Migration]) -> Result<migrate::Migrated, MigrateError> {
-    migrate::run_files(&world.database.url().parse().unwrap(), files).await
+    migrate::run_files(&CatalogAddress::read(&world.database.url(), None).unwrap(), files).await
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ pub(crate) async fn run(args: Args) -> Result<Backup, Problem> {
     if !is_catalog(&catalog).await? {
         return Err(Problem::new(ErrorCode::CatalogNotReady, "there is no catalog to back up: the database is empty"));
     }
-    let programs = Programs::find(args.pg_bin, &args.catalog.url()?).await?;
+    let programs = Programs::find(args.pg_bin, &args.catalog.address()?).await?;
     let held = tempfile_beside(&args.file)?;
     let dump = held.path().join("dump");
     file::private(&dump).map_err(|error| file::unusable(&dump, &error))?;

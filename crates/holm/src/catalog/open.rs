@@ -5,20 +5,26 @@ use std::path::PathBuf;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::secret::Secret;
 use holm_engine::secret::master_keys::MasterKeys;
+use holm_store::address::CatalogAddress;
 use holm_store::catalog::Catalog;
 use holm_store::standing::{self, Standing};
 
 use crate::master_keys::{self, Settings};
+use crate::root_certificates;
 
 /// The catalog and the key.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct CatalogArgs {
-    /// The catalog, `postgresql://user:password@host:port/database`; better by the environment, since others see arguments
+    /// The catalog, `postgresql://user:password@host:port/database?sslmode=verify-full`; better by the environment, since others
+    /// see arguments
     #[arg(long, value_name = "URL", env = "HOLM_CATALOG_URL", hide_env_values = true)]
     catalog_url: Option<String>,
     /// A file with the catalog's URL
     #[arg(long, value_name = "FILE", env = "HOLM_CATALOG_URL_FILE")]
     catalog_url_file: Option<PathBuf>,
+    /// The file with the certificates, in PEM, that the catalog's server's must lead to [default: those of the operating system]
+    #[arg(long, value_name = "FILE", env = "HOLM_CATALOG_SSL_ROOT_CERT")]
+    catalog_ssl_root_cert: Option<PathBuf>,
     /// The master key's file, unless `HOLM_MASTER_KEY` or `HOLM_VAULT_KEY` says otherwise (see docs/how-to/keys.md)
     #[arg(long, value_name = "FILE", env = "HOLM_MASTER_KEY_FILE", default_value = "/var/lib/holm/master.key")]
     master_key_file: PathBuf,
@@ -29,7 +35,7 @@ impl CatalogArgs {
     ///
     /// # Errors
     /// [`ErrorCode::InvalidConfig`]: none was given, or its file cannot be read.
-    pub(crate) fn url(&self) -> Result<Secret<String>, Problem> {
+    fn url(&self) -> Result<Secret<String>, Problem> {
         let given = self.catalog_url.as_deref().map(str::trim).filter(|url| !url.is_empty());
         let text = match (given, &self.catalog_url_file) {
             (Some(url), _) => url.to_owned(),
@@ -53,7 +59,16 @@ impl CatalogArgs {
     /// # Errors
     /// As with [`url`](Self::url), or the URL cannot be used.
     pub(crate) fn open(&self, connections: usize) -> Result<Catalog, Problem> {
-        Ok(Catalog::open(self.url()?.expose(), connections)?)
+        Ok(Catalog::at(self.address()?, connections))
+    }
+
+    /// Where it is and how it is spoken to.
+    ///
+    /// # Errors
+    /// As with [`url`](Self::url), or it cannot be used.
+    pub(crate) fn address(&self) -> Result<CatalogAddress, Problem> {
+        let roots = self.catalog_ssl_root_cert.as_deref().map(root_certificates::read).transpose()?;
+        Ok(CatalogAddress::read(self.url()?.expose(), roots)?)
     }
 
     /// Where master keys come from.

@@ -8,9 +8,12 @@ use std::process::Stdio;
 
 use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_core::secret::Secret;
+use holm_engine::cluster::program_tls::ProgramTls;
 use holm_postgres::finder::Finder;
 use holm_postgres::installation::Installation;
+use holm_store::address::CatalogAddress;
 use tokio::process::Command;
+use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
 /// The last words say most.
@@ -20,17 +23,21 @@ const SAID_MAX: usize = 2_000;
 pub(super) struct Programs {
     installation: Installation,
     connection: Vec<(&'static str, Secret<String>)>,
+    tls: ProgramTls,
 }
 
 impl Programs {
     /// Finds them.
     ///
     /// # Errors
-    /// There are none, or the URL cannot be read.
-    pub(super) async fn find(bin: Option<PathBuf>, url: &Secret<String>) -> Result<Self, Problem> {
+    /// There are none, or the root certificates cannot be written for them.
+    pub(super) async fn find(bin: Option<PathBuf>, address: &CatalogAddress) -> Result<Self, Problem> {
         let finder = Finder { explicit: bin, ..Finder::from_env() };
         let installation = tokio::task::spawn_blocking(move || finder.find()).await.expect("the search does not panic")?;
-        Ok(Self { installation, connection: connection(url)? })
+        let tls = ProgramTls::of(&address.tls).await.map_err(|error| {
+            Problem::new(ErrorCode::Internal, "the root certificates cannot be handed to PostgreSQL's programs").because(error)
+        })?;
+        Ok(Self { installation, connection: connection(&address.config), tls })
     }
 
     /// Runs one to its end.
@@ -45,6 +52,7 @@ impl Programs {
                 command.env_remove(name);
             }
         }
+        self.tls.tell(&mut command);
         command.envs(self.connection.iter().map(|(name, value)| (name, value.expose())));
         if let Some(libraries) = &self.installation.library_path {
             command.env("LD_LIBRARY_PATH", libraries);
@@ -67,9 +75,7 @@ impl Programs {
 }
 
 /// As libpq's environment variables say it.
-fn connection(url: &Secret<String>) -> Result<Vec<(&'static str, Secret<String>)>, Problem> {
-    let config: tokio_postgres::Config =
-        url.expose().parse().map_err(|error| Problem::new(ErrorCode::InvalidConfig, "the catalog's URL cannot be read").because(error))?;
+fn connection(config: &Config) -> Vec<(&'static str, Secret<String>)> {
     let hosts: Vec<String> = config
         .get_hosts()
         .iter()
@@ -89,5 +95,5 @@ fn connection(url: &Secret<String>) -> Result<Vec<(&'static str, Secret<String>)
     said.retain(|(_, value)| !value.is_empty());
     said.push(("PGAPPNAME", "holm catalog".to_owned()));
     said.push(("PGCONNECT_TIMEOUT", "10".to_owned()));
-    Ok(said.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
+    said.into_iter().map(|(name, value)| (name, Secret::new(value))).collect()
 }

@@ -74,7 +74,7 @@ pub(crate) async fn run(args: Args) -> Result<Restored, Problem> {
         return Err(Problem::new(ErrorCode::CatalogNotEmpty, "the catalog's database is not empty, and nothing is written over it")
             .next("stop every process of Holm, keep a backup of it, then drop and create the database"));
     }
-    let programs = Programs::find(args.pg_bin, &args.catalog.url()?).await?;
+    let programs = Programs::find(args.pg_bin, &args.catalog.address()?).await?;
     for path in [&script, &after] {
         file::private(path).map_err(|error| file::unusable(path, &error))?;
     }

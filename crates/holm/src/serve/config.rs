@@ -135,7 +135,7 @@ impl Args {
         };
         let controls = controls(role, &self.control, self.data_dir.is_some())?;
         if role != NodeRole::Data {
-            self.catalog.url()?;
+            self.catalog.address()?;
         }
         let mail = self.mail.config()?;
         let console = self.console.users()?;

@@ -6,14 +6,13 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use holm_core::cluster::tls::{RootCertificates, SslMode};
+use holm_core::cluster::tls::SslMode;
 use holm_core::error::{ErrorCode, Problem};
+
+use crate::root_certificates;
 
 /// Longer than any password; a wrong file is not read to its end.
 const PASSWORD_BYTES_MAX: u64 = 4096;
-
-/// With what stands between certificates; what of it is kept has a limit of its own.
-const ROOTS_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Where it is, and who to log in as.
 #[derive(Clone, clap::Args)]
@@ -47,39 +46,25 @@ impl Server {
     /// A file cannot be read, or has no root certificates.
     pub(in crate::cli) fn read(self) -> Result<Told, Problem> {
         let password = match &self.password_file {
-            Some(path) => Some(from_file(path, "password", PASSWORD_BYTES_MAX)?.trim_end_matches(['\r', '\n']).to_owned()),
+            Some(path) => Some(password_in(path)?.trim_end_matches(['\r', '\n']).to_owned()),
             None => std::env::var("HOLM_SERVER_PASSWORD").ok().filter(|password| !password.is_empty()),
         };
-        let ssl_root_cert = self.ssl_root_cert.as_deref().map(roots).transpose()?;
+        let ssl_root_cert = self.ssl_root_cert.as_deref().map(root_certificates::read).transpose()?.map(Into::into);
         Ok(Told { url: self.url, password, sslmode: self.sslmode.map(|mode| mode.to_string()), ssl_root_cert })
     }
 }
 
-fn from_file(path: &Path, what: &str, bytes_max: u64) -> Result<String, Problem> {
+fn password_in(path: &Path) -> Result<String, Problem> {
     let mut text = String::new();
     let read = if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(bytes_max).read_to_string(&mut text)
+        std::io::stdin().lock().take(PASSWORD_BYTES_MAX).read_to_string(&mut text)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(bytes_max).read_to_string(&mut text))
+        std::fs::File::open(path).and_then(|file| file.take(PASSWORD_BYTES_MAX).read_to_string(&mut text))
     };
     read.map_err(|error| {
-        Problem::new(ErrorCode::InvalidValue, format!("the {what} cannot be read from `{}`", path.display())).because(error)
+        Problem::new(ErrorCode::InvalidValue, format!("the password cannot be read from `{}`", path.display())).because(error)
     })?;
     Ok(text)
-}
-
-/// The root certificates of a file, and nothing else of it.
-///
-/// # Errors
-/// It cannot be read, or has none.
-pub(in crate::cli) fn roots(path: &Path) -> Result<String, Problem> {
-    let text = from_file(path, "root certificate", ROOTS_BYTES_MAX)?;
-    let roots: RootCertificates = text.parse().map_err(|error| {
-        Problem::new(ErrorCode::InvalidValue, format!("`{}` is no root certificate", path.display()))
-            .because(error)
-            .next("give the certificate, in PEM, of who issued the server's")
-    })?;
-    Ok(roots.into())
 }
 
 impl std::fmt::Debug for Server {

@@ -13,12 +13,12 @@ use holm_core::error::{ErrorCode, ErrorKind, Problem};
 use reqwest::Method;
 
 use super::view::{DatabaseView, State, url};
-use crate::cli::cluster::server;
 use crate::cli::context::Context;
 use crate::cli::waiting::{self, Until};
 use crate::client::Client;
 use crate::exit::Exit;
 use crate::pgbouncer::plan::{Adoption, Plan};
+use crate::root_certificates;
 
 /// Adopts what is ready, and says in `databases` what came of each.
 ///
@@ -105,7 +105,7 @@ async fn one(context: &Context, client: &Client, adoption: &Adoption, environmen
 }
 
 async fn adopt(context: &Context, client: &Client, adoption: &Adoption, environment: &str, patience: Duration) -> Result<(), Problem> {
-    let ssl_root_cert = adoption.root_cert.as_deref().map(server::roots).transpose()?;
+    let ssl_root_cert = adoption.root_cert.as_deref().map(root_certificates::read).transpose()?.map(Into::into);
     let wanted = AdoptTenant {
         url: url(adoption),
         password: Some(adoption.password.expose().clone()),
