@@ -17,7 +17,7 @@ pub(crate) async fn beside_others(plan: &Plan) {
         println!("\n{others} other tenants, each used once through each proxy");
         for protocol in &plan.protocols {
             for &clients in &plan.clients {
-                pgbench::compare(plan, &peers, protocol, clients, &[]).await;
+                pgbench::compare(plan, &peers, protocol, clients).await;
             }
         }
     }

@@ -7,11 +7,13 @@
 //! `cargo bench -p holm-proxy --bench proxy -- <workload>... [--seconds 2] [--rounds 3] [--clients 1,16,64]
 //! [--protocols simple,extended,prepared] [--tenants 1000] [--targets direct,holm,pgbouncer] [--pgbouncer /usr/sbin/pgbouncer]`
 //!
-//! Workloads: `pgbench` (one tenant), `churn` (one tenant, a connection for each transaction), `cold` (one tenant while others
+//! Workloads: `pgbench` (one tenant), `churn` (one tenant, a connection for each transaction, without and with TLS), `copy`
+//! (a gigabyte each way, and beside who reads slowly), `cold` (one tenant while others
 //! are known and were used once), `zipf` (many tenants in a small budget), `neighbour` (quiet tenants beside a loud one),
 //! `memory` (resident, by known tenants and by idle clients).
 
 mod cold;
+mod copy;
 mod memory;
 mod neighbour;
 mod node;
@@ -40,11 +42,12 @@ fn main() {
         match workload.as_str() {
             "pgbench" => runtime.block_on(pgbench::one_tenant(&plan)),
             "churn" => runtime.block_on(pgbench::churn(&plan)),
+            "copy" => runtime.block_on(copy::each_way(&plan)),
             "cold" => runtime.block_on(cold::beside_others(&plan)),
             "zipf" => runtime.block_on(zipf::many_in_a_small_budget(&plan)),
             "neighbour" => runtime.block_on(neighbour::quiet_beside_loud(&plan)),
             "memory" => runtime.block_on(memory::resident(&plan)),
-            other => panic!("there is no workload `{other}`: pgbench, churn, cold, zipf, neighbour, memory"),
+            other => panic!("there is no workload `{other}`: pgbench, churn, copy, cold, zipf, neighbour, memory"),
         }
     }
 }

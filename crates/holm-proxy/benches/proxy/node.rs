@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::time::Duration;
 
 use holm_core::cluster::tls::ServerTls;
@@ -13,7 +14,7 @@ use holm_core::scram::{LoginKeys, Verifier};
 use holm_core::secret::Secret;
 use holm_link::Publisher;
 use holm_pgwire::scram::keys;
-use holm_proxy::postgres::{Pooling, ProxyConfig, Reset, start};
+use holm_proxy::postgres::{Pooling, ProxyConfig, Reset, TlsFiles, start};
 
 /// The first argument that makes this program a proxy.
 pub(crate) const MODE: &str = "--serve";
@@ -32,6 +33,8 @@ pub(crate) struct Told<'a> {
     pub(crate) workers: &'a str,
     pub(crate) port: u16,
     pub(crate) role: &'a str,
+    /// Of `proxy.crt` and `proxy.key`.
+    pub(crate) files: &'a Path,
     pub(crate) tenants: usize,
     /// The tenants share these; the names are [`database`]'s.
     pub(crate) databases: usize,
@@ -40,8 +43,8 @@ pub(crate) struct Told<'a> {
 
 impl Told<'_> {
     pub(crate) fn args(&self) -> Vec<String> {
-        let Self { pooling, workers, port, role, tenants, databases, budget } = self;
-        [MODE, pooling, workers, role]
+        let Self { pooling, workers, port, role, files, tenants, databases, budget } = self;
+        [MODE, pooling, workers, role, files.to_str().expect("a path in UTF-8")]
             .map(str::to_owned)
             .into_iter()
             .chain([u64::from(*port), *tenants as u64, *databases as u64, u64::from(*budget)].map(|number| number.to_string()))
@@ -61,11 +64,15 @@ pub(crate) fn slug(tenant: usize) -> String {
 
 /// Serves until standard input is closed.
 pub(crate) fn serve(args: &[String]) {
-    let [pooling, workers, role, numbers @ ..] = args else { panic!("a child is told how to pool, how many workers, a role and numbers") };
+    let [pooling, workers, role, files, numbers @ ..] = args else {
+        panic!("a child is told how to pool, how many workers, a role, a directory and numbers")
+    };
+    let files = Path::new(files);
     let numbers: Vec<u32> = numbers.iter().map(|number| number.parse().expect("a number")).collect();
     let [port, tenants, databases, budget] = numbers[..] else { panic!("a port and three counts") };
     let publisher = Publisher::default();
     let mut config = ProxyConfig::new("127.0.0.1:0".parse().expect("an address"));
+    config.tls = Some(TlsFiles::new(files.join("proxy.crt"), files.join("proxy.key")));
     config.workers = workers.parse().expect("a number");
     (config.pooling, config.reset) = match pooling.as_str() {
         "session" => (Pooling::Session, Reset::Seen),
@@ -79,6 +86,7 @@ pub(crate) fn serve(args: &[String]) {
         workers,
         port: port.try_into().expect("a port"),
         role,
+        files,
         tenants: tenants as usize,
         databases: databases as usize,
         budget,

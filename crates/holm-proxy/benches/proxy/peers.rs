@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use holm_pgwire::scram::keys::LoginKeys;
+use holm_testkit::certificates::Authority;
 use holm_testkit::{TestServer, new_server};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -87,6 +88,7 @@ impl Peers {
         // Room for what every proxy keeps at the same time.
         let server = new_server(&[("max_connections", "1200"), ("shared_buffers", "256MB")]).await;
         let files = tempfile::Builder::new().prefix("holm-bench").tempdir_in("/tmp").expect("a directory");
+        certify(files.path());
         let admin = prepare(&server, setup.databases).await;
         let mut peers = Self { peers: Vec::new(), setup, admin, children: Vec::new(), server, files };
         if plan.wants("direct") {
@@ -140,6 +142,29 @@ impl Peers {
         self.admin.query_one(sql, &[]).await.expect("the server answers").get(0)
     }
 
+    /// Where what is copied to the server is counted.
+    pub(crate) async fn prepare_copy(&self) {
+        let sql = format!(
+            "CREATE TABLE sink (line text);
+             CREATE SEQUENCE arrived CACHE 1;
+             CREATE FUNCTION hesitates(line bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+                 BEGIN IF line % 1000 = 0 THEN PERFORM pg_sleep(0.01); END IF; RETURN false; END $$;
+             GRANT INSERT, SELECT ON sink TO {ROLE};
+             GRANT USAGE ON SEQUENCE arrived TO {ROLE};"
+        );
+        self.inside().await.batch_execute(&sql).await.expect("somewhere to copy to");
+    }
+
+    /// Lines that have been copied to the server so far.
+    pub(crate) async fn arrived(&self) -> i64 {
+        let sql = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM arrived";
+        self.inside().await.query_one(sql, &[]).await.expect("the server answers").get(0)
+    }
+
+    async fn inside(&self) -> Client {
+        self.server.connect(&node::database(0, self.setup.databases)).await
+    }
+
     /// Ends what proxies keep, so that the next begins with an empty server.
     pub(crate) async fn until_no_backends(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -162,7 +187,8 @@ impl Peers {
     fn add_holm(&mut self, name: &'static str, pooling: &str, workers: &str) {
         let this = std::env::current_exe().expect("this program");
         let Setup { tenants, databases, budget } = self.setup;
-        let told = Told { pooling, workers, port: self.server.address.port, role: ROLE, tenants, databases, budget };
+        let (port, files) = (self.server.address.port, self.files.path());
+        let told = Told { pooling, workers, port, role: ROLE, files, tenants, databases, budget };
         let mut child =
             Command::new(this).args(told.args()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the proxy starts");
         let mut line = String::new();
@@ -212,12 +238,22 @@ impl Peers {
             text,
             "[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\n\
              pool_mode = {mode}\ndefault_pool_size = {budget}\nmax_user_connections = {budget}\nmax_client_conn = 5000\n\
-             query_wait_timeout = 30\nserver_idle_timeout = 1\nlog_connections = 0\nlog_disconnections = 0\nserver_tls_sslmode = disable\n{prepared}",
-            users.display()
+             query_wait_timeout = 30\nserver_idle_timeout = 1\nlog_connections = 0\nlog_disconnections = 0\nserver_tls_sslmode = disable\nclient_tls_sslmode = allow\n\
+             client_tls_cert_file = {certificate}/proxy.crt\nclient_tls_key_file = {certificate}/proxy.key\n{prepared}",
+            users.display(),
+            certificate = directory.display()
         );
         let ini = directory.join(format!("{mode}.ini"));
         std::fs::write(&ini, text).expect("write the configuration");
         ini
+    }
+}
+
+/// What proxies show to clients that ask for TLS.
+fn certify(directory: &Path) {
+    let certificate = Authority::new("benchmark").issue(&["localhost"]);
+    for (name, pem) in [("proxy.crt", &certificate.pem), ("proxy.key", &certificate.key_pem())] {
+        std::fs::write(directory.join(name), pem).expect("write the certificate");
     }
 }
 

@@ -15,34 +15,56 @@ pub(crate) async fn one_tenant(plan: &Plan) {
     let peers = Peers::start(plan, Setup::default()).await;
     for protocol in &plan.protocols {
         for &clients in &plan.clients {
-            compare(plan, &peers, protocol, clients, &[]).await;
+            compare(plan, &peers, protocol, clients).await;
         }
     }
 }
 
+/// In the clear and with TLS, which PostgreSQL itself does not speak here.
 pub(crate) async fn churn(plan: &Plan) {
     let peers = Peers::start(plan, Setup::default()).await;
-    compare(plan, &peers, "simple", 8, &["-C"]).await;
+    take_turns(plan, &peers, Load { protocol: "simple", clients: 8, new_connections: true, sslmode: "disable" }).await;
+    take_turns(plan, &peers, Load { protocol: "simple", clients: 8, new_connections: true, sslmode: "require" }).await;
+}
+
+/// One tenant's `pgbench`, connections that stay, in the clear.
+pub(crate) async fn compare(plan: &Plan, peers: &Peers, protocol: &str, clients: u32) {
+    take_turns(plan, peers, Load { protocol, clients, new_connections: false, sslmode: "disable" }).await;
+}
+
+/// What pgbench is told.
+#[derive(Clone, Copy)]
+struct Load<'a> {
+    protocol: &'a str,
+    clients: u32,
+    /// For each transaction.
+    new_connections: bool,
+    sslmode: &'a str,
 }
 
 /// Takes turns between the targets.
-pub(crate) async fn compare(plan: &Plan, peers: &Peers, protocol: &str, clients: u32, more: &[&str]) {
+async fn take_turns(plan: &Plan, peers: &Peers, load: Load<'_>) {
     let mut table = Table::new(COLUMNS);
     for _ in 0..plan.rounds {
-        for peer in peers.all() {
-            let sample = pgbench(peers, peer, protocol, clients, plan.run, more).await;
+        for peer in peers.all().iter().filter(|peer| load.sslmode == "disable" || peer.pid.is_some()) {
+            let sample = pgbench(peers, peer, load, plan.run).await;
             table.add(peer.name, sample);
         }
     }
-    let more = more.join(" ");
-    println!("\npgbench -S -M {protocol} -c {clients} {more}, {} rounds of {} s, taking turns", plan.rounds, plan.run.as_secs());
+    let Load { protocol, clients, new_connections, sslmode } = load;
+    let anew = if new_connections { " -C" } else { "" };
+    println!(
+        "\npgbench -S -M {protocol} -c {clients}{anew}, sslmode={sslmode}, {} rounds of {} s, taking turns",
+        plan.rounds,
+        plan.run.as_secs()
+    );
     table.print("pgbouncer");
 }
 
 /// Runs once more when a run got nothing done: on a busy machine, logging in can take all of a short run.
-async fn pgbench(peers: &Peers, peer: &Peer, protocol: &str, clients: u32, time: Duration, more: &[&str]) -> Vec<f64> {
+async fn pgbench(peers: &Peers, peer: &Peer, load: Load<'_>, time: Duration) -> Vec<f64> {
     for _ in 0..5 {
-        if let Some(sample) = once(peers, peer, protocol, clients, time, more).await {
+        if let Some(sample) = once(peers, peer, load, time).await {
             return sample;
         }
         println!("{}: a run without one transaction, not counted", peer.name);
@@ -50,15 +72,15 @@ async fn pgbench(peers: &Peers, peer: &Peer, protocol: &str, clients: u32, time:
     panic!("{} does not get one transaction done", peer.name);
 }
 
-async fn once(peers: &Peers, peer: &Peer, protocol: &str, clients: u32, time: Duration, more: &[&str]) -> Option<Vec<f64>> {
+async fn once(peers: &Peers, peer: &Peer, load: Load<'_>, time: Duration) -> Option<Vec<f64>> {
     let (commits, rows) = peers.counted().await;
     let before = peer.pid.map_or(f64::NAN, cpu_us);
     let output = Command::new("pgbench")
-        .args(["-n", "-S", "-M", protocol, "-c", &clients.to_string(), "-j", "1", "-T", &time.as_secs().to_string()])
-        .args(more)
+        .args(["-n", "-S", "-M", load.protocol, "-c", &load.clients.to_string(), "-j", "1", "-T", &time.as_secs().to_string()])
+        .args(load.new_connections.then_some("-C"))
         .args(["-h", "127.0.0.1", "-p", &peer.port.to_string(), "-U", &peer.user, &peer.database(0)])
         .env("PGPASSWORD", &peer.password)
-        .env("PGSSLMODE", "disable")
+        .env("PGSSLMODE", load.sslmode)
         .output()
         .await
         .expect("pgbench runs");
