@@ -149,6 +149,7 @@ fn signed_in_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::clusters::list))
         .routes(routes!(resource::clusters::show))
         .routes(routes!(resource::clusters::add))
+        .routes(routes!(resource::clusters::set_server))
         .routes(routes!(resource::clusters::drain))
         .routes(routes!(resource::clusters::rotate))
         .routes(routes!(resource::clusters::remove))

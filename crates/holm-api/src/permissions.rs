@@ -32,6 +32,7 @@ pub(crate) const TABLE: &[(Method, &str, Needs)] = &[
     (Method::GET, "/v1/clusters", Somewhere(P::ReadClusters)),
     (Method::GET, "/v1/clusters/{name}", Somewhere(P::ReadClusters)),
     (Method::POST, "/v1/environments/{environment}/clusters", InPath(P::ManageClusters)),
+    (Method::POST, "/v1/environments/{environment}/clusters/{name}/set-server", InPath(P::ManageClusters)),
     (Method::POST, "/v1/environments/{environment}/clusters/{name}/drain", InPath(P::ManageClusters)),
     (Method::POST, "/v1/environments/{environment}/clusters/{name}/rotate-roles", InPath(P::ManageClusters)),
     (Method::POST, "/v1/environments/{environment}/clusters/{name}/remove", InPath(P::ManageClusters)),

@@ -22,6 +22,7 @@ pub mod program_tls;
 mod register;
 pub mod remove;
 pub mod rotate_roles;
+pub mod set_server;
 pub(crate) mod sql;
 pub(crate) mod template;
 pub(crate) mod transfer;

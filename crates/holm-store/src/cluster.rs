@@ -161,7 +161,7 @@ const SET_ACCESS: &str = "\
 UPDATE cluster
 SET host = $2, port = $3, admin_role = $4, sealed_admin_password = $5, server_version = $6, connections_max = $7,
     sslmode = $8, ssl_root_cert = $9
-WHERE id = $1";
+WHERE id = $1 AND state <> 'removed'";
 const SET_TROUBLE: &str = "\
 UPDATE cluster
 SET trouble = $2
@@ -221,7 +221,7 @@ pub async fn insert(tx: &mut Tx, new: &NewCluster) -> Result<Inserted, StoreErro
     read(&tx.query_one(BY_ID, &[&new.id.as_uuid()]).await?).map(Inserted::Done)
 }
 
-/// Replaces how a server is reached. Returns `false` if there is no such cluster.
+/// Replaces how a server is reached. Returns `false` if there is no such cluster any more.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -7,7 +7,7 @@ use holm_core::secret::Secret;
 use holm_engine::cluster::add::{self, NewServer};
 use holm_engine::cluster::remove::{self, Manner};
 use holm_engine::cluster::url::{Beside, ServerUrl};
-use holm_engine::cluster::{self, drain, rotate_roles};
+use holm_engine::cluster::{self, drain, rotate_roles, set_server};
 use holm_engine::environment;
 
 use crate::Api;
@@ -16,7 +16,7 @@ use crate::description::Refusals;
 use crate::envelope::{Accepted, Answer, Data, Envelope, Failure, Refusal};
 use crate::extract::{Body, ClusterNamePath, ClusterPath, EnvironmentPath, NoParams, Params};
 use crate::refusal;
-use crate::view::cluster::{AddCluster, ClusterDetailView, RemoveCluster};
+use crate::view::cluster::{AddCluster, ClusterDetailView, RemoveCluster, SetClusterServer};
 use crate::view::operation::OperationView;
 use crate::view::{ClusterView, ListView};
 
@@ -97,6 +97,40 @@ pub(crate) async fn add(
     let new = NewServer { name, environment, url, connections_max: wanted.connections_max };
     let begun = add::add(&api.control, &caller.actor, new, None).await?;
     Accepted::of(&api.control, begun).await
+}
+
+/// Changes where a cluster's server is and how it is spoken to; it stays the same server
+#[utoipa::path(
+    post,
+    path = "/v1/environments/{environment}/clusters/{name}/set-server",
+    operation_id = "set_cluster_server",
+    tag = "clusters",
+    params(("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The cluster's name")),
+    request_body = SetClusterServer,
+    responses(
+        (status = 200, description = "It is reached like that from now on", body = Envelope<ClusterDetailView>),
+        (status = 404, description = "No such environment or cluster", body = Failure, content_type = "application/problem+json"),
+        (status = 409, description = "Another server answers there, or the cluster is not there yet", body = Failure, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Failure, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not declared as JSON", body = Failure, content_type = "application/problem+json"),
+        (status = 422, description = "The server cannot be a cluster", body = Failure, content_type = "application/problem+json"),
+        (status = 502, description = "The server refused", body = Failure, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn set_server(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    path: ClusterPath,
+    Params(NoParams {}): Params<NoParams>,
+    Body(wanted): Body<SetClusterServer>,
+) -> Answer<ClusterDetailView> {
+    of_environment(&api, &path).await?;
+    let beside = Beside { password: wanted.password.map(Secret::new), sslmode: wanted.sslmode, ssl_root_cert: wanted.ssl_root_cert };
+    let url = ServerUrl::read(&Secret::new(wanted.url), &beside)?;
+    set_server::set_server(&api.control, &caller.actor, &path.name, url).await?;
+    Ok(Data(cluster::show(&api.control, &path.name).await?.into()))
 }
 
 /// Gives the roles of all tenants of a cluster new passwords, each by an operation of its own

@@ -63,6 +63,25 @@ pub struct AddCluster {
     pub ssl_root_cert: Option<String>,
 }
 
+/// How a cluster is to be reached from now on.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetClusterServer {
+    /// Where it is, and who Holm is there.
+    #[schema(example = "postgresql://holm@10.0.0.6:5432")]
+    pub url: String,
+    /// The password, if it is not in the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// How it is spoken to, as when a cluster is added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "verify-full")]
+    pub sslmode: Option<String>,
+    /// The certificates, in PEM, that the server's must lead to; those of the operating system when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssl_root_cert: Option<String>,
+}
+
 /// A cluster to be removed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +119,12 @@ pub struct AdoptTenant {
 impl std::fmt::Debug for AddCluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AddCluster").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for SetClusterServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SetClusterServer").finish_non_exhaustive()
     }
 }
 

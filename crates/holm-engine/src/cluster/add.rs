@@ -187,7 +187,7 @@ async fn refuse(control: &Control, access: &Access, state: &State, seen: &Seen) 
     Ok(identifier)
 }
 
-fn unsuitable(capability: &Capability, environment: &EnvironmentName, address: &ServerAddress) -> Problem {
+pub(super) fn unsuitable(capability: &Capability, environment: &EnvironmentName, address: &ServerAddress) -> Problem {
     let problem = Problem::new(ErrorCode::ServerUnsuitable, format!("the server at {address} cannot be a cluster"))
         .because(capability.because.join("; "));
     match capability.suits {
@@ -214,7 +214,7 @@ pub(crate) fn taken(known: &Cluster, environment: &EnvironmentName, address: &Se
 }
 
 /// How many sessions the data plane may have there.
-fn room(capability: &Capability, wanted: Option<u32>, name: &ClusterName) -> Result<u32, Problem> {
+pub(super) fn room(capability: &Capability, wanted: Option<u32>, name: &ClusterName) -> Result<u32, Problem> {
     let most = capability.facts.connections().saturating_sub(KEPT_FOR_HOLM).max(1);
     match wanted {
         None => Ok(most),

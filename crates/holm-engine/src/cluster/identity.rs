@@ -114,7 +114,7 @@ async fn is_lit(session: &Connection, key: i64) -> Result<bool, ClusterError> {
 pub(crate) fn another_server(cluster: &Cluster) -> Problem {
     Problem::new(ErrorCode::ClusterRefused, format!("another server answers at the address of cluster `{}`", cluster.name))
         .because(format!("its system identifier is not the one that was registered for {}", cluster.access.address))
-        .next("register the server under its new address, or start the right one")
+        .next(format!("start the right one, or say where it is now: `holm cluster set-server {} --server …`", cluster.name))
 }
 
 /// Trouble with a server that is not a cluster yet.

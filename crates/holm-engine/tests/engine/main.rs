@@ -66,6 +66,7 @@ mod scheduling;
 #[cfg(test)]
 mod seeding;
 #[cfg(test)]
+mod set_server;
 mod templates;
 #[cfg(test)]
 mod twins;

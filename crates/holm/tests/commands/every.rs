@@ -168,6 +168,8 @@ fn line(words: &str) -> Option<String> {
         "import pgbouncer" => format!("{words} {} {production}", crate::importing::file("every.ini", "[databases]\nmalmo = host=db\n")),
         // Each wants a server of its own: `stories` tells of them.
         "cluster add" | "cluster drain" | "cluster remove" | "tenant adopt" => return None,
+        // See `encrypted_servers.rs`.
+        "cluster set-server" => return None,
         "cluster rotate-roles" => format!("{words} production-1 {production}"),
         // They stand beside any server.
         "init" | "serve" | "catalog backup" | "catalog restore" => return None,
@@ -297,6 +299,7 @@ fn every_command_that_names_something_says_6_when_it_is_not_there() {
         "fleet top --env nowhere",
         "cluster list --env nowhere",
         "cluster show nowhere",
+        "cluster set-server nowhere --env production --server postgresql://holm:x@127.0.0.1:1",
         "cluster drain nowhere --env production",
         "cluster drain production-1 --env nowhere",
         "cluster remove nowhere --env production --yes",

@@ -33,6 +33,7 @@ const USES: &[(&str, &[&str])] = &[
     ("cluster list", &["list_clusters", "list_environments"]),
     ("cluster remove", &["remove_cluster", "show_cluster", "show_operation", "list_events"]),
     ("cluster rotate-roles", &["rotate_cluster_roles", "show_operation", "list_events"]),
+    ("cluster set-server", &["set_cluster_server"]),
     ("cluster show", &["show_cluster"]),
     ("completion", &[]),
     ("credential create", &["create_credential"]),

@@ -305,6 +305,14 @@ fn servers_come_and_go_by_command_and_no_password_is_ever_printed() {
     assert!(again["error"]["code"] == "HOLM-2012" || again["error"]["code"] == "HOLM-3002", "known, or just being added: {again}");
     let open = until(&name, |shown| shown["data"]["state"] == "open");
     assert_eq!((&open["data"]["capability"]["suits"], &open["data"]["capability"]["facts"]["superuser"]), (&"pool".into(), &true.into()));
+    // It has another name now; another server cannot take its place.
+    let renamed = url.replace("127.0.0.1", "localhost");
+    let set = ["cluster", "set-server", &name, "--env", "production", "--password-file", password.to_str().unwrap(), "--server"];
+    ok(&[&set[..], &[renamed.as_str()]].concat());
+    let moved = until(&name, |shown| shown["data"]["address"].as_str().is_some_and(|address| address.starts_with("localhost:")));
+    assert_eq!(moved["data"]["state"], "open");
+    let (_, refused) = json(&["cluster", "set-server", &name, "--env", "production", "--server", &other.url("postgres")]);
+    assert_eq!((&refused["error"]["code"], &refused["error"]["changed"]), (&"HOLM-2008".into(), &"nothing".into()), "{refused}");
 
     runtime.block_on(async {
         let admin = other.connect("postgres").await;

@@ -6,6 +6,7 @@ mod list;
 mod remove;
 mod rotate_roles;
 pub(super) mod server;
+mod set_server;
 mod show;
 
 use holm_api::view::ClusterView;
@@ -24,6 +25,8 @@ pub(super) enum Command {
     Show(show::Args),
     /// Adds a PostgreSQL server, whole, to an environment
     Add(add::Args),
+    /// Says where one is now, or how it is spoken to: another address, certificate, role or password
+    SetServer(set_server::Args),
     /// Empties one: nothing new is placed on it, and its tenants are waited for
     Drain(drain::Args),
     /// Forgets one that is drained, or one whose server is gone for good
@@ -53,6 +56,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
         Command::List(args) => list::run(context, args).await,
         Command::Show(args) => show::run(context, args).await,
         Command::Add(args) => add::run(context, args).await,
+        Command::SetServer(args) => set_server::run(context, args).await,
         Command::Drain(args) => drain::run(context, args).await,
         Command::Remove(args) => remove::run(context, args).await,
         Command::RotateRoles(args) => rotate_roles::run(context, args).await,

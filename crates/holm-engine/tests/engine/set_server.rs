@@ -1,0 +1,97 @@
+//! A cluster whose server moves, gets another certificate or another password stays the cluster that it is.
+
+use holm_core::cluster::state::ClusterState;
+use holm_core::cluster::tls::{Roots, ServerTls};
+use holm_core::error::{Changed, ErrorCode, Problem};
+use holm_core::secret::Secret;
+use holm_engine::cluster;
+use holm_engine::cluster::set_server::set_server;
+use holm_engine::cluster::url::{Beside, ServerUrl};
+use holm_engine::tenant::adopt::{self, NewAdoption};
+use holm_store::cluster::Cluster;
+use holm_testkit::certificates::Authority;
+use holm_testkit::new_server;
+
+use crate::adopting::bring;
+use crate::support::{DEV, PATIENCE, SCHEMA, Setup, World, production, slug};
+
+fn read(url: &str, sslmode: &str, root: Option<String>) -> ServerUrl {
+    let beside = Beside { sslmode: Some(sslmode.to_owned()), ssl_root_cert: root, ..Beside::default() };
+    ServerUrl::read(&Secret::new(url.to_owned()), &beside).unwrap()
+}
+
+async fn shown(world: &World) -> Cluster {
+    cluster::show(&world.control, &"production-1".parse().unwrap()).await.unwrap().0
+}
+
+async fn change(world: &World, url: ServerUrl) -> Result<Cluster, Problem> {
+    set_server(&world.control, &DEV, &"production-1".parse().unwrap(), url).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_gets_another_name_a_certificate_a_password_and_a_new_authority_and_its_tenants_stay() {
+    let world = World::start(Setup { pool_size: 1, migrations: vec![SCHEMA], ..Setup::default() }).await;
+    let first = world.create("goteborg").await.unwrap();
+    let before = shown(&world).await;
+    world.server.connect("postgres").await.batch_execute("CREATE ROLE elsewhere SUPERUSER LOGIN PASSWORD 'far away'").await.unwrap();
+    let url = format!("postgresql://elsewhere:far%20away@localhost:{}", world.server.address.port);
+    for (number, tenant) in ["malmo", "uppsala"].into_iter().enumerate() {
+        world.until_count("database WHERE state = 'ready'", 1).await;
+        let authority = Authority::new(&format!("authority number {number}"));
+        world.server.speak_tls(&authority.issue(&["localhost"])).await;
+        if number > 0 {
+            // The certificates that Holm has lead nowhere any more, which the next in the pool meets.
+            world.create("stockholm").await.unwrap();
+            assert_eq!(world.trouble().await.code, ErrorCode::TlsTowardsServer);
+        }
+        let changed = change(&world, read(&url, "verify-full", Some(authority.pem()))).await.unwrap();
+        let tls = ServerTls::VerifyFull(Roots::Given(authority.pem().parse().unwrap()));
+        assert_eq!(
+            (&*changed.access.address.host, changed.access.admin_role.as_str(), &changed.access.tls),
+            ("localhost", "elsewhere", &tls)
+        );
+        assert_eq!((changed.id, changed.system_identifier, changed.state), (before.id, before.system_identifier, ClusterState::Open));
+        assert_eq!(changed.access.connections_max, before.access.connections_max);
+        // Confirmed: the data plane has it, and the pool is filled that way.
+        let table = world.control.publisher().table();
+        assert!(table.clusters().all(|cluster| cluster.tls == tls && &*cluster.address.host == "localhost"), "{number}");
+        let made = world.create(tenant).await.unwrap();
+        assert_ne!(made.database, first.database);
+        world.untroubled().await;
+    }
+    assert_eq!(world.count("audit_entry WHERE action = 'cluster.change'").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_server_takes_a_clusters_place_and_what_fails_changes_nothing() {
+    let world = World::start(Setup { pool_size: 1, migrations: vec![SCHEMA], ..Setup::default() }).await;
+    let (before, other) = (shown(&world).await, new_server(&[]).await);
+    let admin = world.server.connect("postgres").await;
+    admin.batch_execute("CREATE ROLE modest LOGIN PASSWORD 'modest'; GRANT CONNECT ON DATABASE postgres TO modest").await.unwrap();
+    let at = |login: &str| format!("postgresql://{login}@127.0.0.1:{}", world.server.address.port);
+    let ours = world.server.url("postgres");
+    for (url, sslmode, code) in [
+        (other.url("postgres"), "disable", ErrorCode::ClusterElsewhere),
+        (at("modest:modest"), "disable", ErrorCode::ServerUnsuitable),
+        (at("modest:wrong"), "disable", ErrorCode::ClusterRefused),
+        (ours.clone(), "verify-full", ErrorCode::TlsTowardsServer),
+        (ours.replace("/postgres", "/template1"), "disable", ErrorCode::InvalidValue),
+    ] {
+        let problem = change(&world, read(&url, sslmode, None)).await.unwrap_err();
+        assert_eq!((problem.code, problem.changed), (code, Changed::Nothing), "{problem:?}");
+        assert!(!problem.next.is_empty() && !format!("{problem:?}").contains("modest:"), "{problem:?}");
+    }
+    assert_eq!(shown(&world).await.access, before.access);
+    assert_eq!(world.count("audit_entry WHERE action = 'cluster.change'").await, 0);
+    let nowhere = set_server(&world.control, &DEV, &"nowhere".parse().unwrap(), read(&ours, "disable", None)).await.unwrap_err();
+    assert_eq!(nowhere.code, ErrorCode::ClusterNotFound);
+
+    // One that somebody brought keeps the logins that he gave.
+    let elsewhere = new_server(&[]).await;
+    let url = read(&bring(&elsewhere, "app").await, "disable", None);
+    let new = NewAdoption { environment: production(), slug: slug("malmo"), url: url.clone(), cluster: None };
+    let id = adopt::adopt(&world.control, &DEV, new, None).await.unwrap();
+    holm_engine::operation::show::wait(&world.control, id, None, PATIENCE).await.unwrap();
+    let refused = set_server(&world.control, &DEV, &"production-malmo".parse().unwrap(), url).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::ClusterClosed);
+}

@@ -1,0 +1,32 @@
+//! `holm cluster set-server`: tried before it is changed, so nothing is asked.
+
+use holm_api::view::cluster::{ClusterDetailView, SetClusterServer};
+use holm_core::error::Problem;
+
+use super::Named;
+use super::server::{Server, Told};
+use crate::cli::context::Context;
+use crate::output::Answer;
+
+/// Which, and where it is now.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  holm cluster set-server production-2 --env production --server postgresql://holm@10.0.0.6:5432 --password-file holm.password
+  holm cluster set-server production-3 --env production --server postgresql://holm@db.example.com --sslmode verify-full --ssl-root-cert new.crt
+
+It stays the same server, or a standby of it that was promoted. Sessions that were opened the old way are ended.")]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    cluster: Named,
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
+    let Told { url, password, sslmode, ssl_root_cert } = args.server.read()?;
+    let wanted = SetClusterServer { url, password, sslmode, ssl_root_cert };
+    let changed: ClusterDetailView = context.client()?.post(&args.cluster.path("set-server"), &[], &wanted).await?;
+    let (name, address) = (&args.cluster.name, &changed.cluster.address);
+    context.say(&format!("✓ every node reaches {name} at {address} now, sslmode={}", changed.sslmode));
+    Ok(Answer::one(&changed))
+}
