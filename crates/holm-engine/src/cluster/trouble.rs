@@ -115,22 +115,22 @@ impl ClusterError {
             Trouble::ReadOnly => (
                 ErrorCode::ClusterReadOnly,
                 format!("cluster `{cluster}` is read-only"),
-                "register the primary server, or end the recovery or `default_transaction_read_only` of this one",
+                "end the recovery or `default_transaction_read_only` of this server, or say where the primary is: `holm cluster set-server`",
             ),
             Trouble::Full => (
                 ErrorCode::ClusterFull,
                 format!("cluster `{cluster}` has no room"),
-                "give it disk space or connections, or register another cluster; Holm tries again by itself",
+                "give it disk space or connections, or add another cluster; Holm tries again by itself",
             ),
             Trouble::Distrusted => (
                 ErrorCode::TlsTowardsServer,
                 format!("there is no TLS with cluster `{cluster}`"),
-                "put the server's TLS and certificate in order, and see that the root certificate that Holm was given is theirs",
+                "put the server's TLS and certificate in order; if somebody else issues it now, say so: `holm cluster set-server`",
             ),
             Trouble::Refused if self.is_login_refused() => (
                 ErrorCode::ClusterRefused,
                 format!("cluster `{cluster}` does not let Holm in"),
-                "register it again with the name and password of a superuser there",
+                "see that the role and the password are a superuser's there; a cluster gets others with `holm cluster set-server`",
             ),
             Trouble::Refused => (
                 ErrorCode::ClusterRefused,
