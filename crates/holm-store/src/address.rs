@@ -27,6 +27,9 @@ pub enum AddressError {
     /// It cannot be spoken to like that.
     #[error(transparent)]
     Tls(#[from] InvalidServerTls),
+    /// PostgreSQL speaks no TLS there, and a certificate is for a name or an address.
+    #[error("TLS is for hosts that are reached by TCP, and every one of them has a name or an address")]
+    Socket,
     /// A handshake at once, and nothing to be encrypted.
     #[error("it says `sslnegotiation=direct` without an `sslmode` that encrypts")]
     Direct,
@@ -36,6 +39,7 @@ impl From<AddressError> for Problem {
     fn from(error: AddressError) -> Self {
         let next = match error {
             AddressError::Url => "give it as `postgresql://user:password@host:port/database`",
+            AddressError::Socket => "say `sslmode=disable`, or name the host",
             AddressError::Tls(_) | AddressError::Direct => {
                 "end it with `?sslmode=verify-full`, and name the certificates of who issued the server's with \
                  `--catalog-ssl-root-cert FILE` if the system does not know them; `sslmode=disable` only where nobody else is on the way"
@@ -51,6 +55,9 @@ impl CatalogAddress {
     /// # Errors
     /// [`AddressError`].
     pub fn read(url: &str, roots: Option<RootCertificates>) -> Result<Self, AddressError> {
+        if !(url.starts_with("postgresql://") || url.starts_with("postgres://")) {
+            return Err(AddressError::Url);
+        }
         let (url, asked) = Asked::split(url)?;
         let config: Config = url.expose().parse().map_err(|_| AddressError::Url)?;
         // Written in a way that is not taken out, as in `%73slmode`.
@@ -59,6 +66,10 @@ impl CatalogAddress {
             _ => return Err(InvalidServerTls::Weak("require").into()),
         }
         let tls = asked.with(None, roots)?;
+        let by_tcp = |host: &Host| matches!(host, Host::Tcp(name) if !name.is_empty());
+        if tls.is_encrypted() && (config.get_hosts().is_empty() || !config.get_hosts().iter().all(by_tcp)) {
+            return Err(AddressError::Socket);
+        }
         if !tls.is_encrypted() && config.get_ssl_negotiation() == SslNegotiation::Direct {
             return Err(AddressError::Direct);
         }
@@ -80,7 +91,12 @@ impl CatalogAddress {
             Host::Unix(_) => true,
             Host::Tcp(name) => name == "localhost" || unbracketed(name).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
         };
-        !self.tls.is_encrypted() && !self.config.get_hosts().iter().all(is_near)
+        let are_near = match self.config.get_hostaddrs() {
+            [] => self.config.get_hosts().iter().all(is_near),
+            // These are connected to, whatever the hosts are called.
+            addresses => addresses.iter().all(std::net::IpAddr::is_loopback),
+        };
+        !self.tls.is_encrypted() && !are_near
     }
 }
 
@@ -104,6 +120,8 @@ mod tests {
             ("postgresql://u:p@[::1]:6000/d", None, "disable", ChannelBinding::Prefer, false),
             ("postgresql://u:p@%2Frun%2Fpostgresql/d", None, "disable", ChannelBinding::Prefer, false),
             ("postgresql://u:p@localhost,db.example.com/d", None, "disable", ChannelBinding::Prefer, true),
+            ("postgresql://u:p@localhost/d?hostaddr=203.0.113.5", None, "disable", ChannelBinding::Prefer, true),
+            ("postgresql://u:p@db.example.com/d?hostaddr=127.0.0.1", None, "disable", ChannelBinding::Prefer, false),
             ("postgresql://u:p@db.example.com/d?sslmode=verify-full", None, "verify-full", ChannelBinding::Prefer, false),
             ("postgresql://u:p@db.example.com/d", root(), "verify-full", ChannelBinding::Prefer, false),
             ("postgresql://u:p@db.example.com/d?sslmode=verify-ca", root(), "verify-ca", ChannelBinding::Require, false),
@@ -123,6 +141,11 @@ mod tests {
             "postgresql://u:hunter22@h/d?sslrootcert=/etc/passwd",
             "postgresql://u:hunter22@h/d?sslnegotiation=direct",
             "postgresql://u:hunter22@h/d?nonsense=1",
+            "postgresql://u:hunter22@%2Frun%2Fpostgresql/d?sslmode=verify-full",
+            "postgresql://u:hunter22@h,%2Frun%2Fpostgresql/d?sslmode=verify-full",
+            "postgresql:///d?hostaddr=10.0.0.5&user=u&password=hunter22&sslmode=verify-full",
+            "postgresql://u@h/d?sslmode=disable?password=hunter22",
+            "host=h user=u password=hunter22 sslmode=prefer",
         ] {
             let problem = Problem::from(CatalogAddress::read(url, None).unwrap_err());
             assert_eq!(problem.code, ErrorCode::InvalidConfig);

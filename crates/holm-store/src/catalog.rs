@@ -81,7 +81,10 @@ impl Catalog {
         config.tcp_user_timeout(TCP_USER_TIMEOUT);
         let encrypting = Encrypting(address.tls.clone());
         let manager = Manager::from_config(config.clone(), encrypting, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-        let timeouts = Timeouts { wait: Some(POOL_TIMEOUT), create: Some(CONNECT_TIMEOUT), recycle: Some(POOL_TIMEOUT) };
+        // One host that is silent does not keep the next from being tried.
+        let hosts = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
+        let create = CONNECT_TIMEOUT * u32::try_from(hosts).unwrap_or(u32::MAX);
+        let timeouts = Timeouts { wait: Some(POOL_TIMEOUT), create: Some(create), recycle: Some(POOL_TIMEOUT) };
         let pool = Pool::builder(manager)
             .max_size(pool_size.max(1))
             .timeouts(timeouts)

@@ -1,20 +1,26 @@
 //! The driver's connections to the catalog over TLS.
 //!
 //! Promises: as everywhere, who encrypts verifies (`holm_tls`), and a login is bound to the certificate that was shown.
-//! Refuses deadlines: whoever connects has one.
+//! A host that accepts and then says nothing does not keep the next one from being tried.
 
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use holm_core::cluster::tls::ServerTls;
 use holm_tls::TlsError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::timeout;
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
 use crate::address::unbracketed;
+
+/// Two round trips and a signature; the driver's own deadline ends with TCP's handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Makes what the driver asks for; in the clear it never asks.
 #[derive(Clone)]
@@ -45,7 +51,10 @@ impl TlsConnect<Socket> for Handshake {
     type Future = Pin<Box<dyn Future<Output = Result<Bound, TlsError>> + Send>>;
 
     fn connect(self, socket: Socket) -> Self::Future {
-        Box::pin(async move { holm_tls::handshake(socket, &self.host, &self.tls).await.map(Bound) })
+        Box::pin(async move {
+            let handshake = timeout(HANDSHAKE_TIMEOUT, holm_tls::handshake(socket, &self.host, &self.tls));
+            handshake.await.unwrap_or_else(|_| Err(TlsError::Broken(Arc::new(io::ErrorKind::TimedOut.into())))).map(Bound)
+        })
     }
 }
 

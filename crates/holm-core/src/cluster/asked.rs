@@ -42,6 +42,11 @@ impl Asked {
         Ok((Secret::new([&url[..end], &rest].concat()), asked))
     }
 
+    /// Whether it says nothing of TLS.
+    pub const fn is_silent(&self) -> bool {
+        self.sslmode.is_none() && !self.system_roots
+    }
+
     /// How the server is to be spoken to; a mode beside the URL counts instead of its own. Roots say that something is to be
     /// verified, and who says no mode with them, or the system's, means all of it.
     ///
@@ -75,12 +80,23 @@ mod tests {
             assert_eq!(left.expose(), rest);
             assert_eq!(asked.with(None, None).map(|tls| tls.mode()).ok(), mode, "{url}");
         }
+        assert!(Asked::split("postgresql://u:p@h/d?application_name=x").unwrap().1.is_silent());
+        for said in ["sslmode=disable", "sslrootcert=system"] {
+            assert!(!Asked::split(&format!("postgresql://u:p@h/d?{said}")).unwrap().1.is_silent());
+        }
+        // A separator that is none makes the password a part of the word.
+        for glued in ["sslmode=disable?password=hunter22", "sslmode=verify-full;password=hunter22", "sslmode=disable password=hunter22"] {
+            let (_, asked) = Asked::split(&format!("postgresql://u@h/d?{glued}")).unwrap();
+            let refused = asked.with(None, None).unwrap_err().to_string();
+            assert!(refused.contains("sslmode") && !refused.contains("hunter22"), "{refused}");
+        }
         for (url, why) in [
             ("postgresql://u:hunter22@h/d?sslmode=disable&sslmode=verify-full", InvalidServerTls::Twice),
             ("postgresql://u:hunter22@h/d?sslrootcert=/etc/passwd", InvalidServerTls::File),
         ] {
-            assert_eq!(Asked::split(url).unwrap_err(), why);
-            assert!(!why.to_string().contains("passwd"));
+            let refused = Asked::split(url).unwrap_err();
+            assert_eq!(refused, why);
+            assert!(!refused.to_string().contains("passwd"));
         }
     }
 }

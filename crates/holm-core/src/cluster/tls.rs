@@ -63,8 +63,11 @@ pub enum InvalidServerTls {
     #[error("`sslmode={0}` lets whoever stands between read along: say `verify-full`, `verify-ca` or `disable`")]
     Weak(&'static str),
     /// No word of PostgreSQL's.
-    #[error("`{}` is no `sslmode`: say `verify-full`, `verify-ca` or `disable`", .0.escape_debug())]
+    #[error("`{0}` is no `sslmode`: say `verify-full`, `verify-ca` or `disable`")]
     Unknown(String),
+    /// The same, and not like one: a parameter that was put behind it in a wrong way may have a password in it.
+    #[error("what stands there is no `sslmode`: say `verify-full`, `verify-ca` or `disable`")]
+    Unlike,
     /// There is nothing to verify.
     #[error("a root certificate is of no use with `sslmode=disable`")]
     RootsUnused,
@@ -110,7 +113,10 @@ impl FromStr for SslMode {
             "allow" => Err(InvalidServerTls::Weak("allow")),
             "prefer" => Err(InvalidServerTls::Weak("prefer")),
             "require" => Err(InvalidServerTls::Weak("require")),
-            other => Err(InvalidServerTls::Unknown(other.chars().take(80).collect())),
+            other if other.len() <= 16 && other.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-') => {
+                Err(InvalidServerTls::Unknown(other.to_owned()))
+            }
+            _ => Err(InvalidServerTls::Unlike),
         }
     }
 }

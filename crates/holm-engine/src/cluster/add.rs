@@ -253,7 +253,7 @@ async fn record(tx: &mut Tx, state: &mut State) -> Stepped {
     match cluster::insert(tx, &new).await? {
         Inserted::Done(_) => {
             state.password.keep(tx, owner_of_password(state.cluster)).await.map_err(StepError::Fatal)?;
-            life::observed_within(tx, state.cluster, &found.capability).await?;
+            life::observed_within(tx, state.cluster, &found.capability, false).await?;
             Ok(Flow::Done)
         }
         Inserted::NoSuchEnvironment => Err(StepError::Fatal(environment::not_found(&state.environment))),

@@ -97,13 +97,18 @@ fn is_by_identifier(cluster: &Cluster) -> bool {
 async fn is_on(control: &Control, cluster: &Cluster, session: &Connection) -> bool {
     let Ok(access) = control.access(cluster).await else { return false };
     let Ok(other) = access.maintenance().await else { return false };
-    let key = i64::from_be_bytes(random::bytes());
-    let lit = match other.query("light a beacon", LIGHT, &[&key]).await {
-        Ok(_) => is_lit(session, key).await.unwrap_or(false),
-        Err(_) => false,
-    };
+    let is_same = is_same_running(&other, session).await;
     other.close().await;
-    lit
+    is_same
+}
+
+/// Whether two sessions are on the same running server: a lock that one takes shows to the other.
+pub(crate) async fn is_same_running(one: &Connection, other: &Connection) -> bool {
+    let key = i64::from_be_bytes(random::bytes());
+    match one.query("light a beacon", LIGHT, &[&key]).await {
+        Ok(_) => is_lit(other, key).await.unwrap_or(false),
+        Err(_) => false,
+    }
 }
 
 async fn is_lit(session: &Connection, key: i64) -> Result<bool, ClusterError> {
@@ -114,7 +119,7 @@ async fn is_lit(session: &Connection, key: i64) -> Result<bool, ClusterError> {
 pub(crate) fn another_server(cluster: &Cluster) -> Problem {
     Problem::new(ErrorCode::ClusterRefused, format!("another server answers at the address of cluster `{}`", cluster.name))
         .because(format!("its system identifier is not the one that was registered for {}", cluster.access.address))
-        .next(format!("start the right one, or say where it is now: `holm cluster set-server {} --server …`", cluster.name))
+        .next(format!("start the right one; if that has moved, say where to: `holm cluster set-server {} --server …`", cluster.name))
 }
 
 /// Trouble with a server that is not a cluster yet.

@@ -1,8 +1,11 @@
 //! Changes how a cluster is reached: its address, how it is spoken to, who Holm is there and with what password.
 //!
 //! Promises: it stays the same server, known by the identifier that `initdb` gave it, so that a standby that was promoted may
-//! take its place and no other server can; Holm has logged in the new way, and found what it needs, before anything changes.
-//! Once it is confirmed, every node opens connections the new way only, and those that were opened another way are ended.
+//! take its place and a server of its own cannot; Holm has logged in the new way, and found what it needs, before anything
+//! changes. What is not said of TLS stays as it was. Once it is confirmed, every node opens connections the new way only, and
+//! ends sessions that were opened another way.
+//! Refuses another address while a server answers at the old one and is not the one at the new: what is under way would go on
+//! there. Cannot tell copies of one server from each other: which of them is the right one is the caller's word.
 //! Refuses databases that somebody brought: their logins are the tenant's own.
 
 use holm_core::actor::Actor;
@@ -20,8 +23,9 @@ use holm_store::sealed::Sealed;
 
 use super::add::{room, unsuitable};
 use super::capability::{self, Seen};
-use super::connect::Access;
+use super::connect::{Access, Connection};
 use super::drain::not_now;
+use super::trouble::Trouble;
 use super::url::ServerUrl;
 use super::{encrypted, identity, named};
 use crate::control::{CONFIRM_PATIENCE, Control};
@@ -52,16 +56,16 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> 
             .because("a cluster is a whole server")
             .next("leave the database out"));
     }
-    encrypted::usable(&url.address, &url.tls).await?;
     let access = Access {
         cluster: name.clone(),
         address: url.address,
-        tls: url.tls,
+        tls: if url.says_tls { url.tls } else { cluster.access.tls.clone() },
         role: url.role,
         password: url.password,
         application_name: None,
         home: None,
     };
+    encrypted::usable(&access.address, &access.tls).await?;
     let capability = look(&control, &cluster, &access).await.map_err(|problem| problem.changed(Changed::Nothing))?;
     let sealing = control.keys().for_owner(KeyOwner::Cluster(cluster.id), KeyPurpose::AdminPassword).await?;
     let sealed = sealing.key.seal(Purpose::AdminPassword(cluster.id), access.password.expose().as_bytes());
@@ -71,7 +75,8 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> 
         admin_role: access.role,
         sealed_admin_password: Sealed::new(sealed),
         server_version: capability.facts.server_version,
-        connections_max: cluster.access.connections_max,
+        // A smaller server is not refused, least of all when the larger one is lost.
+        connections_max: cluster.access.connections_max.min(room(&capability, None, &name)?),
     };
     let mut tx = control.catalog().transaction().await?;
     let gone = || Problem::new(ErrorCode::ClusterNotFound, format!("cluster `{name}` is gone"));
@@ -79,7 +84,8 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> 
         return Err(gone());
     }
     sealing.keep(&mut tx).await?;
-    life::observed_within(&mut tx, cluster.id, &capability).await?;
+    let is_different = cluster.capability.as_ref().is_some_and(|before| !capability.facts.differences(&before.facts).is_empty());
+    life::observed_within(&mut tx, cluster.id, &capability, is_different).await?;
     record(&mut tx, NewEntry::new(&by, AuditAction::ClusterChange, Some(&cluster.environment), Subject::Cluster(cluster.id)));
     let version = tx.commit().await?;
     control.nudge();
@@ -105,15 +111,41 @@ async fn look(control: &Control, cluster: &Cluster, access: &Access) -> Result<h
     let seen = capability::observe(access, now).await.map_err(|unseen| identity::unseen(&unseen, access))?;
     let is_same = identity::identifier(&seen, access) == cluster.system_identifier;
     let Seen { capability, session, .. } = seen;
+    let is_alone = if is_same && access.address != cluster.access.address { is_alone(control, cluster, &session).await } else { Ok(()) };
     session.close().await;
     if !is_same {
         return Err(another(cluster, access));
     }
+    is_alone?;
     if capability.suits != Suits::Pool {
         return Err(unsuitable(&capability, &cluster.environment, &access.address));
     }
-    room(&capability, Some(cluster.access.connections_max), &cluster.name)?;
     Ok(capability)
+}
+
+/// Nobody answers at the old address any more, or the same running server does.
+async fn is_alone(control: &Control, cluster: &Cluster, session: &Connection) -> Result<(), Problem> {
+    let still = |why: String| {
+        let address = &cluster.access.address;
+        let what = format!("cluster `{}` is not reached elsewhere while a server answers at {address}", cluster.name);
+        Problem::new(ErrorCode::ClusterElsewhere, what)
+            .because(why)
+            .next(format!("stop the server at {address}, so that nothing is written there any more, and say it again"))
+    };
+    let before = control.access(cluster).await?;
+    match before.maintenance().await {
+        Ok(old) => {
+            let is_same = identity::is_same_running(&old, session).await;
+            old.close().await;
+            if is_same {
+                Ok(())
+            } else {
+                Err(still("it is not the one at the new address, and what is under way would go on there".to_owned()))
+            }
+        }
+        Err(error) if error.trouble() == Trouble::Unreachable => Ok(()),
+        Err(error) => Err(still(format!("whether it is the one at the new address cannot be seen: {}", error.problem(&cluster.name).what))),
+    }
 }
 
 fn another(cluster: &Cluster, access: &Access) -> Problem {

@@ -23,6 +23,8 @@ pub struct ServerUrl {
     pub address: ServerAddress,
     /// How to speak to it.
     pub tls: ServerTls,
+    /// Whether that was said; if not, it is what saying nothing means for a server that is new.
+    pub says_tls: bool,
     /// Who to log in as.
     pub role: RoleName,
     /// With what.
@@ -64,6 +66,7 @@ impl ServerUrl {
         // The driver's own words could repeat a part of it.
         let config: Config =
             text.expose().parse().map_err(|_| invalid("it cannot be read as a URL with parameters that PostgreSQL knows"))?;
+        let says_tls = !asked.is_silent() || beside.sslmode.is_some() || beside.ssl_root_cert.is_some();
         let roots: Option<RootCertificates> = beside.ssl_root_cert.as_deref().map(str::parse).transpose().map_err(tls_invalid)?;
         let tls = asked.with(beside.sslmode.as_deref(), roots).map_err(tls_invalid)?;
         let unheeded = [
@@ -100,7 +103,7 @@ impl ServerUrl {
             return Err(not_ascii());
         }
         let database = config.get_dbname().map(str::parse).transpose().map_err(|error| invalid(&format!("{error}")))?;
-        Ok(Self { address: ServerAddress { host, port }, tls, role, password, database })
+        Ok(Self { address: ServerAddress { host, port }, tls, says_tls, role, password, database })
     }
 }
 

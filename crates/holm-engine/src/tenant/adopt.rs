@@ -220,7 +220,7 @@ async fn record(tx: &mut Tx, state: &mut State) -> Stepped {
         Inserted::Taken(known) => return Err(StepError::Fatal(taken(&known, &state.environment, &state.address))),
     }
     state.password.keep(tx, owner_of_password(state.cluster)).await.map_err(StepError::Fatal)?;
-    life::observed_within(tx, state.cluster, &found.capability).await?;
+    life::observed_within(tx, state.cluster, &found.capability, false).await?;
     let new = database::NewAdopted { id: state.database_id, cluster: state.cluster, sealed_login: found.login.sealed() };
     if !database::adopt(tx, &new).await? {
         return Err(StepError::Fatal(Problem::new(ErrorCode::Internal, "the cluster that was just made is not there for a database")));

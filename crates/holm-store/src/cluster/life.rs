@@ -186,16 +186,16 @@ pub async fn observed(catalog: &Catalog, id: ClusterId, seen: &Capability, chang
     catalog.session().await?.execute(OBSERVED, &[&id.as_uuid(), &Json(seen), &changed, &version]).await.map(drop)
 }
 
-/// As [`observed`], for the first time and in the transaction that records the cluster.
+/// As [`observed`], in the transaction that records the cluster, or how it is reached.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
-pub async fn observed_within(tx: &mut Tx, id: ClusterId, seen: &Capability) -> Result<(), StoreError> {
+pub async fn observed_within(tx: &mut Tx, id: ClusterId, seen: &Capability, changed: bool) -> Result<(), StoreError> {
     let version = i32::try_from(seen.facts.server_version).map_err(|error| StoreError::Fault(error.into()))?;
-    tx.execute(OBSERVED, &[&id.as_uuid(), &Json(seen), &false, &version]).await.map(drop)
+    tx.execute(OBSERVED, &[&id.as_uuid(), &Json(seen), &changed, &version]).await.map(drop)
 }
 
 /// Those that were not looked at for an hour.

@@ -1,5 +1,7 @@
 //! The catalog over TLS: everything that goes to it is encrypted, and goes to nobody else.
 
+use std::time::Duration;
+
 use holm_core::cluster::tls::RootCertificates;
 use holm_core::error::{ErrorCode, Problem};
 use holm_testkit::certificates::Authority;
@@ -10,6 +12,8 @@ use crate::catalog::Catalog;
 use crate::environment;
 
 use super::world::{new_environment, put_environment};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server with a role that is let in over TLS only, and who issued its certificate, which is for `127.0.0.1`.
 async fn far_away() -> (TestServer, Authority) {
@@ -40,11 +44,11 @@ async fn a_catalog_far_away_is_migrated_used_and_listened_to_over_tls_alone() {
         }
         assert_eq!(environment::list(&catalog).await.unwrap().len(), 1);
         // It is said once when listening begins, and again whenever something changes.
-        wakes.changes.changed().await.unwrap();
+        tokio::time::timeout(PATIENCE, wakes.changes.changed()).await.unwrap().unwrap();
         let admin = server.connect("postgres").await;
         let sql = "SELECT count(*) FILTER (WHERE ssl), count(*) FILTER (WHERE NOT ssl), count(*) FILTER (WHERE query LIKE 'LISTEN%')
                    FROM pg_stat_activity JOIN pg_stat_ssl USING (pid) WHERE usename = 'faraway'";
-        eventually(std::time::Duration::from_secs(20), "a session and a listener, encrypted", async || {
+        eventually(PATIENCE, "a session and a listener, encrypted", async || {
             let row = admin.query_one(sql, &[]).await.unwrap();
             let seen: (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
             if seen.0 >= 2 && seen.1 == 0 && seen.2 >= 1 { Ok(()) } else { Err(format!("{seen:?}")) }

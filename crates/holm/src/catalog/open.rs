@@ -67,6 +67,11 @@ impl CatalogArgs {
     /// # Errors
     /// As with [`url`](Self::url), or it cannot be used.
     pub(crate) fn address(&self) -> Result<CatalogAddress, Problem> {
+        if self.catalog_ssl_root_cert.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+            return Err(Problem::new(ErrorCode::InvalidConfig, "the catalog's root certificates cannot be read from stdin")
+                .because("they are read more than once")
+                .next("name a file: `--catalog-ssl-root-cert FILE`"));
+        }
         let roots = self.catalog_ssl_root_cert.as_deref().map(root_certificates::read).transpose()?;
         Ok(CatalogAddress::read(self.url()?.expose(), roots)?)
     }

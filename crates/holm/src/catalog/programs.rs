@@ -14,7 +14,7 @@ use holm_postgres::installation::Installation;
 use holm_store::address::CatalogAddress;
 use tokio::process::Command;
 use tokio_postgres::Config;
-use tokio_postgres::config::Host;
+use tokio_postgres::config::{ChannelBinding, Host, SslNegotiation, TargetSessionAttrs};
 
 /// The last words say most.
 const SAID_MAX: usize = 2_000;
@@ -92,7 +92,21 @@ fn connection(config: &Config) -> Vec<(&'static str, Secret<String>)> {
         ("PGDATABASE", config.get_dbname().or(config.get_user()).unwrap_or_default().to_owned()),
         ("PGPASSWORD", config.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()),
     ];
+    let addresses: Vec<String> = config.get_hostaddrs().iter().map(ToString::to_string).collect();
+    said.push(("PGHOSTADDR", addresses.join(",")));
     said.retain(|(_, value)| !value.is_empty());
+    match config.get_target_session_attrs() {
+        TargetSessionAttrs::ReadWrite => said.push(("PGTARGETSESSIONATTRS", "read-write".to_owned())),
+        TargetSessionAttrs::ReadOnly => said.push(("PGTARGETSESSIONATTRS", "read-only".to_owned())),
+        _ => {}
+    }
+    if config.get_channel_binding() == ChannelBinding::Require {
+        said.push(("PGCHANNELBINDING", "require".to_owned()));
+    }
+    if config.get_ssl_negotiation() == SslNegotiation::Direct {
+        // libpq knows it from version 17 on, and asks as before it did until then.
+        said.push(("PGSSLNEGOTIATION", "direct".to_owned()));
+    }
     said.push(("PGAPPNAME", "holm catalog".to_owned()));
     said.push(("PGCONNECT_TIMEOUT", "10".to_owned()));
     said.into_iter().map(|(name, value)| (name, Secret::new(value))).collect()

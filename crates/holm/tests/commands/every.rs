@@ -167,9 +167,7 @@ fn line(words: &str) -> Option<String> {
         "fleet top" => format!("{words} {production} --limit 5"),
         "import pgbouncer" => format!("{words} {} {production}", crate::importing::file("every.ini", "[databases]\nmalmo = host=db\n")),
         // Each wants a server of its own: `stories` tells of them.
-        "cluster add" | "cluster drain" | "cluster remove" | "tenant adopt" => return None,
-        // See `encrypted_servers.rs`.
-        "cluster set-server" => return None,
+        "cluster add" | "cluster drain" | "cluster remove" | "cluster set-server" | "tenant adopt" => return None,
         "cluster rotate-roles" => format!("{words} production-1 {production}"),
         // They stand beside any server.
         "init" | "serve" | "catalog backup" | "catalog restore" => return None,

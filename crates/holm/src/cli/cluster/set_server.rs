@@ -11,10 +11,11 @@ use crate::output::Answer;
 /// Which, and where it is now.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  holm cluster set-server production-2 --env production --server postgresql://holm@10.0.0.6:5432 --password-file holm.password
+  holm cluster set-server production-2 --env production --server postgresql://holm@db2.example.com --password-file holm.password
   holm cluster set-server production-3 --env production --server postgresql://holm@db.example.com --sslmode verify-full --ssl-root-cert new.crt
 
-It stays the same server, or a standby of it that was promoted. Sessions that were opened the old way are ended.")]
+It stays the same server, or a standby of it that was promoted, once nobody answers at the old address any more. Without --sslmode
+and --ssl-root-cert it is spoken to as before. Sessions at another address, or under other certificates, are ended.")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     cluster: Named,
