@@ -1,0 +1,100 @@
+//! The registry: what is known of providers, companies and law, as of when.
+//!
+//! Promises: every reference in it leads somewhere, no owners go in a circle, and the same content has the same hash whatever
+//! the order of its keys. Refuses to be changed: an overlay makes a new one.
+
+pub mod entity;
+pub mod law;
+pub mod provider;
+pub mod service;
+
+mod check;
+mod hash;
+mod load;
+mod overlay;
+
+use std::collections::BTreeMap;
+
+use toml::Table;
+
+use crate::country::Country;
+use crate::id::{EntityId, GroupId, LawId, Place, ProviderId};
+use crate::reading::Problems;
+
+use self::entity::Entity;
+use self::law::{Adequacy, CountryName, Group, Law, Mechanism, MechanismEntry};
+use self::provider::{Provider, Region};
+
+pub use self::hash::Hash;
+pub(crate) use self::hash::hash_of;
+
+/// A text of the registry: its name, which problems cite, and its TOML.
+pub type Document<'a> = (&'a str, &'a str);
+
+/// Everything that is known.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    /// Groups of countries.
+    pub groups: BTreeMap<GroupId, Group>,
+    /// What countries are called.
+    pub countries: BTreeMap<Country, CountryName>,
+    /// Adequacy decisions, by country.
+    pub adequacy: BTreeMap<Country, Adequacy>,
+    /// Transfer mechanisms.
+    pub mechanisms: BTreeMap<Mechanism, MechanismEntry>,
+    /// Laws that reach data.
+    pub laws: BTreeMap<LawId, Law>,
+    /// Companies and whoever owns them.
+    pub entities: BTreeMap<EntityId, Entity>,
+    /// Providers.
+    pub providers: BTreeMap<ProviderId, Provider>,
+    hash: Hash,
+    documents: Vec<(String, Table)>,
+}
+
+impl Registry {
+    /// What Holm ships.
+    ///
+    /// # Panics
+    /// Never: a test holds that the shipped files are a registry.
+    pub fn shipped() -> Self {
+        Self::load(load::SHIPPED).expect("a test holds that the shipped files are a registry")
+    }
+
+    /// Reads texts as one registry.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any of them.
+    pub fn load(documents: &[Document<'_>]) -> Result<Self, Problems> {
+        load::load(documents)
+    }
+
+    /// This registry with a text laid over it: facts that it replaces by their ids, providers, entities and the like that it adds.
+    ///
+    /// # Errors
+    /// Everything that is wrong in the text, or in what would come of it.
+    pub fn overlaid(&self, overlay: Document<'_>) -> Result<Self, Problems> {
+        overlay::overlaid(&self.documents, overlay)
+    }
+
+    /// The hash of everything in it.
+    pub fn hash(&self) -> &Hash {
+        &self.hash
+    }
+
+    /// A region, if there is such a one.
+    pub fn region(&self, place: &Place) -> Option<(&Provider, &Region)> {
+        let provider = self.providers.get(&place.provider)?;
+        Some((provider, provider.regions.get(&place.region)?))
+    }
+
+    /// Every place of every provider.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        self.providers
+            .values()
+            .flat_map(|provider| provider.regions.keys().map(|region| Place { provider: provider.id.clone(), region: region.clone() }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! What an installation knows better: facts that replace shipped ones by their ids, and things of its own.
+//!
+//! ```toml
+//! [[source]]
+//! id = "contract"
+//! what = "our contract with Scalingo"
+//! on = 2026-11-20
+//! valid_until = 2027-11-20
+//! certainty = "stated"
+//!
+//! [[fact]]
+//! id = "provider:scalingo.support_from"
+//! is = ["FR"]
+//! from = "contract"
+//! ```
+
+use toml::{Table, Value};
+
+use crate::fact::FactId;
+use crate::reading::{Findings, Problems, parse};
+use crate::registry::{Document, Registry, load};
+
+pub(super) fn overlaid(documents: &[(String, Table)], (file, text): Document<'_>) -> Result<Registry, Problems> {
+    let findings = Findings::default();
+    let mut documents = documents.to_vec();
+    if documents.iter().any(|(name, _)| name == file) {
+        findings.add(file, "", "there already is a text of this name; accepted: another name");
+    }
+    if let Some(mut overlay) = parse(file, text, &findings) {
+        match overlay.remove("fact") {
+            None => {}
+            Some(Value::Array(facts)) => {
+                for (i, fact) in facts.into_iter().enumerate() {
+                    if let Err(why) = replace(&mut documents, file, fact) {
+                        findings.add(file, &format!("fact[{}]", i + 1), why);
+                    }
+                }
+            }
+            Some(_) => findings.add(file, "fact", "not a list of tables, written `[[fact]]`"),
+        }
+        documents.push((file.to_owned(), overlay));
+    }
+    load::build(documents, findings)
+}
+
+/// Puts a fact where its id says; its key is checked when the whole is read again.
+fn replace(documents: &mut [(String, Table)], file: &str, fact: Value) -> Result<(), String> {
+    let Value::Table(mut fact) = fact else { return Err("not a table".to_owned()) };
+    let id = match fact.remove("id") {
+        Some(Value::String(id)) => FactId::from(id),
+        _ => return Err("it has no `id`; accepted: the id of a fact, such as \"region:scalingo/osc-fr1.countries\"".to_owned()),
+    };
+    let (subject, key) = id.parts().ok_or_else(|| format!("`{id}` is not a fact's id, which ends in `.` and the fact's key"))?;
+    let table = documents.iter_mut().find_map(|(_, table)| find(table, subject));
+    let table = table.ok_or_else(|| format!("there is nothing called `{subject}` in the registry"))?;
+    let unknown = fact.get("is").and_then(Value::as_str) == Some("unknown");
+    if let Some(Value::String(from)) = fact.get_mut("from") {
+        *from = format!("{file}#{from}");
+    }
+    table.insert(key.to_owned(), if unknown { Value::String("unknown".to_owned()) } else { Value::Table(fact) });
+    Ok(())
+}
+
+/// The table that a subject names, if this text has it.
+fn find<'a>(document: &'a mut Table, subject: &str) -> Option<&'a mut Table> {
+    let (kind, name) = subject.split_once(':')?;
+    let provider = document.get("provider").and_then(|table| table.get("id")).and_then(Value::as_str).map(str::to_owned);
+    let owned = |name: &str| name.split_once('/').filter(|(of, _)| Some(*of) == provider.as_deref()).map(|(_, rest)| rest.to_owned());
+    match kind {
+        "provider" if provider.as_deref() == Some(name) => document.get_mut("provider")?.as_table_mut(),
+        "region" | "certification" => item(document, kind, "id", &owned(name)?),
+        "service" => item(document, "service", "kind", &owned(name)?),
+        "plan" => item(item(document, "service", "kind", "postgres")?, "plan", "id", &owned(name)?),
+        "group" | "adequacy" | "mechanism" | "law" | "entity" => item(document, kind, "id", name),
+        _ => None,
+    }
+}
+
+fn item<'a>(table: &'a mut Table, list: &str, key: &str, name: &str) -> Option<&'a mut Table> {
+    let items = table.get_mut(list)?.as_array_mut()?;
+    items.iter_mut().filter_map(Value::as_table_mut).find(|item| item.get(key).and_then(Value::as_str) == Some(name))
+}
