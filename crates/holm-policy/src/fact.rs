@@ -6,8 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::word::words;
 
@@ -127,6 +127,11 @@ pub enum Missing {
 /// Midnight UTC, at which a day begins and a fact that is valid until that day ends.
 pub(crate) fn midnight(day: Date) -> Timestamp {
     day.to_zoned(jiff::tz::TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+}
+
+/// So many days after a time, as 24 hours each; the end of time if that is later.
+pub(crate) fn days_after(time: Timestamp, days: u32) -> Timestamp {
+    time.checked_add(SignedDuration::from_hours(i64::from(days) * 24)).unwrap_or(Timestamp::MAX)
 }
 
 impl<T> Fact<T> {

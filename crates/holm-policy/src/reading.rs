@@ -250,7 +250,9 @@ impl<'a> Section<'a> {
 
     /// Reports the keys that nobody asked for. To be called when everything has been asked.
     pub(crate) fn finish(&self) {
-        let (asked, accepted) = (self.asked.borrow(), self.accepted.borrow());
+        let (asked, mut accepted) = (self.asked.borrow(), self.accepted.borrow_mut());
+        let mut said = BTreeSet::new();
+        accepted.retain(|key| said.insert(key.clone()));
         for key in self.table.keys().filter(|key| !asked.contains(key.as_str())) {
             let near = crate::nearest::nearest(key, accepted.iter().map(String::as_str));
             let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! the order of its keys. Refuses to be changed: an overlay makes a new one.
 
 pub mod entity;
+pub mod findings;
 pub mod law;
 pub mod provider;
 pub mod service;
@@ -27,6 +28,7 @@ use self::provider::{Provider, Region};
 
 pub use self::hash::Hash;
 pub(crate) use self::hash::hash_of;
+pub use self::overlay::Supposition;
 
 /// A text of the registry: its name, which problems cite, and its TOML.
 pub type Document<'a> = (&'a str, &'a str);
@@ -75,6 +77,14 @@ impl Registry {
     /// Everything that is wrong in the text, or in what would come of it.
     pub fn overlaid(&self, overlay: Document<'_>) -> Result<Self, Problems> {
         overlay::overlaid(&self.documents, overlay)
+    }
+
+    /// This registry if some facts were otherwise.
+    ///
+    /// # Errors
+    /// A fact that there is not, or that cannot be so.
+    pub fn supposing(&self, suppositions: &[Supposition], on: jiff::civil::Date) -> Result<Self, Problems> {
+        overlay::supposing(&self.documents, suppositions, on)
     }
 
     /// The hash of everything in it.

@@ -29,11 +29,11 @@ pub(super) fn references(registry: &Registry, findings: &Findings) {
     }
     for circle in circles(registry) {
         let names: Vec<&str> = circle.iter().map(EntityId::as_str).collect();
-        findings.add(FILE, &format!("entity:{}.parents", circle[0]), format!(
-            "owners go in a circle: {} -> {}; accepted: parents that end in an entity without any",
-            names.join(" -> "),
-            circle[0]
-        ));
+        findings.add(
+            FILE,
+            &format!("entity:{}.parents", circle[0]),
+            format!("owners go in a circle: {} -> {}; accepted: parents that end in an entity without any", names.join(" -> "), circle[0]),
+        );
     }
 }
 
@@ -62,7 +62,11 @@ impl Check<'_> {
                     self.dangling(at, "group of countries", group, self.registry.groups.keys().map(GroupId::as_str));
                 }
                 Territory::Any | Territory::Adequate => {
-                    self.findings.add(FILE, at.as_str(), format!("`{territory}` is no place; accepted: countries and groups of the registry"));
+                    self.findings.add(
+                        FILE,
+                        at.as_str(),
+                        format!("`{territory}` is no place; accepted: countries and groups of the registry"),
+                    );
                 }
                 Territory::Group(_) | Territory::One(_) => {}
             }

@@ -32,8 +32,7 @@ pub(super) fn load(documents: &[Document<'_>]) -> Result<Registry, Problems> {
 
 /// Reads parsed texts, and checks what they say of each other if each can be read.
 pub(super) fn build(documents: Vec<(String, Table)>, findings: Findings) -> Result<Registry, Problems> {
-    let sections: Vec<Section<'_>> =
-        documents.iter().map(|(file, table)| Section::new(file, String::new(), table, &findings)).collect();
+    let sections: Vec<Section<'_>> = documents.iter().map(|(file, table)| Section::new(file, String::new(), table, &findings)).collect();
     let mut sources = Sources::new();
     for section in &sections {
         section.sources(&mut sources);
@@ -61,12 +60,8 @@ pub(super) fn build(documents: Vec<(String, Table)>, findings: Findings) -> Resu
 }
 
 fn file(file: &Section<'_>, sources: &Sources, registry: &mut Registry) {
-    each(file, "group", |part| {
-        law::group(part, sources).is_some_and(|group| registry.groups.insert(group.id.clone(), group).is_some())
-    });
-    each(file, "country", |part| {
-        law::country(part).is_some_and(|country| registry.countries.insert(country.code, country).is_some())
-    });
+    each(file, "group", |part| law::group(part, sources).is_some_and(|group| registry.groups.insert(group.id.clone(), group).is_some()));
+    each(file, "country", |part| law::country(part).is_some_and(|country| registry.countries.insert(country.code, country).is_some()));
     each(file, "adequacy", |part| {
         law::adequacy(part, sources).is_some_and(|decision| registry.adequacy.insert(decision.country, decision).is_some())
     });

@@ -14,6 +14,8 @@
 //! from = "contract"
 //! ```
 
+use jiff::ToSpan;
+use jiff::civil::Date;
 use toml::{Table, Value};
 
 use crate::fact::FactId;
@@ -43,6 +45,40 @@ pub(super) fn overlaid(documents: &[(String, Table)], (file, text): Document<'_>
     load::build(documents, findings)
 }
 
+/// A fact that is supposed to be otherwise, for a case or a question "what if".
+#[derive(Clone, PartialEq, Debug)]
+pub struct Supposition {
+    /// Which.
+    pub fact: FactId,
+    /// What it would be, as the registry writes it; the text `unknown` for a fact that nobody knows.
+    pub is: Value,
+}
+
+impl Eq for Supposition {}
+
+/// Facts replaced as by an overlay, all certain and read on that day.
+pub(super) fn supposing(documents: &[(String, Table)], suppositions: &[Supposition], on: Date) -> Result<Registry, Problems> {
+    // Suppositions may be laid over suppositions, each with a day of its own.
+    let before = documents.iter().filter(|(name, _)| name.starts_with("supposed")).count();
+    let file = if before == 0 { "supposed".to_owned() } else { format!("supposed-{}", before + 1) };
+    let until = on.checked_add(1.year()).unwrap_or(Date::MAX);
+    let header =
+        format!("[[source]]\nid = \"supposed\"\nwhat = \"supposed\"\non = {on}\nvalid_until = {until}\ncertainty = \"verified\"\n");
+    let findings = Findings::default();
+    let mut documents = documents.to_vec();
+    for Supposition { fact, is } in suppositions {
+        let mut table = Table::new();
+        table.insert("id".to_owned(), Value::String(fact.to_string()));
+        table.insert("is".to_owned(), is.clone());
+        table.insert("from".to_owned(), Value::String("supposed".to_owned()));
+        if let Err(why) = replace(&mut documents, &file, Value::Table(table)) {
+            findings.add(&file, fact.as_str(), why);
+        }
+    }
+    documents.extend(parse(&file, &header, &findings).map(|table| (file.clone(), table)));
+    load::build(documents, findings)
+}
+
 /// Puts a fact where its id says; its key is checked when the whole is read again.
 fn replace(documents: &mut [(String, Table)], file: &str, fact: Value) -> Result<(), String> {
     let Value::Table(mut fact) = fact else { return Err("not a table".to_owned()) };
@@ -54,7 +90,8 @@ fn replace(documents: &mut [(String, Table)], file: &str, fact: Value) -> Result
     let table = documents.iter_mut().find_map(|(_, table)| find(table, subject));
     let table = table.ok_or_else(|| format!("there is nothing called `{subject}` in the registry"))?;
     let unknown = fact.get("is").and_then(Value::as_str) == Some("unknown");
-    if let Some(Value::String(from)) = fact.get_mut("from") {
+    // A source of another text is named with it, `file#id`.
+    if let Some(Value::String(from)) = fact.get_mut("from").filter(|from| from.as_str().is_some_and(|from| !from.contains('#'))) {
         *from = format!("{file}#{from}");
     }
     table.insert(key.to_owned(), if unknown { Value::String("unknown".to_owned()) } else { Value::Table(fact) });

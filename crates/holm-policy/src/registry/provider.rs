@@ -235,12 +235,7 @@ fn region(section: &Section<'_>, provider: &ProviderId, sources: &Sources) -> Op
     })
 }
 
-fn certification(
-    section: &Section<'_>,
-    provider: &ProviderId,
-    sources: &Sources,
-    names: &mut BTreeSet<String>,
-) -> Option<Certification> {
+fn certification(section: &Section<'_>, provider: &ProviderId, sources: &Sources, names: &mut BTreeSet<String>) -> Option<Certification> {
     let (id, scheme) = (section.must::<String>("id"), section.must("scheme"));
     let (regions, services) = (section.may("regions"), section.may("services"));
     let id = id?;
