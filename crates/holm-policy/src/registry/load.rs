@@ -18,9 +18,16 @@ pub(super) const SHIPPED: &[Document<'static>] = shipped![
     "laws.toml",
     "mechanisms.toml",
     "providers/aiven.toml",
+    "providers/aws.toml",
+    "providers/azure.toml",
+    "providers/fly.toml",
+    "providers/google-cloud-sql.toml",
     "providers/outscale.toml",
+    "providers/railway.toml",
     "providers/scalingo.toml",
+    "providers/tigris.toml",
     "providers/upcloud.toml",
+    "providers/vercel.toml",
 ];
 
 pub(super) fn load(documents: &[Document<'_>]) -> Result<Registry, Problems> {
