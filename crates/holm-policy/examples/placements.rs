@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn placement(i: usize, place: &holm_policy::id::Place, registry: &Registry) -> Result<Placement, Box<dyn std::error::Error>> {
-    let with = registry.providers.get(&place.provider).and_then(|provider| provider.contracting.claimed());
+    let with = registry.provider(&place.provider).and_then(|provider| provider.contracting.claimed());
     let papers = with.map(|with| {
         Ok::<_, Box<dyn std::error::Error>>(Paper {
             kind: "dpa".parse()?,

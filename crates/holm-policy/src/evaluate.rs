@@ -29,7 +29,6 @@ use crate::registry::Registry;
 use crate::registry::law::Mechanism;
 use crate::registry::provider::{Provider, Region};
 
-use self::evidence::Inquiry;
 use self::exception::Exception;
 use self::verdict::{Finding, RuleId, Verdict};
 
@@ -173,11 +172,6 @@ fn rules(bench: &Bench<'_>, findings: &mut Vec<Finding>) {
     findings.extend(contract::all(bench));
     findings.extend(certification::all(bench));
     findings.extend(technical::all(bench));
-}
-
-/// What an inquiry found, as the finding of a rule.
-fn conclude(rule: RuleId, inquiry: Inquiry, allowed: impl FnOnce() -> String) -> Finding {
-    inquiry.conclude(rule, allowed)
 }
 
 #[cfg(test)]

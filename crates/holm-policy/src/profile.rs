@@ -205,33 +205,21 @@ pub struct BreachStep {
     pub step: Step,
 }
 
-/// A profile.
+/// A profile. Its hash is of what it says, so nothing in it can be changed once it is read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Profile {
-    /// Who decided what, when.
-    pub metadata: Metadata,
-    /// What it speaks of.
-    pub scope: Scope,
-    /// Where copies may lie.
-    pub location: Location,
-    /// From where people may see clear data.
-    pub support_from: Vec<Territory>,
-    /// Who may control the companies.
-    pub control: Control,
-    /// What may carry transfers; `None` does not ask.
-    pub transfer: Option<Transfer>,
-    /// What must be signed; `None` does not ask.
-    pub contract: Option<Contract>,
-    /// What must be held.
-    pub certification: Certification,
-    /// Technical minima.
-    pub technical: Technical,
-    /// Which facts count.
-    pub evidence: Evidence,
-    /// What follows when a fact changes under a copy, in order.
-    pub on_breach: Vec<BreachStep>,
-    /// Examples, which are tests.
-    pub cases: Vec<Case>,
+    pub(crate) metadata: Metadata,
+    pub(crate) scope: Scope,
+    pub(crate) location: Location,
+    pub(crate) support_from: Vec<Territory>,
+    pub(crate) control: Control,
+    pub(crate) transfer: Option<Transfer>,
+    pub(crate) contract: Option<Contract>,
+    pub(crate) certification: Certification,
+    pub(crate) technical: Technical,
+    pub(crate) evidence: Evidence,
+    pub(crate) on_breach: Vec<BreachStep>,
+    pub(crate) cases: Vec<Case>,
     hash: Hash,
 }
 
@@ -274,6 +262,31 @@ impl Profile {
         ("nordic-only.toml", include_str!("../profiles/nordic-only.toml")),
         ("unrestricted.toml", include_str!("../profiles/unrestricted.toml")),
     ];
+
+    /// Who decided what, when.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// What it speaks of.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Which facts count.
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// What follows when a fact changes under a copy, in order.
+    pub fn on_breach(&self) -> &[BreachStep] {
+        &self.on_breach
+    }
+
+    /// Examples, which are tests.
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
 
     /// The hash of everything in it, whatever the order of its keys.
     pub fn hash(&self) -> &Hash {

@@ -28,7 +28,7 @@ use self::provider::{Provider, Region};
 
 pub use self::hash::Hash;
 pub(crate) use self::hash::hash_of;
-pub use self::overlay::Supposition;
+pub use self::overlay::{InvalidSupposition, Supposition};
 
 /// A text of the registry: its name, which problems cite, and its TOML.
 pub type Document<'a> = (&'a str, &'a str);
@@ -36,20 +36,13 @@ pub type Document<'a> = (&'a str, &'a str);
 /// Everything that is known.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    /// Groups of countries.
-    pub groups: BTreeMap<GroupId, Group>,
-    /// What countries are called.
-    pub countries: BTreeMap<Country, CountryName>,
-    /// Adequacy decisions, by country.
-    pub adequacy: BTreeMap<Country, Adequacy>,
-    /// Transfer mechanisms.
-    pub mechanisms: BTreeMap<Mechanism, MechanismEntry>,
-    /// Laws that reach data.
-    pub laws: BTreeMap<LawId, Law>,
-    /// Companies and whoever owns them.
-    pub entities: BTreeMap<EntityId, Entity>,
-    /// Providers.
-    pub providers: BTreeMap<ProviderId, Provider>,
+    pub(crate) groups: BTreeMap<GroupId, Group>,
+    pub(crate) countries: BTreeMap<Country, CountryName>,
+    pub(crate) adequacy: BTreeMap<Country, Adequacy>,
+    pub(crate) mechanisms: BTreeMap<Mechanism, MechanismEntry>,
+    pub(crate) laws: BTreeMap<LawId, Law>,
+    pub(crate) entities: BTreeMap<EntityId, Entity>,
+    pub(crate) providers: BTreeMap<ProviderId, Provider>,
     hash: Hash,
     documents: Vec<(String, Table)>,
 }
@@ -90,6 +83,41 @@ impl Registry {
     /// The hash of everything in it.
     pub fn hash(&self) -> &Hash {
         &self.hash
+    }
+
+    /// Every provider, in the order of their ids.
+    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
+        self.providers.values()
+    }
+
+    /// A provider, if there is such a one.
+    pub fn provider(&self, id: &ProviderId) -> Option<&Provider> {
+        self.providers.get(id)
+    }
+
+    /// An entity, if there is such a one.
+    pub fn entity(&self, id: &EntityId) -> Option<&Entity> {
+        self.entities.get(id)
+    }
+
+    /// Every group of countries, in the order of their ids.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.values()
+    }
+
+    /// Every adequacy decision, in the order of their countries.
+    pub fn adequacy(&self) -> impl Iterator<Item = &Adequacy> {
+        self.adequacy.values()
+    }
+
+    /// Every transfer mechanism.
+    pub fn mechanisms(&self) -> impl Iterator<Item = &MechanismEntry> {
+        self.mechanisms.values()
+    }
+
+    /// Every law, in the order of their ids.
+    pub fn laws(&self) -> impl Iterator<Item = &Law> {
+        self.laws.values()
     }
 
     /// A region, if there is such a one.

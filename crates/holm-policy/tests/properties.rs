@@ -136,7 +136,7 @@ proptest! {
         weaker[at] = weaker[at].map(|(which, _)| (which, worse));
         let (before, after) = (world(&SHIPPED, &choices), world(&SHIPPED, &weaker));
         // The profile for made-up data accepts all evidence there is, so that "worse" is not worse to it.
-        for profile in PROFILES.iter().filter(|profile| profile.metadata.id.as_str() != "unrestricted") {
+        for profile in PROFILES.iter().filter(|profile| profile.metadata().id.as_str() != "unrestricted") {
             no_better(&verdict(&before, profile, &placement), &verdict(&after, profile, &placement))?;
         }
     }

@@ -1,11 +1,11 @@
 //! From where people see clear data: staff of the providers, and of whoever processes for them.
 
+use crate::evaluate::Bench;
 use crate::evaluate::chain::Chain;
 use crate::evaluate::control::unless_sealed;
-use crate::evaluate::evidence::Inquiry;
+use crate::evaluate::evidence::{Inquiry, conclude};
 use crate::evaluate::location::{is_any, permits_all, written};
 use crate::evaluate::verdict::{Finding, RuleId};
-use crate::evaluate::{Bench, conclude};
 
 pub(super) fn support(bench: &Bench<'_>, chain: &Chain<'_>, sealed: Option<&Inquiry>) -> Finding {
     let allowed = &bench.profile.support_from;

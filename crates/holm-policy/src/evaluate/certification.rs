@@ -1,8 +1,8 @@
 //! Certificates: held, for this region and this service. One that is being worked for is none.
 
-use crate::evaluate::evidence::Inquiry;
+use crate::evaluate::Bench;
+use crate::evaluate::evidence::{Inquiry, conclude};
 use crate::evaluate::verdict::{Finding, RuleId};
-use crate::evaluate::{Bench, conclude};
 use crate::id::SchemeId;
 use crate::registry::provider::CertificationStatus;
 

@@ -1,8 +1,8 @@
 //! What must be signed with the company that signs. It never stands in for another rule (R6).
 
-use crate::evaluate::evidence::Inquiry;
+use crate::evaluate::Bench;
+use crate::evaluate::evidence::{Inquiry, conclude};
 use crate::evaluate::verdict::{Finding, RuleId};
-use crate::evaluate::{Bench, conclude};
 use crate::fact::midnight;
 
 pub(super) fn all(bench: &Bench<'_>) -> Vec<Finding> {

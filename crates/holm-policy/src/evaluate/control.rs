@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::country::Territory;
+use crate::evaluate::Bench;
 use crate::evaluate::chain::Chain;
-use crate::evaluate::evidence::Inquiry;
+use crate::evaluate::evidence::{Inquiry, conclude};
 use crate::evaluate::location::{is_any, permits, written};
 use crate::evaluate::verdict::{Finding, Outcome, RuleId};
-use crate::evaluate::{Bench, conclude};
 use crate::registry::entity::Entity;
 use crate::registry::law::Law;
 

@@ -112,14 +112,15 @@ impl Inquiry {
             self.and(&way);
         }
     }
+}
 
-    pub(super) fn conclude(self, rule: RuleId, allowed: impl FnOnce() -> String) -> Finding {
-        let outcome = self.outcome();
-        let because = match outcome {
-            Outcome::Deny => self.objections.join("; "),
-            Outcome::Unknown => self.doubts.join("; "),
-            Outcome::Allow => allowed(),
-        };
-        Finding { rule, outcome, because, facts: self.facts, valid_until: self.ends, excepted_by: None }
-    }
+/// What an inquiry found, as the finding of a rule.
+pub(super) fn conclude(rule: RuleId, inquiry: Inquiry, allowed: impl FnOnce() -> String) -> Finding {
+    let outcome = inquiry.outcome();
+    let because = match outcome {
+        Outcome::Deny => inquiry.objections.join("; "),
+        Outcome::Unknown => inquiry.doubts.join("; "),
+        Outcome::Allow => allowed(),
+    };
+    Finding { rule, outcome, because, facts: inquiry.facts, valid_until: inquiry.ends, excepted_by: None }
 }

@@ -2,9 +2,9 @@
 
 use crate::copy::{CopyRole, ServiceKind};
 use crate::country::{Country, Territory};
-use crate::evaluate::evidence::Inquiry;
+use crate::evaluate::evidence::{Inquiry, conclude};
 use crate::evaluate::verdict::{Finding, RuleId};
-use crate::evaluate::{BackupBy, Bench, conclude};
+use crate::evaluate::{BackupBy, Bench};
 use crate::id::Place;
 use crate::registry::provider::{Provider, Region};
 use crate::registry::service::BackupRule;

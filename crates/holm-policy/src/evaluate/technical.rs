@@ -1,10 +1,10 @@
 //! Technical minima: isolation, encryption, recovery, residue, keys.
 
 use crate::copy::{CopyRole, ServiceKind};
+use crate::evaluate::Bench;
 use crate::evaluate::control::holds_keys;
-use crate::evaluate::evidence::Inquiry;
+use crate::evaluate::evidence::{Inquiry, conclude};
 use crate::evaluate::verdict::{Finding, RuleId};
-use crate::evaluate::{Bench, conclude};
 use crate::profile::Kind;
 use crate::registry::service::{Pitr, PostgresFacts, Service};
 

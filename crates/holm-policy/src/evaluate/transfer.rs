@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::country::{Country, Territory};
+use crate::evaluate::Bench;
 use crate::evaluate::chain::Chain;
-use crate::evaluate::evidence::Inquiry;
+use crate::evaluate::evidence::{Inquiry, conclude};
 use crate::evaluate::location::{Lies, permits, permits_all};
 use crate::evaluate::verdict::{Finding, Outcome, RuleId};
-use crate::evaluate::{Bench, conclude};
 use crate::fact::{days_after, midnight};
 use crate::id::GroupId;
 use crate::profile::Transfer;

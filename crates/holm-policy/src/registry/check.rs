@@ -104,9 +104,9 @@ impl Check<'_> {
     }
 
     fn region(&self, provider: &Provider, region: &Region) {
-        let empty = [(region.countries.id(), region.countries.claimed().is_some_and(BTreeSet::is_empty))];
-        for (id, _) in empty.into_iter().filter(|(_, empty)| *empty) {
-            self.findings.add(FILE, id.as_str(), "a region is in at least one country; accepted: its countries, or \"unknown\"");
+        if region.countries.claimed().is_some_and(BTreeSet::is_empty) {
+            let why = "a region is in at least one country; accepted: its countries, or \"unknown\"";
+            self.findings.add(FILE, region.countries.id().as_str(), why);
         }
         if region.backup_regions.claimed().is_some_and(BTreeSet::is_empty) {
             let why = "backups lie somewhere; accepted: places, or \"unknown\"";

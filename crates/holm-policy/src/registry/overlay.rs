@@ -14,6 +14,8 @@
 //! from = "contract"
 //! ```
 
+use std::str::FromStr;
+
 use jiff::ToSpan;
 use jiff::civil::Date;
 use toml::{Table, Value};
@@ -55,6 +57,28 @@ pub struct Supposition {
 }
 
 impl Eq for Supposition {}
+
+/// Text that supposes nothing.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{}` is not a supposition; accepted: a fact's id and a value, adequacy:US.status=annulled", .0.escape_debug())]
+pub struct InvalidSupposition(String);
+
+impl FromStr for Supposition {
+    type Err = InvalidSupposition;
+
+    /// What stands after the `=` is TOML if it can be read so, and a word otherwise.
+    fn from_str(text: &str) -> Result<Self, InvalidSupposition> {
+        let refused = || InvalidSupposition(text.chars().take(80).collect());
+        let (id, is) = text.split_once('=').ok_or_else(refused)?;
+        let (id, is) = (id.trim(), is.trim());
+        let fact = FactId::from(id.to_owned());
+        if is.is_empty() || fact.parts().is_none() {
+            return Err(refused());
+        }
+        let value = format!("is = {is}").parse::<Table>().ok().filter(|table| table.len() == 1).and_then(|mut table| table.remove("is"));
+        Ok(Self { fact, is: value.unwrap_or_else(|| Value::String(is.to_owned())) })
+    }
+}
 
 /// Facts replaced as by an overlay, all certain and read on that day.
 pub(super) fn supposing(documents: &[(String, Table)], suppositions: &[Supposition], on: Date) -> Result<Registry, Problems> {

@@ -151,12 +151,35 @@ fn the_hash_is_of_the_content_and_not_of_its_order() {
 fn stale_facts_are_found_worst_first() {
     let registry = Registry::shipped();
     let at = |text: &str| registry.stale(text.parse().unwrap(), 30);
+    let fact = |stale: &[findings::StaleFact]| stale.iter().find(|s| s.fact.as_str() == "region:scalingo/osc-fr1.countries").map(|s| s.why);
     let today = at("2026-11-22T00:00:00Z");
-    assert!(today.iter().all(|stale| stale.why == findings::Attention::NeverLookedUp), "{today:#?}");
+    let remembered = today.iter().find(|stale| stale.fact.as_str() == "law:us_cloud_act.status").map(|stale| stale.why);
+    assert_eq!(remembered, Some(findings::Attention::NeverLookedUp));
+    assert_eq!(fact(&today), None);
     let before = at("2027-02-20T23:59:59Z");
     let after = at("2027-02-21T00:00:00Z");
-    let fact = |stale: &[findings::StaleFact]| stale.iter().find(|s| s.fact.as_str() == "region:scalingo/osc-fr1.countries").map(|s| s.why);
     assert_eq!(fact(&before), Some(findings::Attention::EndsSoon));
     assert_eq!(fact(&after), Some(findings::Attention::Ended));
     assert!(after.windows(2).all(|pair| pair[0].why <= pair[1].why));
+}
+
+#[test]
+fn r10_a_supposition_is_written_as_a_fact_and_a_value() {
+    let registry = Registry::shipped();
+    let on = "2026-11-20".parse().unwrap();
+    let suppose = |text: &str| registry.supposing(&[text.parse::<Supposition>().unwrap()], on);
+    let status = suppose("adequacy:US.status=annulled").unwrap();
+    assert_eq!(status.adequacy[&"US".parse().unwrap()].status.claimed(), Some(&law::LawStatus::Annulled));
+    let country = suppose("region:scalingo/osc-fr1.countries = [\"FR\", \"GB\"]").unwrap();
+    assert_eq!(
+        country.region(&"scalingo/osc-fr1".parse().unwrap()).unwrap().1.countries.claimed().map(std::collections::BTreeSet::len),
+        Some(2)
+    );
+    let nothing = suppose("provider:scalingo.support_from=unknown").unwrap();
+    assert_eq!(nothing.provider(&"scalingo".parse().unwrap()).unwrap().support_from.claimed(), None);
+    assert!(suppose("adequacy:US.status=anulled").unwrap_err().to_string().contains("did you mean `annulled`?"));
+    assert!(suppose("adequacy:US.statis=annulled").unwrap_err().to_string().contains("did you mean `status`?"));
+    for wrong in ["", "x", "adequacy:US.status", "adequacy:US.status=", "adequacy=annulled"] {
+        assert!(wrong.parse::<Supposition>().is_err(), "{wrong}");
+    }
 }
