@@ -227,3 +227,140 @@ fn r10_what_if_a_mechanism_falls() {
     let verdict = judge(&fallen, &profile, &signed, &[], now());
     assert!(objections(&verdict).contains(&(RuleId::TransferMechanism, Outcome::Deny)));
 }
+
+/// One sub-processor more than there is, as a link.
+fn with_link(link: &str) -> Registry {
+    supposing(&Registry::shipped(), "provider:scalingo.sub_processors", &format!("[{link}]"))
+}
+
+#[test]
+fn a_sub_processor_is_judged_for_what_it_can_see_and_by_who_owns_it() {
+    use RuleId::{AccessSupport, ControlRunningDatabase, ControlSubProcessors, TransferMechanism};
+    let rules = |registry: &Registry, role: CopyRole| -> Vec<RuleId> {
+        let placement = Placement { role, ..placement("scalingo/osc-fr1") };
+        let verdict = judge(registry, &profile("eea-jurisdiction", registry), &placement, &[], now());
+        verdict.findings.iter().filter(|finding| finding.outcome == Outcome::Deny).map(|finding| finding.rule).collect()
+    };
+    let american = |link: &str| supposing(&with_link(link), "entity:dassault-systemes-se.country", "\"US\"");
+    let sees = r#"{ entity = "dassault-systemes-se", purpose = "support", reach = "support_view", countries = ["FR"] }"#;
+    // Outscale's owner, on whose machines the region stands, would be American too.
+    let owner = supposing(&Registry::shipped(), "entity:dassault-systemes-se.country", "\"US\"");
+    assert_eq!(rules(&owner, CopyRole::Primary), [ControlSubProcessors, ControlRunningDatabase]);
+    assert_eq!(rules(&american(sees), CopyRole::Primary), [ControlSubProcessors, ControlRunningDatabase, TransferMechanism]);
+
+    // Nothing else of the region's: only the link tells who is there.
+    let elsewhere = |link: &str| supposing(&with_link(link), "region:scalingo/osc-fr1.infrastructure", "[]");
+    let link = |reach: &str, country: &str, more: &str| {
+        elsewhere(&format!(
+            "{{ entity = \"outscale-sas\", purpose = \"support\", reach = \"{reach}\", countries = [\"{country}\"]{more} }}"
+        ))
+    };
+    assert_eq!(rules(&link("content", "FR", ""), CopyRole::Primary), []);
+    assert_eq!(rules(&link("content", "US", ""), CopyRole::Primary), [AccessSupport, TransferMechanism]);
+    assert_eq!(rules(&link("support_view", "IN", ""), CopyRole::Primary), [AccessSupport, TransferMechanism]);
+    assert_eq!(rules(&link("metadata", "US", ""), CopyRole::Primary), []);
+    assert_eq!(rules(&link("content", "US", ", copies = [\"wal\"]"), CopyRole::Primary), []);
+    assert_eq!(rules(&link("content", "US", ", copies = [\"wal\"]"), CopyRole::Wal), [AccessSupport, TransferMechanism]);
+    let owned = supposing(&link("content", "FR", ""), "entity:dassault-systemes-se.country", "\"US\"");
+    assert_eq!(rules(&owned, CopyRole::Primary), [ControlSubProcessors, ControlRunningDatabase]);
+}
+
+#[test]
+fn who_processes_for_a_sub_processor_is_asked_as_deep_as_the_profile_says() {
+    let registry = Registry::shipped();
+    let text = Profile::SHIPPED[0].1.replace("depth = 1", "depth = \"all\"");
+    let deep = Profile::parse("p", &text, &registry).unwrap();
+    let verdict = judge(&registry, &deep, &placement("scalingo/osc-fr1"), &[], now());
+    assert!(objections(&verdict).contains(&(RuleId::ControlSubProcessors, Outcome::Unknown)));
+    // A circle of sub-processors has an end.
+    let circle = registry
+        .overlaid((
+            "circle",
+            "
+[[source]]
+id = \"s\"
+what = \"a page\"
+on = 2026-11-01
+certainty = \"verified\"
+valid_until = 2027-05-01
+[provider]
+id = \"first\"
+name = \"First\"
+contracting = { is = \"first-as\", from = \"s\" }
+support_from = { is = [\"NO\"], from = \"s\" }
+sub_processors = { is = [{ entity = \"scalingo-sas\", purpose = \"other\", reach = \"content\", countries = [\"FR\"] }], from = \"s\" }
+[[entity]]
+id = \"first-as\"
+name = \"First AS\"
+country = { is = \"NO\", from = \"s\" }
+parents = { is = [], from = \"s\" }
+[[region]]
+id = \"oslo\"
+countries = { is = [\"NO\"], from = \"s\" }
+infrastructure = { is = [], from = \"s\" }
+[[fact]]
+id = \"provider:scalingo.sub_processors\"
+is = [{ entity = \"first-as\", purpose = \"other\", reach = \"content\", countries = [\"NO\"] }]
+from = \"s\"
+",
+        ))
+        .unwrap();
+    let control = |registry: &Registry| {
+        let verdict = judge(registry, &deep, &placement("first/oslo"), &[], now());
+        verdict.findings.into_iter().find(|finding| finding.rule == RuleId::ControlSubProcessors).unwrap().outcome
+    };
+    assert_eq!(control(&circle), Outcome::Allow);
+    assert_eq!(control(&supposing(&circle, "entity:first-as.country", "\"US\"")), Outcome::Deny, "the circle comes back to it");
+    assert_eq!(control(&supposing(&circle, "entity:scalingo-sas.country", "\"US\"")), Outcome::Deny);
+}
+
+#[test]
+fn a_backup_is_judged_where_it_lies_and_not_where_its_database_is() {
+    let registry = Registry::shipped();
+    let profile = profile("eea-jurisdiction", &registry);
+    let away = supposing(&registry, "service:scalingo/postgres.backup_rule", "\"cross_country_default\"");
+    let location = |registry: &Registry, role: CopyRole, backup: BackupBy| {
+        let placement = Placement { role, backup, ..placement("scalingo/osc-fr1") };
+        let verdict = judge(registry, &profile, &placement, &[], now());
+        verdict.findings.into_iter().find(|finding| finding.rule == RuleId::LocationCountries).unwrap().outcome
+    };
+    use BackupBy::{Holm, ProviderDefault, ProviderIn};
+    assert_eq!(location(&registry, CopyRole::Backup, ProviderDefault), Outcome::Allow);
+    assert_eq!(location(&away, CopyRole::Primary, ProviderDefault), Outcome::Allow);
+    for role in [CopyRole::Backup, CopyRole::Snapshot, CopyRole::Wal] {
+        assert_eq!(location(&away, role, ProviderDefault), Outcome::Unknown, "nobody knows where to: {role}");
+    }
+    let abroad = supposing(&away, "region:scalingo/osc-fr1.backup_regions", "[\"scalingo/osc-secnum-fr1\"]");
+    assert_eq!(location(&abroad, CopyRole::Backup, ProviderDefault), Outcome::Allow);
+    let abroad = supposing(&abroad, "region:scalingo/osc-secnum-fr1.countries", "[\"GB\"]");
+    assert_eq!(location(&abroad, CopyRole::Backup, ProviderDefault), Outcome::Deny);
+    assert_eq!(location(&abroad, CopyRole::Backup, Holm), Outcome::Allow);
+    let told = || ProviderIn("scalingo/osc-fr1".parse().unwrap());
+    assert_eq!(location(&abroad, CopyRole::Backup, told()), Outcome::Unknown, "nobody knows whether it can be told");
+    assert_eq!(
+        location(&supposing(&abroad, "service:scalingo/postgres.backup_overridable", "true"), CopyRole::Backup, told()),
+        Outcome::Allow
+    );
+    assert_eq!(
+        location(&supposing(&abroad, "service:scalingo/postgres.backup_overridable", "false"), CopyRole::Backup, told()),
+        Outcome::Deny
+    );
+}
+
+#[test]
+fn r16_an_exception_of_another_copy_covers_nothing_here() {
+    let registry = Registry::shipped();
+    let profile = profile("eea-jurisdiction", &registry);
+    let mut unsigned = placement("scalingo/osc-fr1");
+    unsigned.papers.clear();
+    let request = Request {
+        copy: "copy-2".parse().unwrap(),
+        rule: RuleId::ContractDpa,
+        owner: "Kari".to_owned(),
+        reason: "the signature is under way".to_owned(),
+        measure: "no customers yet".to_owned(),
+        until: "2026-12-01T00:00:00Z".parse().unwrap(),
+    };
+    let exception = Exception::grant(request, now()).unwrap();
+    assert_eq!(judge(&registry, &profile, &unsigned, &[exception], now()).outcome, Outcome::Deny);
+}
