@@ -364,3 +364,35 @@ fn r16_an_exception_of_another_copy_covers_nothing_here() {
     let exception = Exception::grant(request, now()).unwrap();
     assert_eq!(judge(&registry, &profile, &unsigned, &[exception], now()).outcome, Outcome::Deny);
 }
+
+#[test]
+fn a_profile_that_asks_only_about_transfers_asks_who_could_be_abroad() {
+    let registry = Registry::shipped();
+    let text = Profile::SHIPPED.iter().find(|(file, _)| *file == "unrestricted.toml").unwrap().1;
+    let text = text.replace("depth = \"all\"", "depth = 1\n[transfer]\nmechanisms = [\"adequacy\"]");
+    let profile = Profile::parse("p", &text, &registry).unwrap();
+    let placement = Placement { environment: EnvironmentKind::Ci, ..placement("scalingo/osc-fr1") };
+    let outcome = |registry: &Registry| judge(registry, &profile, &placement, &[], now()).outcome;
+    assert_eq!(outcome(&registry), Outcome::Allow);
+    for missing in [
+        "group:EEA.members",
+        "region:scalingo/osc-fr1.countries",
+        "region:scalingo/osc-fr1.infrastructure",
+        "provider:scalingo.contracting",
+        "provider:scalingo.support_from",
+        "provider:scalingo.sub_processors",
+        "entity:scalingo-sas.country",
+        "entity:outscale-sas.country",
+    ] {
+        assert_eq!(outcome(&supposing(&registry, missing, "\"unknown\"")), Outcome::Unknown, "{missing}");
+    }
+    let abroad = |country: &str| supposing(&registry, "provider:scalingo.support_from", &format!("[\"{country}\"]"));
+    assert_eq!(outcome(&abroad("CH")), Outcome::Allow);
+    assert_eq!(outcome(&abroad("BR")), Outcome::Unknown, "the decision covers a part");
+    assert_eq!(outcome(&abroad("US")), Outcome::Deny, "the decision covers organisations on a list");
+    assert_eq!(outcome(&abroad("IN")), Outcome::Deny);
+    let british = abroad("GB");
+    assert_eq!(outcome(&british), Outcome::Allow);
+    assert_eq!(outcome(&supposing(&british, "adequacy:GB.status", "\"annulled\"")), Outcome::Deny);
+    assert_eq!(outcome(&supposing(&british, "adequacy:GB.status", "\"unknown\"")), Outcome::Unknown);
+}
