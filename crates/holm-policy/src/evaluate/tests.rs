@@ -386,6 +386,10 @@ fn a_profile_that_asks_only_about_transfers_asks_who_could_be_abroad() {
     ] {
         assert_eq!(outcome(&supposing(&registry, missing, "\"unknown\"")), Outcome::Unknown, "{missing}");
     }
+    // With no staff anywhere, only the companies' own countries are asked whether they are in the EEA.
+    let alone = supposing(&registry, "provider:scalingo.support_from", "[]");
+    assert_eq!(outcome(&alone), Outcome::Allow);
+    assert_eq!(outcome(&supposing(&alone, "group:EEA.members", "\"unknown\"")), Outcome::Unknown);
     let abroad = |country: &str| supposing(&registry, "provider:scalingo.support_from", &format!("[\"{country}\"]"));
     assert_eq!(outcome(&abroad("CH")), Outcome::Allow);
     assert_eq!(outcome(&abroad("BR")), Outcome::Unknown, "the decision covers a part");
