@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::copy::ServiceKind;
 use crate::country::Country;
 use crate::fact::Fact;
-use crate::id::ProviderId;
+use crate::id::{ProviderId, RegionId};
 use crate::registry::Registry;
 use crate::registry::entity::{DpfListing, Entity};
 use crate::registry::provider::Provider;
@@ -41,6 +41,8 @@ pub struct Row {
     pub provider: ProviderId,
     /// Its regions that lie in the EEA altogether, with their countries.
     pub regions: Vec<String>,
+    /// The countries of these.
+    pub countries: BTreeSet<Country>,
     /// Countries of the company that signs and of its owners; `None` if any of them is unknown.
     pub controlled_from: Option<BTreeSet<Country>>,
     /// Whether there is a data processing agreement, and what the list of the framework says.
@@ -80,9 +82,11 @@ fn known<T: Clone>(fact: &Fact<T>, now: Timestamp) -> Option<T> {
 fn row(registry: &Registry, provider: &Provider, now: Timestamp) -> Row {
     let contracting = known(&provider.contracting, now).and_then(|id| registry.entities.get(&id));
     let (complexity, because) = complexity(provider, now);
+    let inside_eea = regions(registry, provider, now);
     Row {
         provider: provider.id.clone(),
-        regions: regions(registry, provider, now),
+        regions: inside_eea.iter().map(|(id, countries)| format!("{id} ({})", spaced(countries))).collect(),
+        countries: inside_eea.iter().flat_map(|(_, countries)| countries).copied().collect(),
         controlled_from: contracting.and_then(|entity| controlled_from(registry, entity, now)),
         papers: papers(provider, contracting, now),
         mcp: known(&provider.mcp, now).map_or_else(|| "?".to_owned(), |mcp| mcp.to_string()),
@@ -91,15 +95,15 @@ fn row(registry: &Registry, provider: &Provider, now: Timestamp) -> Row {
     }
 }
 
-fn regions(registry: &Registry, provider: &Provider, now: Timestamp) -> Vec<String> {
+fn regions<'r>(registry: &Registry, provider: &'r Provider, now: Timestamp) -> Vec<(&'r RegionId, BTreeSet<Country>)> {
     let eea = registry.groups.values().find(|group| group.id.as_str() == "EEA").and_then(|group| known(&group.members, now));
     let inside = |countries: &BTreeSet<Country>| eea.as_ref().is_some_and(|eea| countries.is_subset(eea));
-    let shown = provider.regions.values().filter_map(|region| {
-        let countries = known(&region.countries, now).filter(inside)?;
-        let names: Vec<&str> = countries.iter().map(Country::as_str).collect();
-        Some(format!("{} ({})", region.id, names.join(" ")))
-    });
+    let shown = provider.regions.values().filter_map(|region| Some((&region.id, known(&region.countries, now).filter(inside)?)));
     shown.collect()
+}
+
+fn spaced(countries: &BTreeSet<Country>) -> String {
+    countries.iter().map(Country::as_str).collect::<Vec<_>>().join(" ")
 }
 
 fn controlled_from(registry: &Registry, entity: &Entity, now: Timestamp) -> Option<BTreeSet<Country>> {

@@ -13,6 +13,7 @@ mod check;
 mod hash;
 mod load;
 mod overlay;
+mod shown;
 
 use std::collections::BTreeMap;
 

@@ -56,7 +56,7 @@ fn holm(directory: &Path, words: &[&str]) -> Output {
 }
 
 /// Commands that need no server; `dev` is one itself and is tried elsewhere, and `import` needs one only with `--apply`.
-const ALONE: &[&str] = &["import", "init", "serve", "catalog", "completion", "dev", "version"];
+const ALONE: &[&str] = &["import", "init", "serve", "catalog", "completion", "dev", "provider", "residency", "version"];
 
 fn needing_a_server() -> Vec<Vec<String>> {
     let leaves: Vec<_> =

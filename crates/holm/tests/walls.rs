@@ -19,7 +19,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("holm-api", &["holm-core", "holm-engine", "holm-store"]),
     ("holm-postgres", &["holm-core"]),
     ("holm-testkit", &["holm-core", "holm-postgres"]),
-    ("holm", &["holm-api", "holm-core", "holm-engine", "holm-link", "holm-migrate", "holm-postgres", "holm-proxy", "holm-store"]),
+    (
+        "holm",
+        &["holm-api", "holm-core", "holm-engine", "holm-link", "holm-migrate", "holm-policy", "holm-postgres", "holm-proxy", "holm-store"],
+    ),
 ];
 
 /// What would give a pure crate a runtime, a socket or a database.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::fact::{Certainty, Evidence, Fact, FactId, days_after, midnight};
 use crate::registry::Registry;
+use crate::registry::shown::Shown;
 use crate::word::words;
 
 words! {
@@ -30,10 +31,12 @@ pub struct StaleFact {
 }
 
 /// A fact of any type: its name, and what it rests on if anybody looked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FactView<'a> {
     /// Its name.
     pub id: &'a FactId,
+    /// What is claimed, as text, whether or not it still holds; nothing, if it is unknown.
+    pub value: Option<String>,
     /// What it rests on; nothing, if it is unknown.
     pub evidence: Option<&'a Evidence>,
 }
@@ -69,7 +72,7 @@ impl Registry {
     pub fn stale(&self, now: Timestamp, soon_days: u32) -> Vec<StaleFact> {
         let soon = days_after(now, soon_days);
         let mut stale: Vec<StaleFact> = Vec::new();
-        for FactView { id, evidence } in self.facts() {
+        for FactView { id, evidence, .. } in self.facts() {
             let Some(evidence) = evidence else { continue };
             let ends = midnight(evidence.valid_until);
             let why = if now >= ends {
@@ -88,8 +91,8 @@ impl Registry {
     }
 }
 
-fn put<'a, T>(facts: &mut Vec<FactView<'a>>, fact: &'a Fact<T>) {
-    facts.push(FactView { id: fact.id(), evidence: fact.evidence() });
+fn put<'a, T: Shown>(facts: &mut Vec<FactView<'a>>, fact: &'a Fact<T>) {
+    facts.push(FactView { id: fact.id(), value: fact.claimed().map(Shown::shown), evidence: fact.evidence() });
 }
 
 fn of_provider<'a>(facts: &mut Vec<FactView<'a>>, provider: &'a super::provider::Provider) {

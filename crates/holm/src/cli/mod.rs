@@ -22,7 +22,9 @@ mod init;
 mod key;
 mod node;
 mod op;
+mod provider;
 mod raw;
+mod residency;
 mod serve;
 mod tenant;
 mod version;
@@ -106,6 +108,12 @@ enum Command {
     /// Work that takes longer than a request
     #[command(subcommand)]
     Op(op::Command),
+    /// What is known of those who run servers, with its sources
+    #[command(subcommand)]
+    Provider(provider::Command),
+    /// Where data may lie: policies, which nothing enforces yet
+    #[command(subcommand)]
+    Residency(residency::Command),
     /// Receivers that are told what was done
     #[command(subcommand)]
     Webhook(webhook::Command),
@@ -180,6 +188,8 @@ async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
         Command::Key(command) => key::run(context, command).await,
         Command::Node(command) => node::run(context, command).await,
         Command::Op(command) => op::run(context, command).await,
+        Command::Provider(command) => provider::run(command),
+        Command::Residency(command) => residency::run(command),
         Command::Webhook(command) => webhook::run(context, command).await,
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Completion(args) => completion::run(args),

@@ -174,6 +174,11 @@ fn line(words: &str) -> Option<String> {
         "dev" | "tenant psql" | "key rotate" | "webhook listen" => return None,
         "tenant list" | "env list" | "cluster list" | "key list" | "key rewrap" | "doctor" | "version" => words.to_owned(),
         "completion" => "completion fish".to_owned(),
+        "provider list" | "residency profile list" => words.to_owned(),
+        "provider show" => "provider show scalingo".to_owned(),
+        "provider compare" => "provider compare scalingo railway fly vercel".to_owned(),
+        "residency profile show" | "residency profile check" => format!("{words} eea-jurisdiction"),
+        "residency profile diff" => format!("{words} eea-jurisdiction eea-region-adequate"),
         other => panic!("`holm {other}` has no line in this test"),
     })
 }

@@ -8,5 +8,6 @@ mod importing;
 mod installation;
 mod operations;
 mod parity;
+mod residency;
 mod stories;
 mod webhooks;

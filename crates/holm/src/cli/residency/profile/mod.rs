@@ -1,0 +1,69 @@
+//! `holm residency profile`: policies as files, read, tested, compared and put into words.
+
+mod check;
+mod diff;
+mod list;
+mod show;
+
+use holm_core::error::{Changed, ErrorCode, Problem};
+use holm_policy::profile::Profile;
+use holm_policy::reading::Problems;
+use holm_policy::registry::Registry;
+
+use crate::output::Answer;
+
+/// No profile is longer than a few pages; a wrong file is not read to its end.
+const BYTES_MAX: u64 = 1024 * 1024;
+
+/// One variant for each verb.
+#[derive(Debug, clap::Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Lists those that come with Holm
+    List(list::Args),
+    /// Puts one into words that somebody can sign, in English, Norwegian or Swedish
+    Show(show::Args),
+    /// Reads one and runs the cases in it
+    Check(check::Args),
+    /// Says what another version permits more, and what less
+    Diff(diff::Args),
+}
+
+pub(in crate::cli) fn run(command: Command) -> Result<Answer, Problem> {
+    let registry = Registry::shipped();
+    match command {
+        Command::List(args) => list::run(&args, &registry),
+        Command::Show(args) => show::run(&args, &registry),
+        Command::Check(args) => check::run(&args, &registry),
+        Command::Diff(args) => diff::run(&args, &registry),
+    }
+}
+
+/// One that comes with Holm, by its name, or the one in a file.
+fn read(name: &str, registry: &Registry) -> Result<Profile, Problem> {
+    let file = format!("{name}.toml");
+    if let Some((file, text)) = Profile::SHIPPED.iter().find(|(shipped, _)| *shipped == file) {
+        return Profile::parse(file, text, registry).map_err(|problems| refused(name, &problems));
+    }
+    if !name.contains(['/', '.']) {
+        return Err(Problem::new(ErrorCode::InvalidValue, format!("no profile comes with Holm under the name `{}`", name.escape_debug()))
+            .next("see which do: `holm residency profile list`; a file is named with its directory or its ending: `./mine.toml`"));
+    }
+    let text = text_of(name).map_err(|error| {
+        Problem::new(ErrorCode::InvalidValue, format!("the profile `{}` cannot be read", name.escape_debug())).because(error)
+    })?;
+    Profile::parse(name, &text, registry).map_err(|problems| refused(name, &problems))
+}
+
+fn text_of(path: &str) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn refused(name: &str, problems: &Problems) -> Problem {
+    Problem::new(ErrorCode::InvalidValue, format!("the profile `{}` cannot be used", name.escape_debug()))
+        .because(problems)
+        .changed(Changed::Nothing)
+        .next("put that in order and say `holm residency profile check` again")
+}

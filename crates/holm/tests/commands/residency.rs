@@ -1,0 +1,62 @@
+//! What is known of providers, and profiles of where data may lie: without a server.
+
+use std::fs;
+use std::path::Path;
+
+use crate::installation::{fresh, holm, json, ok};
+
+#[test]
+fn r4_r5_the_four_of_the_decision_stand_side_by_side_in_the_order_in_which_they_were_named() {
+    let (code, answer) = json(&["provider", "compare", "vercel", "scalingo", "railway", "fly"]);
+    assert_eq!(code, 0, "{answer}");
+    let names: Vec<&str> = answer["data"].as_array().unwrap().iter().map(|row| row["provider"].as_str().unwrap()).collect();
+    assert_eq!(names, ["vercel", "scalingo", "railway", "fly"]);
+    let said = String::from_utf8(holm(&["provider", "compare", "oracle"]).stderr).unwrap();
+    assert!(said.contains("oracle") && said.contains("holm provider list"), "{said}");
+}
+
+#[test]
+fn r31_every_fact_that_is_claimed_has_a_source_a_date_and_an_end() {
+    let (_, answer) = json(&["provider", "show", "scalingo"]);
+    let facts = answer["data"].as_array().unwrap();
+    assert!(facts.len() > 20 && facts.iter().any(|fact| fact["fact"] == "entity:scalingo-sas.country"), "{answer}");
+    for fact in facts {
+        let is_claimed = !fact["value"].is_null();
+        for key in ["source", "checked_on", "valid_until", "certainty"] {
+            assert_eq!(!fact[key].is_null(), is_claimed, "{key}: {fact}");
+        }
+    }
+}
+
+#[test]
+fn every_profile_that_comes_with_holm_passes_its_cases_and_says_itself_in_three_languages() {
+    let (_, answer) = json(&["residency", "profile", "list"]);
+    let profiles = answer["data"].as_array().unwrap();
+    assert!(profiles.len() >= 4);
+    for profile in profiles {
+        let (name, hash) = (profile["profile"].as_str().unwrap(), profile["hash"].as_str().unwrap());
+        let (code, cases) = json(&["residency", "profile", "check", name]);
+        assert_eq!(code, 0, "{cases}");
+        let texts = ["en", "nb", "sv"].map(|language| ok(&["residency", "profile", "show", name, "--language", language]));
+        assert!(texts.iter().all(|text| text.contains(hash)) && texts[0] != texts[1] && texts[1] != texts[2], "{name}");
+    }
+}
+
+#[test]
+fn a_profile_of_ones_own_is_read_from_a_file_and_refused_with_everything_that_is_wrong_with_it() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(fresh("profile")).with_extension("toml");
+    let path = path.to_str().unwrap();
+    let shipped = include_str!("../../../holm-policy/profiles/eea-jurisdiction.toml");
+    fs::write(path, shipped.replacen("expect = \"allow\"", "expect = \"deny\"", 1)).unwrap();
+    let (code, cases) = json(&["residency", "profile", "check", path]);
+    assert_eq!((code, &cases["data"][0]["passed"], &cases["data"][0]["came"]), (4, &false.into(), &"allow".into()), "{cases}");
+    fs::write(path, shipped.replace("\"@EEA\"", "\"@EAE\"").replacen("[control]", "[contorl]", 1)).unwrap();
+    let refused = holm(&["residency", "profile", "check", path]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(64) && said.contains("@EAE") && said.contains("contorl"), "{said}");
+    for nowhere in ["eea-jurisdication", "./nowhere.toml"] {
+        let refused = holm(&["residency", "profile", "show", nowhere]);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && said.contains(nowhere), "{said}");
+    }
+}
