@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::word::words;
 
 words! {
-    /// How sure a fact is, as the research marks it.
+    /// How sure a fact is.
     Certainty, "a certainty" {
         /// Read in the provider's or project's own documentation.
         Verified = "verified",

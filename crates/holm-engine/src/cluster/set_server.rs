@@ -35,7 +35,7 @@ use crate::secret::seal::Purpose;
 ///
 /// # Errors
 /// No such cluster, one that somebody brought or that is not there yet; another server answers, or one that Holm could not work
-/// on; the server's own trouble: nothing changed. [`ErrorCode::ChangeUnconfirmed`]: it is changed, and a node does not say so yet.
+/// on; the server's own trouble: nothing changed. [`ErrorCode::DataPlaneSilent`]: it is changed, and a node does not say so yet.
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
