@@ -113,7 +113,7 @@ impl Catalog {
     /// Begins a transaction.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when no connection is free, or none can be made, within 2 and 5 s.
+    /// [`StoreError::Unavailable`] when no connection is free within 2 s, or none can be made within 5 s for each host.
     ///
     /// # Cancel safety
     /// Safe.

@@ -73,11 +73,11 @@ pub struct SetClusterServer {
     /// The password, if it is not in the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// How it is spoken to, as when a cluster is added.
+    /// How it is spoken to, as when a cluster is added. When neither this nor the certificates nor the URL says anything of TLS, as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "verify-full")]
     pub sslmode: Option<String>,
-    /// The certificates, in PEM, that the server's must lead to; those of the operating system when absent.
+    /// The certificates, in PEM, that the server's must lead to; those of the operating system when absent and `sslmode` is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssl_root_cert: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! What a URL says of TLS, in libpq's words, taken out of it: drivers know only the modes that protect from nobody.
 //!
-//! Promises: nothing of the URL is repeated in a refusal. Refuses to name a file: whose machine it would be on is the caller's to know.
+//! Promises: of the URL nothing is repeated in a refusal but a word that looks like a mode and is none. Refuses to name a file: whose machine it would be on is the caller's to know.
 
 use crate::cluster::tls::{InvalidServerTls, RootCertificates, ServerTls, SslMode};
 use crate::secret::Secret;

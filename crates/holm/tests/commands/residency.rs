@@ -54,6 +54,10 @@ fn a_profile_of_ones_own_is_read_from_a_file_and_refused_with_everything_that_is
     let refused = holm(&["residency", "profile", "check", path]);
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(refused.status.code() == Some(64) && said.contains("@EAE") && said.contains("contorl"), "{said}");
+    // What is cut off would not be asked for.
+    fs::write(path, format!("{shipped}\n{}", "# long\n".repeat(200_000))).unwrap();
+    let refused = holm(&["residency", "profile", "check", path]);
+    assert!(!refused.status.success() && String::from_utf8(refused.stderr).unwrap().contains("longer than 1 MiB"));
     for nowhere in ["eea-jurisdication", "./nowhere.toml"] {
         let refused = holm(&["residency", "profile", "show", nowhere]);
         let said = String::from_utf8(refused.stderr).unwrap();

@@ -23,7 +23,7 @@ pub(in crate::cli) struct Server {
     /// The file with the password, `-` for stdin, instead of in the URL [env: HOLM_SERVER_PASSWORD for the password itself]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// `verify-full`, `verify-ca` or `disable`, instead of the URL's [default: verify-full with root certificates, else disable]
+    /// `verify-full`, `verify-ca` or `disable`, instead of the URL's [default for a new one: verify-full with root certificates, else disable]
     #[arg(long, value_name = "MODE")]
     sslmode: Option<SslMode>,
     /// The file with the certificates, in PEM, that the server's must lead to [default: those of the operating system]

@@ -57,7 +57,11 @@ fn read(name: &str, registry: &Registry) -> Result<Profile, Problem> {
 fn text_of(path: &str) -> std::io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
-    std::fs::File::open(path)?.take(BYTES_MAX).read_to_string(&mut text)?;
+    // One byte more than there may be: a rule that is cut off would be one that nobody asks for.
+    let read = std::fs::File::open(path)?.take(BYTES_MAX + 1).read_to_string(&mut text)?;
+    if read as u64 > BYTES_MAX {
+        return Err(std::io::Error::other("it is longer than 1 MiB"));
+    }
     Ok(text)
 }
 
