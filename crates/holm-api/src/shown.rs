@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod node;
 pub(crate) mod operation;
+mod residency;
 mod webhook;
 
 use holm_engine::doctor::{self, Finding};
@@ -45,6 +46,7 @@ impl From<Cluster> for ClusterView {
             address: cluster.access.address.to_string(),
             server_version: version(cluster.access.server_version),
             connections_max: cluster.access.connections_max,
+            place: cluster.placed.map(Into::into),
             trouble: cluster.trouble,
             created_at: cluster.created_at,
         }
@@ -91,6 +93,7 @@ impl From<Tenant> for TenantView {
             cluster: tenant.cluster,
             database: tenant.database,
             parameters: tenant.parameters.iter().map(|parameter| (parameter.name().to_owned(), parameter.value().to_owned())).collect(),
+            profile: tenant.profile,
             limits: tenant.limits.into(),
             failure: tenant.failure,
             expires_at: tenant.expires_at,

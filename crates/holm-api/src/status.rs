@@ -35,7 +35,8 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::TooPowerful
         | E::LinkRefused
         | E::NodeRemoved
-        | E::EndNotAllowed => StatusCode::FORBIDDEN,
+        | E::EndNotAllowed
+        | E::ResidencyRefused => StatusCode::FORBIDDEN,
         E::PathNotFound
         | E::TenantNotFound
         | E::EnvironmentNotFound
@@ -49,6 +50,8 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::UnknownHost
         | E::HostRenamed
         | E::OperationNotFound
+        | E::ProfileNotFound
+        | E::RecordNotFound
         | E::NodeNotFound
         | E::UnknownTenant
         | E::TenantRenamed => StatusCode::NOT_FOUND,
@@ -80,6 +83,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         E::RateLimited | E::LoginsThrottled => StatusCode::TOO_MANY_REQUESTS,
         E::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         E::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        E::ProfileRefused | E::FactsRefused => StatusCode::UNPROCESSABLE_ENTITY,
         E::ServerUnsuitable | E::NotScram | E::TlsTowardsServer => StatusCode::UNPROCESSABLE_ENTITY,
         E::InvalidMigrations | E::TemplateFailed | E::SeedFailed | E::LedgerRefuses | E::CopyRefused => StatusCode::UNPROCESSABLE_ENTITY,
         E::ConfirmationNeeded => StatusCode::PRECONDITION_REQUIRED,

@@ -7,6 +7,7 @@ pub mod access;
 pub mod audit;
 pub mod cluster;
 pub mod node;
+pub mod residency;
 pub mod usage;
 pub mod webhook;
 
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use self::residency::PlacedView;
 use crate::envelope::ProblemView;
 
 pub mod operation;
@@ -87,6 +89,9 @@ pub struct ClusterView {
     pub server_version: String,
     /// How many connections the data plane may have open to it.
     pub connections_max: u32,
+    /// Where it is said to be; null while nobody said so.
+    #[serde(default)]
+    pub place: Option<PlacedView>,
     /// What is wrong with it as seen last; null when nothing is.
     #[schema(value_type = Option<ProblemView>)]
     pub trouble: Option<Problem>,
@@ -116,6 +121,10 @@ pub struct TenantView {
     /// PostgreSQL's name for its database; null until it has one.
     #[schema(value_type = Option<String>)]
     pub database: Option<DatabaseName>,
+    /// By which profile its copies are judged; null, and they are not.
+    #[serde(default)]
+    #[schema(example = "eea-jurisdiction")]
+    pub profile: Option<String>,
     /// Its own PostgreSQL parameters.
     pub parameters: BTreeMap<String, String>,
     /// How many of its cluster's connections it may have.
@@ -206,6 +215,10 @@ pub struct CreateTenant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "1h")]
     pub ttl: Option<String>,
+    /// By which profile its copies are judged; by its environment's when absent, if that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "eea-jurisdiction")]
+    pub profile: Option<String>,
 }
 
 /// How a tenant is to be called.

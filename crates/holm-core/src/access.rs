@@ -96,6 +96,8 @@ words! {
         ReadDoctor = "ask the doctor",
         /// Give up a process that is gone for good.
         ManageNodes = "manage nodes",
+        /// Profiles, facts, papers and exceptions: by what the place of data is judged.
+        ManageResidency = "manage residency",
     }
 }
 
@@ -163,6 +165,7 @@ pub const fn allows(role: Role, permission: Permission, care: Care) -> bool {
         P::Approve => matches!(role, R::Operator | R::Privacy | R::Admin),
         P::BreakGlass => matches!(role, R::Support | R::Operator | R::Admin),
         P::ReadAudit | P::ExportAudit => matches!(role, R::Privacy | R::Admin),
+        P::ManageResidency => matches!(role, R::Privacy | R::Admin),
         P::ManageAccess | P::ManageKeys | P::ManageWebhooks => matches!(role, R::Admin),
     }
 }

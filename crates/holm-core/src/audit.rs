@@ -114,6 +114,30 @@ actions! {
     ClusterRemove = "cluster.remove",
     /// A cluster's address, password or size was brought up to date.
     ClusterChange = "cluster.change",
+    /// Somebody said where a cluster is.
+    ClusterPlace = "cluster.place",
+    /// A version of a profile was put in force.
+    ProfileKeep = "profile.keep",
+    /// A tenant is judged by another profile.
+    TenantProfile = "tenant.profile",
+    /// New tenants of an environment are given another profile.
+    EnvironmentProfile = "environment.profile",
+    /// Facts of the installation's own were put in force.
+    FactsKeep = "facts.keep",
+    /// Facts of the installation's own are in force no more.
+    FactsRemove = "facts.remove",
+    /// A contract or clause was put on file.
+    PaperKeep = "paper.keep",
+    /// A contract or clause was taken off file.
+    PaperRemove = "paper.remove",
+    /// A rule does not count for a copy, for a time.
+    ExceptionGrant = "exception.grant",
+    /// And counts again.
+    ExceptionRevoke = "exception.revoke",
+    /// A copy of a tenant's data does not satisfy the tenant's profile any more.
+    ResidencyBreach = "residency.breach",
+    /// It does again, or is no more.
+    ResidencySettle = "residency.settle",
     /// A credential was issued and its secret shown.
     CredentialIssue = "credential.issue",
     /// A credential was revoked.
@@ -303,6 +327,22 @@ pub enum Detail {
         before: String,
         /// What they are.
         after: String,
+    },
+    /// Of what the place of data is judged by: `eea-jurisdiction 2`, `scalingo/osc-fr1`, `dpa scalingo-sas`.
+    Judged {
+        /// What counts from then on, or no more.
+        what: String,
+        /// What counted in its place before.
+        before: Option<String>,
+    },
+    /// Of a copy that was judged anew.
+    Standing {
+        /// Which copy of the tenant's.
+        copy: String,
+        /// What it came to: `deny`.
+        outcome: String,
+        /// The rules that speak against it.
+        rules: Vec<String>,
     },
     /// Of a request that was denied.
     Denied {

@@ -215,6 +215,16 @@ codes! {
     OperationGoesOn = 3005, Control;
     /// An operation's journal cannot be believed.
     OperationBroken = 3006, Bug;
+    /// A copy of a tenant's data may not be where it is or would be, by the tenant's profile.
+    ResidencyRefused = 4001, Policy;
+    /// The installation has no such profile.
+    ProfileNotFound = 4002, Client;
+    /// A profile cannot be put in force.
+    ProfileRefused = 4003, Client;
+    /// Facts of an installation's own cannot be laid over the registry.
+    FactsRefused = 4004, Client;
+    /// No such paper, exception or text of facts.
+    RecordNotFound = 4005, Client;
     /// Name or password wrong.
     AuthenticationFailed = 5001, Client;
     /// No such tenant for this credential.

@@ -102,6 +102,7 @@ async fn series(control: &Control, catalog: &TestServer, name: &str, count: usiz
             cluster: None,
             parameters: Vec::new(),
             ttl: None,
+            profile: None,
         };
         let begun = Instant::now();
         let tenant = tenant::create(control, &DEV, new, PATIENCE).await?;

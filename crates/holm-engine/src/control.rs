@@ -31,6 +31,7 @@ use crate::operation::{lease, runner};
 use crate::programs::Programs;
 use crate::pulse::{self, Looks};
 use crate::reconcile::{self, observe, pool, routes, tenants};
+use crate::residency::known;
 use crate::schedule::{self, Job};
 use crate::secret::keys::Keys;
 use crate::secret::master_keys::MasterKeys;
@@ -122,6 +123,8 @@ struct Shared {
     /// Creations that talk to the catalog; the others wait here, where their own deadline counts, and not for a connection.
     creations: Semaphore,
     denials: Denials,
+    /// What verdicts rest on, as it was read last.
+    known: known::Cache,
     checkpoints: Option<PathBuf>,
     mail: Option<MailConfig>,
     poster: Poster,
@@ -175,6 +178,7 @@ impl Control {
             runner,
             probe,
             denials,
+            known: known::Cache::default(),
             checkpoints,
             programs,
             lease,
@@ -253,6 +257,10 @@ impl Control {
 
     pub(crate) fn creations(&self) -> &Semaphore {
         &self.0.creations
+    }
+
+    pub(crate) fn known(&self) -> &known::Cache {
+        &self.0.known
     }
 
     pub(crate) fn denials(&self) -> &Denials {

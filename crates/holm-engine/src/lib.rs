@@ -21,6 +21,7 @@ pub mod notices;
 pub mod operation;
 pub mod programs;
 mod pulse;
+pub mod residency;
 pub mod schedule;
 pub mod secret;
 pub mod tenant;

@@ -17,6 +17,7 @@ use crate::control::Control;
 use crate::node;
 use crate::pulse::{UNHEARD, found};
 use crate::reconcile::{answers, backoff};
+use crate::residency::watch;
 use crate::webhook::retention;
 
 /// When the catalog could not be asked.
@@ -67,6 +68,12 @@ pub fn usual() -> Vec<Job> {
             every: Duration::from_secs(600),
             at_most: Duration::from_secs(60),
             run: |control| Box::pin(answers::forget(control)),
+        },
+        Job {
+            name: "judge copies",
+            every: Duration::from_secs(10),
+            at_most: Duration::from_secs(60),
+            run: |control| Box::pin(watch::judge(control)),
         },
         Job {
             name: "forget messages",

@@ -18,6 +18,7 @@ use tokio_postgres::types::Json;
 
 use crate::catalog::Catalog;
 use crate::error::StoreError;
+use crate::residency::placed::{self, Placed};
 use crate::row::{self, Corrupt, column};
 use crate::sealed::Sealed;
 use crate::tx::Tx;
@@ -112,6 +113,8 @@ pub struct Cluster {
     pub changed: Option<(Capability, Timestamp)>,
     /// What to give back to everyone when it is removed.
     pub public_before: Vec<PublicBefore>,
+    /// Where it is said to be, if somebody said so.
+    pub placed: Option<Placed>,
     /// What is wrong with it, if anything is.
     pub trouble: Option<Problem>,
     /// When it was registered.
@@ -135,7 +138,8 @@ macro_rules! select {
         concat!(
             "SELECT c.id, e.name AS environment, c.environment_id, c.name, c.host, c.port, c.admin_role, c.sealed_admin_password,\n",
             "    c.system_identifier, c.server_version, c.connections_max, c.trouble, c.created_at, c.state, c.adopted_database, c.adopted_oid,\n",
-            "    c.capability, c.capability_before, c.capability_changed_at, c.public_before, c.sslmode, c.ssl_root_cert\n",
+            "    c.capability, c.capability_before, c.capability_changed_at, c.public_before, c.sslmode, c.ssl_root_cert,\n",
+            "    c.place, c.place_evidence, c.placed_at\n",
             "FROM cluster c\nJOIN environment e ON e.id = c.environment_id\n",
             $rest
         )
@@ -281,6 +285,17 @@ pub async fn list(catalog: &Catalog) -> Result<Vec<Cluster>, StoreError> {
     catalog.session().await?.query(LIST, &[]).await?.iter().map(read).collect()
 }
 
+/// As [`list`], in a transaction.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn list_within(tx: &mut Tx) -> Result<Vec<Cluster>, StoreError> {
+    tx.query(LIST, &[]).await?.iter().map(read).collect()
+}
+
 /// The one of a name.
 ///
 /// # Errors
@@ -353,6 +368,7 @@ pub(crate) fn read(row: &Row) -> Result<Cluster, StoreError> {
             .map(|Json(before)| before)
             .zip(column::get(row, "capability_changed_at")?),
         public_before: column::get::<Json<Vec<PublicBefore>>>(row, "public_before")?.0,
+        placed: placed::read(row)?,
         trouble: column::problem(row, "trouble")?,
         created_at: column::get(row, "created_at")?,
     })

@@ -28,6 +28,7 @@ pub mod page;
 pub mod place;
 pub mod principal;
 pub mod pulse;
+pub mod residency;
 pub mod route;
 pub mod schedule;
 pub mod sealed;

@@ -55,6 +55,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     13 "0013_cluster_tls";
     14 "0014_tenant_limits";
     15 "0015_data_node";
+    16 "0016_residency";
 };
 
 /// "Holm" as bytes; any number that no other program is likely to lock.

@@ -57,6 +57,8 @@ pub struct Tenant {
     pub epoch: u64,
     /// What its sessions start with.
     pub parameters: Vec<TenantParameter>,
+    /// By which profile its copies are judged, as `holm-policy` calls it; none, and nothing is.
+    pub profile: Option<String>,
     /// How many of its cluster's connections it may have.
     pub limits: TenantLimits,
     /// Why it failed, if it did.
@@ -90,7 +92,7 @@ pub enum Told {
 macro_rules! columns {
     () => {
         "SELECT t.id, e.name AS environment, t.environment_id, t.slug, t.state, c.name AS cluster, d.name AS database, t.database_id,\n\
-         \x20   t.seeded, t.epoch, t.parameters, t.connections_min, t.connections_max, t.weight, t.failure, t.expires_at, t.made_by,\n\
+         \x20   t.seeded, t.epoch, t.parameters, t.profile, t.connections_min, t.connections_max, t.weight, t.failure, t.expires_at, t.made_by,\n\
          \x20   t.created_at, t.updated_at, t.route_version\n"
     };
 }
@@ -474,6 +476,7 @@ fn read(row: &Row) -> Result<Tenant, StoreError> {
         seeded: column::get(row, "seeded")?,
         epoch: column::count_big(row, "epoch")?,
         parameters: column::get::<Json<Vec<TenantParameter>>>(row, "parameters")?.0,
+        profile: column::get(row, "profile")?,
         limits: limits::read(row)?,
         failure: column::problem(row, "failure")?,
         expires_at: column::get(row, "expires_at")?,

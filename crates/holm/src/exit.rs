@@ -51,6 +51,8 @@ impl Exit {
             | E::UnknownHost
             | E::HostRenamed
             | E::OperationNotFound
+            | E::ProfileNotFound
+            | E::RecordNotFound
             | E::NodeNotFound
             | E::UnknownTenant
             | E::TenantRenamed => Self::NotFound,

@@ -15,7 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("holm-tls", &["holm-core", "holm-pgwire"]),
     ("holm-proxy", &["holm-core", "holm-link", "holm-pgwire", "holm-tls"]),
     ("holm-store", &["holm-core", "holm-tls"]),
-    ("holm-engine", &["holm-core", "holm-link", "holm-migrate", "holm-pgwire", "holm-store", "holm-tls"]),
+    ("holm-engine", &["holm-core", "holm-link", "holm-migrate", "holm-pgwire", "holm-policy", "holm-store", "holm-tls"]),
     ("holm-api", &["holm-core", "holm-engine", "holm-store"]),
     ("holm-postgres", &["holm-core"]),
     ("holm-testkit", &["holm-core", "holm-postgres"]),

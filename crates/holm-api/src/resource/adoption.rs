@@ -5,6 +5,7 @@ use holm_core::secret::Secret;
 use holm_engine::cluster::url::{Beside, ServerUrl};
 use holm_engine::tenant::adopt::{self, NewAdoption};
 
+use super::residency;
 use crate::Api;
 use crate::auth::Signed;
 use crate::description::Refusals;
@@ -45,7 +46,8 @@ pub(crate) async fn adopt(
     let beside = Beside { password: wanted.password.map(Secret::new), sslmode: wanted.sslmode, ssl_root_cert: wanted.ssl_root_cert };
     let url = ServerUrl::read(&Secret::new(wanted.url), &beside)?;
     let cluster = wanted.cluster.map(|name| refusal::value("cluster's name", &name)).transpose()?;
-    let new = NewAdoption { environment, slug, url, cluster };
+    residency::may_choose(&api, &caller, &environment, wanted.profile.as_deref()).await?;
+    let new = NewAdoption { environment, slug, url, cluster, claim: wanted.place.map(Into::into), profile: wanted.profile };
     let begun = adopt::adopt(&api.control, &caller.actor, new, None).await?;
     Accepted::of(&api.control, begun).await
 }

@@ -94,7 +94,8 @@ pub(crate) async fn add(
     let beside = Beside { password: wanted.password.map(Secret::new), sslmode: wanted.sslmode, ssl_root_cert: wanted.ssl_root_cert };
     let url = ServerUrl::read(&Secret::new(wanted.url), &beside)?;
     let name = refusal::value("cluster's name", &wanted.name)?;
-    let new = NewServer { name, environment, url, connections_max: wanted.connections_max };
+    let claim = wanted.place.map(Into::into);
+    let new = NewServer { name, environment, url, connections_max: wanted.connections_max, claim };
     let begun = add::add(&api.control, &caller.actor, new, None).await?;
     Accepted::of(&api.control, begun).await
 }
@@ -225,7 +226,7 @@ pub(crate) async fn remove(
 }
 
 /// One of another environment is not there: the caller's right is for the one in the path.
-async fn of_environment(api: &Api, path: &ClusterPath) -> Result<(), Problem> {
+pub(super) async fn of_environment(api: &Api, path: &ClusterPath) -> Result<(), Problem> {
     environment::show(&api.control, &path.environment).await?;
     let here = cluster::list(&api.control).await?.iter().any(|known| known.name == path.name && known.environment == path.environment);
     if here {

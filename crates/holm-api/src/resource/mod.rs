@@ -15,6 +15,7 @@ pub(crate) mod node_keys;
 pub(crate) mod nodes;
 pub(crate) mod operations;
 pub(crate) mod principals;
+pub(crate) mod residency;
 pub(crate) mod roles;
 pub(crate) mod tenant_changes;
 pub(crate) mod tenants;

@@ -14,6 +14,7 @@ use holm_store::tenant::version::TenantVersion;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::residency;
 use crate::Api;
 use crate::auth::Signed;
 use crate::deadline::WAIT_MAX;
@@ -75,7 +76,7 @@ pub(crate) async fn list(
     request_body = CreateTenant,
     responses(
         (status = 201, description = "It can be used", body = Envelope<TenantView>, headers(("Location" = String, description = "Its path"))),
-        (status = 404, description = "No such environment or cluster", body = Failure, content_type = "application/problem+json"),
+        (status = 404, description = "No such environment, cluster or profile", body = Failure, content_type = "application/problem+json"),
         (status = 409, description = "The name is in use", body = Failure, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Failure, content_type = "application/problem+json"),
         (status = 415, description = "The body is not declared as JSON", body = Failure, content_type = "application/problem+json"),
@@ -93,6 +94,7 @@ pub(crate) async fn create(
     Body(wanted): Body<CreateTenant>,
 ) -> Result<Created<TenantView>, Refusal> {
     let patience = patience(wait)?;
+    residency::may_choose(&api, &caller, &environment, wanted.profile.as_deref()).await?;
     let new = new_tenant(environment.clone(), wanted)?;
     let created =
         tenant::create(&api.control, &caller.actor, new, patience).await.map_err(|problem| meant(&api, problem, &environment, None))?;
@@ -303,7 +305,7 @@ fn new_tenant(environment: EnvironmentName, wanted: CreateTenant) -> Result<NewT
     let parameters = wanted.parameters.iter().map(|(name, value)| TenantParameter::new(name, value)).collect::<Result<Vec<_>, _>>();
     let parameters = parameters.map_err(|error| Problem::new(ErrorCode::InvalidValue, "a parameter cannot be used").because(error))?;
     let ttl = wanted.ttl.as_deref().map(|text| refusal::span("time to live", text)).transpose()?;
-    Ok(NewTenant { environment, slug: refusal::slug(&wanted.slug)?, cluster, parameters, ttl })
+    Ok(NewTenant { environment, slug: refusal::slug(&wanted.slug)?, cluster, parameters, ttl, profile: wanted.profile })
 }
 
 fn meant(api: &Api, problem: Problem, environment: &EnvironmentName, slug: Option<&TenantSlug>) -> Problem {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ClusterView;
+use super::residency::PlaceClaim;
 
 /// All that is known of a cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -61,6 +62,9 @@ pub struct AddCluster {
     /// The certificates, in PEM, that the server's must lead to; those of the operating system when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssl_root_cert: Option<String>,
+    /// Where it is. Without that, no tenant that has a profile is placed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<PlaceClaim>,
 }
 
 /// How a cluster is to be reached from now on.
@@ -114,6 +118,13 @@ pub struct AdoptTenant {
     /// The certificates, in PEM, that the server's must lead to; those of the operating system when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssl_root_cert: Option<String>,
+    /// Where the database is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<PlaceClaim>,
+    /// By which profile the tenant's copies are judged; by its environment's when absent, if that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "eea-jurisdiction")]
+    pub profile: Option<String>,
 }
 
 impl std::fmt::Debug for AddCluster {

@@ -159,7 +159,14 @@ impl Bench {
     }
 
     async fn create(&self, slug: &str) -> Outcome<()> {
-        let new = NewTenant { environment: "production".parse()?, slug: slug.parse()?, cluster: None, parameters: Vec::new(), ttl: None };
+        let new = NewTenant {
+            environment: "production".parse()?,
+            slug: slug.parse()?,
+            cluster: None,
+            parameters: Vec::new(),
+            ttl: None,
+            profile: None,
+        };
         tenant::create(&self.control, &by(), new, PATIENCE).await?;
         Ok(())
     }

@@ -22,6 +22,7 @@ use holm_core::secret::Secret;
 use holm_store::cluster::{self, Cluster, Inserted, PublicBefore, life};
 use holm_store::data_key::KeyOwner;
 use holm_store::database::{self, DatabaseState};
+use holm_store::residency::placed;
 use holm_store::template::{self, TemplateState};
 use holm_store::tx::Tx;
 use jiff::SignedDuration;
@@ -39,6 +40,8 @@ use crate::operation::acting::{Acting, Site};
 use crate::operation::definition::{Act, Flow, Operation, RETRY_FOR, Step, StepError, Stepped, Undo};
 use crate::operation::request::{Request, request};
 use crate::reconcile::pool::Part;
+use crate::residency::known::Known;
+use crate::residency::placed::Claim;
 use crate::secret::carried::Carried;
 use crate::secret::data_key::DataKey;
 use crate::secret::seal::Purpose;
@@ -69,6 +72,9 @@ pub(crate) struct State {
     role: RoleName,
     password: Carried,
     wanted_max: Option<u32>,
+    /// Where it is said to be; nobody said so to an older Holm.
+    #[serde(default)]
+    claim: Option<Claim>,
     /// What was seen, once it was looked at.
     found: Option<Found>,
 }
@@ -254,6 +260,9 @@ async fn record(tx: &mut Tx, state: &mut State) -> Stepped {
         Inserted::Done(_) => {
             state.password.keep(tx, owner_of_password(state.cluster)).await.map_err(StepError::Fatal)?;
             life::observed_within(tx, state.cluster, &found.capability, false).await?;
+            if let Some(Claim { provider, region, evidence }) = &state.claim {
+                let _ = placed::set(tx, state.cluster, &format!("{provider}/{region}"), evidence.as_deref()).await?;
+            }
             Ok(Flow::Done)
         }
         Inserted::NoSuchEnvironment => Err(StepError::Fatal(environment::not_found(&state.environment))),
@@ -385,6 +394,8 @@ pub struct NewServer {
     pub url: ServerUrl,
     /// How many sessions the data plane may have there; left out, all but a few that Holm needs itself.
     pub connections_max: Option<u32>,
+    /// Where it is said to be. Without that, no tenant that has a profile is placed there.
+    pub claim: Option<Claim>,
 }
 
 /// Adds a server, and returns the operation that does.
@@ -409,6 +420,9 @@ async fn begin(control: Control, by: Actor, new: NewServer, reason: Option<Reaso
             .because("a cluster is a whole server")
             .next("leave the database out, or adopt that one database: `holm tenant adopt`"));
     }
+    if let Some(claim) = &new.claim {
+        claim.place(Known::now(&control).await?.0.registry())?;
+    }
     encrypted::usable(&new.url.address, &new.url.tls).await?;
     let id = ClusterId::from_uuid(Uuid::now_v7());
     let password = sealed_password(&control, id, &new.url).await?;
@@ -422,6 +436,7 @@ async fn begin(control: Control, by: Actor, new: NewServer, reason: Option<Reaso
         role,
         password,
         wanted_max: new.connections_max,
+        claim: new.claim,
         found: None,
     };
     // What would be refused in a moment is refused now; the operation looks again.

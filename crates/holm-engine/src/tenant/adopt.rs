@@ -18,8 +18,10 @@ use holm_core::key::KeyPurpose;
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::slug::TenantSlug;
 use holm_core::tenant::TenantEvent;
+use holm_policy::evaluate::verdict::Outcome;
 use holm_store::cluster::{self, Adopted, Cluster, Inserted, life};
 use holm_store::data_key::KeyOwner;
+use holm_store::residency::{assigned, placed, standing};
 use holm_store::tenant::claim::{self, Named};
 use holm_store::tenant::name;
 use holm_store::tx::Tx;
@@ -39,6 +41,10 @@ use crate::environment;
 use crate::operation::acting::Acting;
 use crate::operation::definition::{Act, Flow, Operation, RETRY_FOR, Step, StepError, Stepped, Undo};
 use crate::operation::request::{Request, request};
+use crate::residency::choose::{not_there, standings};
+use crate::residency::copies::{self, Judged, Whose};
+use crate::residency::known::Known;
+use crate::residency::placed::Claim;
 use crate::secret::adopted::AdoptedLogin;
 use crate::secret::carried::Carried;
 use crate::secret::seal::Purpose;
@@ -72,6 +78,11 @@ pub(crate) struct State {
     role: RoleName,
     database: DatabaseName,
     password: Carried,
+    /// Where the database is said to be, and by which profile it is judged; an older Holm asked for neither.
+    #[serde(default)]
+    claim: Option<Claim>,
+    #[serde(default)]
+    profile: Option<String>,
     /// What was seen, once it was looked at.
     found: Option<Found>,
 }
@@ -99,7 +110,7 @@ impl Operation for Adopt {
         },
         Step {
             name: "record",
-            act: Act::Catalog(|_, tx, state| Box::pin(record(tx, state))),
+            act: Act::Catalog(|acting, tx, state| Box::pin(record(acting, tx, state))),
             undo: Undo::Catalog(|_, tx, state| Box::pin(forget(tx, state))),
             retry_for: RETRY_FOR,
             no_return: false,
@@ -211,7 +222,11 @@ fn too_powerful(access: &Access, what: &str) -> Problem {
         .next("make a role that owns the database and may do nothing else on that server, and give that")
 }
 
-async fn record(tx: &mut Tx, state: &mut State) -> Stepped {
+async fn record(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
+    let copies = judged(&acting.control, tx, state).await.map_err(|problem| match problem.code {
+        ErrorCode::ResidencyRefused | ErrorCode::ProfileNotFound | ErrorCode::InvalidValue => StepError::Fatal(problem),
+        _ => StepError::Retry(problem),
+    })?;
     let found = state.found.as_ref().ok_or_else(|| StepError::Fatal(Problem::new(ErrorCode::Internal, "it was not looked at")))?;
     match cluster::insert(tx, &new_cluster(state, found)).await? {
         Inserted::Done(_) => {}
@@ -226,13 +241,35 @@ async fn record(tx: &mut Tx, state: &mut State) -> Stepped {
         return Err(StepError::Fatal(Problem::new(ErrorCode::Internal, "the cluster that was just made is not there for a database")));
     }
     found.login.keep(tx, owner_of_login(state.database_id)).await.map_err(StepError::Fatal)?;
-    match claim::adopt(tx, state.tenant, state.environment_id, &state.slug, state.database_id).await? {
+    match claim::adopt(tx, state.tenant, state.environment_id, &state.slug, state.database_id, state.profile.as_deref()).await? {
         Named::Done => {}
         Named::Taken => return Err(StepError::Fatal(rename::taken(&state.environment, &state.slug))),
         Named::Reserved(alias) => return Err(StepError::Fatal(rename::reserved(&state.environment, &alias))),
     }
+    if let Some(Claim { provider, region, evidence }) = &state.claim {
+        let _ = placed::set(tx, state.cluster, &format!("{provider}/{region}"), evidence.as_deref()).await?;
+    }
+    for standing in standings(state.tenant, &copies) {
+        standing::set(tx, &standing).await?;
+    }
     let _ = tenant::mark_serving(tx, state.tenant).await?;
     Ok(Flow::Done)
+}
+
+/// Its copies, of which the profile, if it is to have one, allows every one.
+async fn judged(control: &Control, tx: &mut Tx, state: &State) -> Result<Vec<Judged>, Problem> {
+    let Some(name) = &state.profile else { return Ok(Vec::new()) };
+    let (known, now) = Known::within(control, tx).await?;
+    let profile = known.profile(name)?;
+    let place = state.claim.as_ref().map(|claim| claim.place(known.registry())).transpose()?;
+    let given = assigned::of_environment_within(tx, &state.environment).await?.ok_or_else(|| environment::not_found(&state.environment))?;
+    let whose = Whose { environment: &state.environment, kind: given.kind, tenant: None };
+    let copies = copies::at(&known, profile, whose, place.as_ref(), now);
+    match copies::worst(&copies) {
+        Outcome::Allow => Ok(copies),
+        _ if place.is_none() => Err(not_there(profile, &state.name, &copies).next("give `--provider` and `--region` with the adoption")),
+        _ => Err(not_there(profile, &state.name, &copies)),
+    }
 }
 
 const fn owner_of_login(id: DatabaseId) -> (KeyOwner, KeyPurpose) {
@@ -285,6 +322,10 @@ pub struct NewAdoption {
     pub url: ServerUrl,
     /// The name of the cluster that it becomes; left out, `<environment>-<slug>`.
     pub cluster: Option<ClusterName>,
+    /// Where the database is said to be.
+    pub claim: Option<Claim>,
+    /// By which profile its copies are judged; left out, by its environment's, if that has one.
+    pub profile: Option<String>,
 }
 
 /// Adopts a database, and returns the operation that does.
@@ -319,6 +360,11 @@ async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Rea
             .next("give it as `postgresql://user:password@host:port/database`"));
     };
     encrypted::usable(&new.url.address, &new.url.tls).await?;
+    if let Some(claim) = &new.claim {
+        claim.place(Known::now(&control).await?.0.registry())?;
+    }
+    let given = assigned::of_environment(control.catalog(), &new.environment).await?;
+    let profile = new.profile.or(given.and_then(|given| given.profile));
     let cluster = ClusterId::from_uuid(Uuid::now_v7());
     let password = sealed_password(&control, cluster, &new.url).await?;
     let ServerUrl { address, tls, role, password: plain, .. } = new.url;
@@ -335,8 +381,13 @@ async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Rea
         role,
         database,
         password,
+        claim: new.claim,
+        profile,
         found: None,
     };
+    let mut tx = control.catalog().transaction().await?;
+    judged(&control, &mut tx, &state).await?;
+    tx.rollback().await?;
     // What would be refused in a moment is refused now; the operation looks again.
     let found = look(&control, &access(&state, plain), &state).await?;
     let claims = [

@@ -24,9 +24,11 @@ use holm_core::role::{DatabaseName, RoleName};
 use holm_core::secret::Secret;
 use holm_core::slug::TenantSlug;
 use holm_core::tenant::TenantState;
+use holm_policy::evaluate::verdict::Outcome;
 use holm_store::cluster::Cluster;
 use holm_store::data_key::KeyOwner;
 use holm_store::database::{self, Database, DatabaseState};
+use holm_store::residency::{assigned, standing};
 use holm_store::sealed::Sealed;
 use holm_store::state::Update;
 use holm_store::template::{self, TemplateId, TemplateState};
@@ -46,6 +48,9 @@ use crate::control::{CONFIRM_PATIENCE, Control};
 use crate::operation::acting::{Acting, Progress, Site};
 use crate::operation::definition::{Act, Flow, Operation, RETRY_FOR, Step, StepError, Stepped, Undo};
 use crate::operation::request::{Request, busy, request};
+use crate::residency::choose::{not_there, standings};
+use crate::residency::copies::{self, Judged, Whose};
+use crate::residency::known::Known;
 use crate::secret::logins::Logins;
 use crate::secret::random;
 use crate::tenant::unchanged::unchanged;
@@ -72,6 +77,9 @@ pub(crate) struct State {
     tenant: TenantId,
     slug: TenantSlug,
     parameters: Vec<TenantParameter>,
+    /// By which profile the source is judged, and so the copy; an older Holm knew of none.
+    #[serde(default)]
+    profile: Option<String>,
     ttl: Option<Duration>,
     database: DatabaseId,
     name: DatabaseName,
@@ -120,11 +128,16 @@ impl Operation for Copy {
 async fn plan(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
     let logins = tokio::task::spawn_blocking(Logins::generate).await.expect("hashing does not panic");
     let sealing = acting.control.keys().for_new(KeyOwner::Database(state.database), KeyPurpose::Logins).await?;
+    let copies = judged(&acting.control, tx, state).await.map_err(|problem| match problem.code {
+        ErrorCode::ResidencyRefused | ErrorCode::ProfileNotFound => StepError::Fatal(problem),
+        _ => StepError::Retry(problem),
+    })?;
     let new = NewCopy {
         id: state.tenant,
         environment: state.environment_id,
         slug: state.slug.clone(),
         parameters: state.parameters.clone(),
+        profile: state.profile.clone(),
         ttl: state.ttl,
         made_by: acting.id,
         cluster: state.cluster,
@@ -135,6 +148,9 @@ async fn plan(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
     };
     let refused = match copying::plan(tx, &new).await? {
         Planned::Done => {
+            for standing in standings(state.tenant, &copies) {
+                standing::set(tx, &standing).await?;
+            }
             sealing.keep(tx).await?;
             return Ok(Flow::Done);
         }
@@ -147,6 +163,22 @@ async fn plan(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
         }
     };
     Err(StepError::Fatal(refused))
+}
+
+/// The copies that the copy would have, of which the source's profile allows every one.
+async fn judged(control: &Control, tx: &mut Tx, state: &State) -> Result<Vec<Judged>, Problem> {
+    let Some(name) = &state.profile else { return Ok(Vec::new()) };
+    let (known, now) = Known::within(control, tx).await?;
+    let profile = known.profile(name)?;
+    let given = assigned::of_environment_within(tx, &state.environment).await?.ok_or_else(|| environment::not_found(&state.environment))?;
+    let clusters = holm_store::cluster::list_within(tx).await?;
+    let Some(cluster) = clusters.iter().find(|cluster| cluster.id == state.cluster) else { return Ok(Vec::new()) };
+    let whose = Whose { environment: &state.environment, kind: given.kind, tenant: None };
+    let copies = copies::on(&known, profile, whose, cluster, now);
+    match copies::worst(&copies) {
+        Outcome::Allow => Ok(copies),
+        _ => Err(not_there(profile, &cluster.name, &copies)),
+    }
 }
 
 /// The name is free again; the database is condemned, and forgotten when nothing of it is left.
@@ -421,6 +453,7 @@ async fn begin(
             tenant: copy,
             slug: new.slug,
             parameters: tenant.parameters,
+            profile: tenant.profile,
             ttl,
             database: DatabaseId::from_uuid(Uuid::now_v7()),
             name: DatabaseName::generated(Uuid::new_v4()),
@@ -428,6 +461,7 @@ async fn begin(
             template: template.as_uuid(),
         },
     };
+    judged(&control, &mut tx, &wanted.state).await?;
     let operation = request::<Copy>(&mut tx, wanted).await?;
     tx.commit().await?;
     control.nudge_runner();

@@ -23,7 +23,7 @@ use holm_store::tenant::{self, Tenant};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::{extend, parameters, rename};
+use super::{extend, parameters, placing, rename};
 use crate::control::Control;
 use crate::environment;
 
@@ -43,13 +43,16 @@ pub struct NewTenant {
     pub parameters: Vec<TenantParameter>,
     /// How long it lives, if it has an end; in a pipeline's environment it has one in any case.
     pub ttl: Option<Duration>,
+    /// By which profile its copies are judged; left out, by its environment's, if that has one.
+    pub profile: Option<String>,
 }
 
 /// Creates a tenant and returns it when it is in use.
 ///
 /// # Errors
 /// [`ErrorCode::SlugTaken`], [`ErrorCode::SlugReserved`], [`ErrorCode::EnvironmentNotFound`],
-/// [`ErrorCode::ClusterNotFound`], [`ErrorCode::EndNotAllowed`] and [`ErrorCode::InvalidValue`] changed nothing. [`ErrorCode::SeedFailed`]: the name is free again.
+/// [`ErrorCode::ClusterNotFound`], [`ErrorCode::EndNotAllowed`], [`ErrorCode::ProfileNotFound`],
+/// [`ErrorCode::ResidencyRefused`] and [`ErrorCode::InvalidValue`] changed nothing. [`ErrorCode::SeedFailed`]: the name is free again.
 /// [`ErrorCode::NoDatabaseInTime`] and [`ErrorCode::DataPlaneSilent`]: the tenant exists and will be finished.
 ///
 /// # Cancel safety
@@ -73,9 +76,15 @@ pub async fn create(control: &Control, by: &Actor, new: NewTenant, patience: Dur
 
 /// Takes the name, and a database if one is ready; without a seed the tenant serves from here on.
 async fn begin(control: Control, by: Actor, new: NewTenant) -> Result<Tenant, Problem> {
-    let NewTenant { environment, slug, cluster, parameters, ttl } = new.clone();
+    let id = TenantId::from_uuid(Uuid::now_v7());
     let mut tx = control.catalog().transaction().await?;
-    let row = claim::NewTenant { id: TenantId::from_uuid(Uuid::now_v7()), environment, slug, cluster, parameters, ttl };
+    let placed = placing::place(&control, &mut tx, &new).await?;
+    let NewTenant { environment, slug, cluster, parameters, ttl, .. } = new.clone();
+    let (cluster, profile) = match &placed {
+        Some(placed) => (Some(placed.cluster().clone()), Some(placed.profile().to_owned())),
+        None => (cluster, None),
+    };
+    let row = claim::NewTenant { id, environment, slug, cluster, parameters, ttl, profile };
     let begun = match claim::claim(&mut tx, row).await? {
         Claim::Claimed { tenant, .. } => {
             if tenant.seeded {
@@ -90,6 +99,9 @@ async fn begin(control: Control, by: Actor, new: NewTenant) -> Result<Tenant, Pr
         Claim::ClusterClosed(state) => return Err(cluster_closed(&new, state)),
         Claim::NoSuchCluster => return Err(no_such_cluster(&new)),
     };
+    if let Some(placed) = placed {
+        placed.keep(&mut tx, begun.id).await?;
+    }
     record(&mut tx, NewEntry::new(&by, AuditAction::TenantCreate, Some(&begun.environment), Subject::Tenant(begun.id)));
     tx.commit().await?;
     control.nudge();
@@ -126,7 +138,7 @@ fn no_turn(new: &NewTenant) -> Problem {
         .next("try again")
 }
 
-fn no_such_cluster(new: &NewTenant) -> Problem {
+pub(super) fn no_such_cluster(new: &NewTenant) -> Problem {
     let name = new.cluster.as_ref().map_or("", ClusterName::as_str);
     Problem::new(ErrorCode::ClusterNotFound, format!("`{}` has no cluster called `{name}`", new.environment))
         .next("see which there are: `holm cluster list`")

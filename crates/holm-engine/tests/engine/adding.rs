@@ -20,8 +20,13 @@ pub(crate) fn server_url(text: &str) -> ServerUrl {
 }
 
 pub(crate) async fn try_add(world: &World, name: &str, environment: &str, url: &str) -> Result<OperationId, Problem> {
-    let new =
-        NewServer { name: name.parse().unwrap(), environment: environment.parse().unwrap(), url: server_url(url), connections_max: None };
+    let new = NewServer {
+        name: name.parse().unwrap(),
+        environment: environment.parse().unwrap(),
+        url: server_url(url),
+        connections_max: None,
+        claim: None,
+    };
     add::add(&world.control, &DEV, new, None).await
 }
 

@@ -41,7 +41,14 @@ pub(crate) async fn bring(server: &TestServer, name: &str) -> String {
 }
 
 pub(crate) async fn try_adopt(world: &World, name: &str, environment: &str, url: &str) -> Result<OperationId, Problem> {
-    let new = NewAdoption { environment: environment.parse().unwrap(), slug: slug(name), url: server_url(url), cluster: None };
+    let new = NewAdoption {
+        environment: environment.parse().unwrap(),
+        slug: slug(name),
+        url: server_url(url),
+        cluster: None,
+        claim: None,
+        profile: None,
+    };
     adopt::adopt(&world.control, &DEV, new, None).await
 }
 

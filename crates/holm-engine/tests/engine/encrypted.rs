@@ -38,7 +38,7 @@ fn read(url: &str, sslmode: &str, root: Option<&str>) -> ServerUrl {
 }
 
 async fn try_add(world: &World, url: ServerUrl) -> Result<OperationId, Problem> {
-    let new = NewServer { name: "production-1".parse().unwrap(), environment: production(), url, connections_max: None };
+    let new = NewServer { name: "production-1".parse().unwrap(), environment: production(), url, connections_max: None, claim: None };
     add::add(&world.control, &DEV, new, None).await
 }
 
@@ -123,7 +123,7 @@ async fn a_database_that_is_brought_is_adopted_over_tls_whatever_name_its_server
     let (world, authority) = world(Setup::default()).await;
     let brought = bring(&world.server, "app").await.replace("127.0.0.1", "localhost");
     let url = read(&brought, "verify-ca", Some(&authority.pem()));
-    let new = NewAdoption { environment: production(), slug: slug("malmo"), url, cluster: None };
+    let new = NewAdoption { environment: production(), slug: slug("malmo"), url, cluster: None, claim: None, profile: None };
     let id = adopt::adopt(&world.control, &DEV, new, None).await.unwrap();
     succeeded(&world, id).await;
     let (shown, _) = cluster::show(&world.control, &"production-malmo".parse().unwrap()).await.unwrap();

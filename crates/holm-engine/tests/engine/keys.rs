@@ -230,7 +230,7 @@ async fn r59_a_server_that_waits_to_be_added_outlives_the_master_key_that_its_pa
     let control = place.open(MasterKeys::new(place.file())).await.unwrap();
     let server = new_server(&[]).await;
     let url = crate::adding::server_url(&server.url("postgres"));
-    let new = NewServer { name: "production-1".parse().unwrap(), environment: production(), url, connections_max: None };
+    let new = NewServer { name: "production-1".parse().unwrap(), environment: production(), url, connections_max: None, claim: None };
     let id = add::add(&control, &DEV, new, None).await.unwrap();
     let rotated = rotate(&control, &DEV).await.unwrap();
     assert_eq!(rewrap(&control, &DEV).await.unwrap().retired, vec![rotated.former]);

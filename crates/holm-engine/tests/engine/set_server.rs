@@ -125,7 +125,7 @@ async fn no_other_server_takes_a_clusters_place_and_what_fails_changes_nothing()
     // One that somebody brought keeps the logins that he gave.
     let elsewhere = new_server(&[]).await;
     let url = read(&bring(&elsewhere, "app").await, "disable", None);
-    let new = NewAdoption { environment: production(), slug: slug("malmo"), url: url.clone(), cluster: None };
+    let new = NewAdoption { environment: production(), slug: slug("malmo"), url: url.clone(), cluster: None, claim: None, profile: None };
     let id = adopt::adopt(&world.control, &DEV, new, None).await.unwrap();
     holm_engine::operation::show::wait(&world.control, id, None, PATIENCE).await.unwrap();
     let refused = set_server(&world.control, &DEV, &"production-malmo".parse().unwrap(), url).await.unwrap_err();

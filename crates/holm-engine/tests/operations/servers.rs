@@ -136,7 +136,7 @@ pub(crate) fn name(number: usize) -> ClusterName {
 /// Asks for a server to be a cluster.
 pub(crate) async fn add(control: &Control, number: usize, lent: &Lent) -> OperationId {
     let url = ServerUrl::parse(&Secret::new(lent.server().url("postgres")), None).unwrap();
-    let new = NewServer { name: name(number), environment: staging(), url, connections_max: None };
+    let new = NewServer { name: name(number), environment: staging(), url, connections_max: None, claim: None };
     add::add(control, &by(), new, None).await.unwrap()
 }
 

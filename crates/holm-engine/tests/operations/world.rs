@@ -170,7 +170,8 @@ impl World {
     }
 
     pub(crate) async fn create(&self, number: usize) -> Tenant {
-        let new = NewTenant { environment: production(), slug: slug(number), cluster: None, parameters: Vec::new(), ttl: None };
+        let new =
+            NewTenant { environment: production(), slug: slug(number), cluster: None, parameters: Vec::new(), ttl: None, profile: None };
         tenant::create(self.control(), &by(), new, PATIENCE).await.unwrap()
     }
 

@@ -40,6 +40,8 @@ pub struct NewTenant {
     pub parameters: Vec<TenantParameter>,
     /// How long it lives, if it has an end.
     pub ttl: Option<Duration>,
+    /// By which profile its copies are judged.
+    pub profile: Option<String>,
 }
 
 /// What became of a [`claim`].
@@ -71,8 +73,8 @@ pub enum Claim {
 const USELESS: [ErrorCode; 2] = [ErrorCode::ClusterUnreachable, ErrorCode::ClusterReadOnly];
 
 const INSERT: &str = "\
-INSERT INTO tenant (id, environment_id, slug, wanted_cluster_id, state, seeded, epoch, parameters, expires_at)
-SELECT $1, e.id, $3, c.id, 'creating', e.seed IS NULL, 1, $5, now() + $6::bigint * interval '1 millisecond'
+INSERT INTO tenant (id, environment_id, slug, wanted_cluster_id, state, seeded, epoch, parameters, expires_at, profile)
+SELECT $1, e.id, $3, c.id, 'creating', e.seed IS NULL, 1, $5, now() + $6::bigint * interval '1 millisecond', $7
 FROM environment e
 LEFT JOIN cluster c ON c.environment_id = e.id AND c.name = $4 AND c.state = 'open' AND c.adopted_oid IS NULL
 WHERE e.name = $2 AND ($4::text IS NULL OR c.id IS NOT NULL)
@@ -86,8 +88,8 @@ LEFT JOIN environment e ON e.name = asked.name
 LEFT JOIN cluster c ON c.environment_id = e.id AND c.name = $2::text AND c.state <> 'removed' AND c.adopted_oid IS NULL";
 /// A database that somebody brought is the tenant's from the first moment, and filled already.
 const ADOPT: &str = "\
-INSERT INTO tenant (id, environment_id, slug, database_id, state, seeded, epoch, parameters)
-SELECT $1, d.environment_id, $2, d.id, 'creating', true, 1, '[]'
+INSERT INTO tenant (id, environment_id, slug, database_id, state, seeded, epoch, parameters, profile)
+SELECT $1, d.environment_id, $2, d.id, 'creating', true, 1, '[]', $4
 FROM database d
 WHERE d.id = $3 AND d.adopted
 ON CONFLICT (environment_id, slug) WHERE state NOT IN ('failed', 'dropped') DO NOTHING";
@@ -107,8 +109,8 @@ pub const STATEMENTS: &[&str] = &[INSERT, WHY_NOT, ADOPT, TAKE_MEMBER, ASSIGN_WA
 pub async fn claim(tx: &mut Tx, new: NewTenant) -> Result<Claim, StoreError> {
     let wanted = new.cluster.as_ref().map(ClusterName::as_str);
     let (slug, ttl) = (new.slug.as_str(), new.ttl.map(millis).transpose()?);
-    let inserted =
-        tx.query_opt(INSERT, &[&new.id.as_uuid(), &new.environment.as_str(), &slug, &wanted, &Json(&new.parameters), &ttl]).await?;
+    let (environment, parameters) = (new.environment.as_str(), Json(&new.parameters));
+    let inserted = tx.query_opt(INSERT, &[&new.id.as_uuid(), &environment, &slug, &wanted, &parameters, &ttl, &new.profile]).await?;
     let Some(row) = inserted else {
         return why_not(tx, &new).await;
     };
@@ -169,11 +171,12 @@ pub async fn adopt(
     environment: EnvironmentId,
     slug: &TenantSlug,
     database: DatabaseId,
+    profile: Option<&str>,
 ) -> Result<Named, StoreError> {
     if let Some(alias) = name::alias_within(tx, environment, slug).await? {
         return Ok(Named::Reserved(Box::new(alias)));
     }
-    let taken = tx.execute(ADOPT, &[&id.as_uuid(), &slug.as_str(), &database.as_uuid()]).await? == 0;
+    let taken = tx.execute(ADOPT, &[&id.as_uuid(), &slug.as_str(), &database.as_uuid(), &profile]).await? == 0;
     Ok(if taken { Named::Taken } else { Named::Done })
 }
 
@@ -212,6 +215,7 @@ fn read_inserted(row: &Row, new: NewTenant) -> Result<Tenant, StoreError> {
         seeded: column::get(row, "seeded")?,
         epoch: 1,
         parameters: new.parameters,
+        profile: new.profile,
         limits: holm_core::limits::TenantLimits::default(),
         failure: None,
         expires_at: column::get(row, "expires_at")?,

@@ -34,6 +34,8 @@ pub struct NewCopy {
     pub slug: TenantSlug,
     /// What its sessions start with.
     pub parameters: Vec<TenantParameter>,
+    /// By which profile its copies are judged.
+    pub profile: Option<String>,
     /// How long it lives, if it has an end.
     pub ttl: Option<Duration>,
     /// What makes it.
@@ -81,8 +83,8 @@ const PLAN_DATABASE: &str = "\
 INSERT INTO database (id, cluster_id, environment_id, template_id, name, state, sealed_logins, ready_at)
 VALUES ($1, $2, $3, $4, $5, 'claimed', $6, now())";
 const PLAN_TENANT: &str = "\
-INSERT INTO tenant (id, environment_id, slug, database_id, state, seeded, epoch, parameters, expires_at, made_by)
-VALUES ($1, $2, $3, $4, 'creating', false, 1, $5, now() + $6::bigint * interval '1 millisecond', $7)";
+INSERT INTO tenant (id, environment_id, slug, database_id, state, seeded, epoch, parameters, expires_at, made_by, profile)
+VALUES ($1, $2, $3, $4, 'creating', false, 1, $5, now() + $6::bigint * interval '1 millisecond', $7, $8)";
 const MADE: &str = "UPDATE tenant SET seeded = true, made_by = NULL, updated_at = now() WHERE id = $1 AND state = 'creating'";
 
 /// Every statement of this module.
@@ -156,7 +158,8 @@ pub async fn plan(tx: &mut Tx, new: &NewCopy) -> Result<Planned, StoreError> {
     tx.execute(PLAN_DATABASE, &[&database, &cluster, &environment, &template, &new.database_name.as_str(), &new.sealed_logins.as_bytes()])
         .await?;
     let (ttl, made_by) = (new.ttl.map(millis).transpose()?, new.made_by.as_uuid());
-    tx.execute(PLAN_TENANT, &[&id, &environment, &new.slug.as_str(), &database, &Json(&new.parameters), &ttl, &made_by]).await?;
+    let parameters = Json(&new.parameters);
+    tx.execute(PLAN_TENANT, &[&id, &environment, &new.slug.as_str(), &database, &parameters, &ttl, &made_by, &new.profile]).await?;
     Ok(Planned::Done)
 }
 

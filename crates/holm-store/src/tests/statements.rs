@@ -7,8 +7,8 @@ use tokio_postgres::Client;
 use super::world::World;
 use crate::{
     approval, audit, backup, break_glass, cluster, credential, data_key, data_node, database, environment, grant, idempotency, mail,
-    master_key, migrate, node, operation, place, principal, pulse, route, schedule, sealed_directly, standing, template, tenant, token, tx,
-    webhook,
+    master_key, migrate, node, operation, place, principal, pulse, residency, route, schedule, sealed_directly, standing, template, tenant,
+    token, tx, webhook,
 };
 
 /// One line for each file that has statements; the second test counts them.
@@ -39,6 +39,16 @@ const MODULES: &[(&str, &[&str])] = &[
     ("place", place::STATEMENTS),
     ("principal", principal::STATEMENTS),
     ("pulse", pulse::STATEMENTS),
+    ("residency", residency::STATEMENTS),
+    ("residency::assigned", residency::assigned::STATEMENTS),
+    ("residency::decision", residency::decision::STATEMENTS),
+    ("residency::exception", residency::exception::STATEMENTS),
+    ("residency::facts", residency::facts::STATEMENTS),
+    ("residency::paper", residency::paper::STATEMENTS),
+    ("residency::placed", residency::placed::STATEMENTS),
+    ("residency::profile", residency::profile::STATEMENTS),
+    ("residency::room", residency::room::STATEMENTS),
+    ("residency::standing", residency::standing::STATEMENTS),
     ("route", route::STATEMENTS),
     ("schedule", schedule::STATEMENTS),
     ("sealed_directly", sealed_directly::STATEMENTS),

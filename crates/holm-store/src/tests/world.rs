@@ -175,6 +175,7 @@ pub(crate) fn new_tenant(environment: &str, slug: &str) -> NewTenant {
         cluster: None,
         parameters: Vec::new(),
         ttl: None,
+        profile: None,
     }
 }
 

@@ -189,7 +189,7 @@ async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
         Command::Node(command) => node::run(context, command).await,
         Command::Op(command) => op::run(context, command).await,
         Command::Provider(command) => provider::run(command),
-        Command::Residency(command) => residency::run(command),
+        Command::Residency(command) => residency::run(context, command).await,
         Command::Webhook(command) => webhook::run(context, command).await,
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Completion(args) => completion::run(args),

@@ -153,6 +153,7 @@ pub(crate) async fn create(control: &Control, slug: &str) {
         cluster: None,
         parameters: Vec::new(),
         ttl: None,
+        profile: None,
     };
     tenant::create(control, &BY, new, PATIENCE).await.unwrap();
 }

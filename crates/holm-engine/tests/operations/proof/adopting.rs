@@ -16,7 +16,7 @@ async fn an_adoption_whose_name_is_kept_for_another_by_then_is_undone_with_the_r
     let url = ServerUrl::parse(&Secret::new(world.bring("brought").await), None).unwrap();
     world.settled().await;
     world.open(None).await;
-    let new = NewAdoption { environment: production(), slug: "wanted".parse().unwrap(), url, cluster: None };
+    let new = NewAdoption { environment: production(), slug: "wanted".parse().unwrap(), url, cluster: None, claim: None, profile: None };
     let id = adopt::adopt(world.control(), &by(), new, None).await.unwrap();
     // As a rename leaves it.
     let kept = "INSERT INTO tenant_alias (environment_id, slug, tenant_id, until, renamed_by)

@@ -60,6 +60,7 @@ async fn what_two_processes_could_both_do_is_done_by_one() {
         cluster: None,
         parameters: Vec::new(),
         ttl: None,
+        profile: None,
     };
     let by = by();
     let created = (0..10).map(|n| tenant::create(world.control(), &by, new(n), PATIENCE));

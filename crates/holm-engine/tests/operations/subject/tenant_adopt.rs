@@ -33,7 +33,8 @@ pub(crate) const SUBJECT: Subject = Subject {
     request: |control, stage| {
         Box::pin(async move {
             let url = ServerUrl::parse(&Secret::new(stage.url.clone()), None).unwrap();
-            let new = NewAdoption { environment: production(), slug: adopted(stage.number), url, cluster: None };
+            let new =
+                NewAdoption { environment: production(), slug: adopted(stage.number), url, cluster: None, claim: None, profile: None };
             adopt::adopt(control, &by(), new, None).await.unwrap()
         })
     },

@@ -4,6 +4,7 @@ use holm_api::view::cluster::AddCluster;
 use holm_api::view::operation::OperationView;
 use holm_core::error::Problem;
 
+use super::place::Place;
 use super::server::{Server, Told};
 use crate::cli::context::{Context, Environment};
 use crate::cli::waiting::{self, Until, Waiting};
@@ -14,6 +15,7 @@ use crate::output::Answer;
 #[command(after_help = "Examples:
   holm cluster add production-2 --env production --server postgresql://holm@10.0.0.5:5432 --password-file holm.password
   holm cluster add production-3 --env production --server postgresql://holm@db.example.com --sslmode verify-full --ssl-root-cert root.crt
+  holm cluster add production-4 --env production --server postgresql://holm@10.0.0.7 --provider scalingo --region osc-fr1
   pass show pg | holm cluster add production-2 --env production --server postgresql://holm@10.0.0.5 --password-file -")]
 pub(in crate::cli) struct Args {
     /// Its name, unique over all environments
@@ -27,12 +29,22 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "NUMBER")]
     max_connections: Option<u32>,
     #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
     waiting: Waiting,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
     let Told { url, password, sslmode, ssl_root_cert } = args.server.read()?;
-    let wanted = AddCluster { name: args.name.clone(), url, password, connections_max: args.max_connections, sslmode, ssl_root_cert };
+    let wanted = AddCluster {
+        name: args.name.clone(),
+        url,
+        password,
+        connections_max: args.max_connections,
+        sslmode,
+        ssl_root_cert,
+        place: args.place.claim(),
+    };
     let client = context.client()?;
     let path = ["environments", &args.environment.name, "clusters"];
     let begun: OperationView = client.post(&path, &[], &wanted).await?;

@@ -3,9 +3,11 @@
 mod add;
 mod drain;
 mod list;
+pub(super) mod place;
 mod remove;
 mod rotate_roles;
 pub(super) mod server;
+mod set_place;
 mod set_server;
 mod show;
 
@@ -27,6 +29,8 @@ pub(super) enum Command {
     Add(add::Args),
     /// Says where one is now, or how it is spoken to: another address, certificate, role or password
     SetServer(set_server::Args),
+    /// Says at which provider, and in which region of theirs, one is
+    SetPlace(set_place::Args),
     /// Empties one: nothing new is placed on it, and its tenants are waited for
     Drain(drain::Args),
     /// Forgets one that is drained, or one whose server is gone for good
@@ -57,6 +61,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
         Command::Show(args) => show::run(context, args).await,
         Command::Add(args) => add::run(context, args).await,
         Command::SetServer(args) => set_server::run(context, args).await,
+        Command::SetPlace(args) => set_place::run(context, args).await,
         Command::Drain(args) => drain::run(context, args).await,
         Command::Remove(args) => remove::run(context, args).await,
         Command::RotateRoles(args) => rotate_roles::run(context, args).await,
@@ -65,14 +70,15 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
 
 impl Row for ClusterView {
     const COLUMNS: &'static [&'static str] =
-        &["CLUSTER", "ENVIRONMENT", "ADDRESS", "POSTGRESQL", "CONNECTIONS", "TROUBLE", "CREATED", "ID"];
-    const BRIEF: usize = 6;
+        &["CLUSTER", "ENVIRONMENT", "ADDRESS", "PLACE", "POSTGRESQL", "CONNECTIONS", "TROUBLE", "CREATED", "ID"];
+    const BRIEF: usize = 7;
 
     fn cells(&self) -> Vec<Cell> {
         vec![
             Cell::of(&self.name),
             Cell::of(&self.environment),
             Cell::of(&self.address),
+            self.place.as_ref().map(|placed| placed.place.clone()).into(),
             Cell::of(&self.server_version),
             Cell::Number(self.connections_max.into()),
             self.trouble.as_ref().map(ToString::to_string).into(),

@@ -2,7 +2,9 @@
 
 mod list;
 mod print;
+mod profile;
 mod require_approval;
+mod set_profile;
 
 use holm_api::view::EnvironmentView;
 use holm_core::error::{ErrorCode, Problem};
@@ -20,6 +22,10 @@ pub(super) enum Command {
     Print(print::Args),
     /// Has an operation done only when somebody else has agreed
     RequireApproval(require_approval::Args),
+    /// Shows what new tenants of one are judged by
+    Profile(profile::Args),
+    /// Gives one a profile: no tenant is made there without one any more
+    SetProfile(set_profile::Args),
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
@@ -27,6 +33,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
         Command::List(args) => list::run(context, args).await,
         Command::Print(args) => print::run(context, args).await,
         Command::RequireApproval(args) => require_approval::run(context, args).await,
+        Command::Profile(args) => profile::run(context, args).await,
+        Command::SetProfile(args) => set_profile::run(context, args).await,
     }
 }
 

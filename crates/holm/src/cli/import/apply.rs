@@ -112,6 +112,8 @@ async fn adopt(context: &Context, client: &Client, adoption: &Adoption, environm
         cluster: None,
         sslmode: Some(adoption.sslmode.to_string()),
         ssl_root_cert,
+        place: None,
+        profile: None,
     };
     let path = ["environments", environment, "tenants", adoption.slug.as_str(), "adopt"];
     let begun: OperationView = client.post(&path, &[], &wanted).await?;

@@ -1,21 +1,22 @@
-//! `holm residency`: where data may lie. Profiles so far, and without a server: nothing of an installation asks for them yet.
+//! `holm residency`: where data may lie, and where it does.
 
 mod profile;
 
 use holm_core::error::Problem;
 
+use super::context::Context;
 use crate::output::Answer;
 
 /// One variant for each verb.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Policies with a name and a version; none is enforced by this version of Holm
+    /// Policies with a name and a version
     #[command(subcommand)]
     Profile(profile::Command),
 }
 
-pub(super) fn run(command: Command) -> Result<Answer, Problem> {
+pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
     match command {
-        Command::Profile(command) => profile::run(command),
+        Command::Profile(command) => profile::run(context, command).await,
     }
 }

@@ -5,6 +5,7 @@ use holm_api::view::operation::OperationView;
 use holm_core::error::Problem;
 
 use super::Named;
+use crate::cli::cluster::place::Place;
 use crate::cli::cluster::server::{Server, Told};
 use crate::cli::context::Context;
 use crate::cli::waiting::{self, Until, Waiting};
@@ -23,12 +24,18 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "CLUSTER")]
     cluster_name: Option<String>,
     #[command(flatten)]
+    place: Place,
+    /// By which profile its copies are judged [default: its environment's, if that has one]
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    #[command(flatten)]
     waiting: Waiting,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
     let Told { url, password, sslmode, ssl_root_cert } = args.server.read()?;
-    let wanted = AdoptTenant { url, password, cluster: args.cluster_name, sslmode, ssl_root_cert };
+    let wanted =
+        AdoptTenant { url, password, cluster: args.cluster_name, sslmode, ssl_root_cert, place: args.place.claim(), profile: args.profile };
     let client = context.client()?;
     let begun: OperationView = client.post(&args.tenant.path(&["adopt"]), &[], &wanted).await?;
     let (slug, environment) = (&args.tenant.slug, &args.tenant.environment.name);

@@ -13,6 +13,7 @@ mod psql;
 mod rename;
 mod resume;
 mod rotate_roles;
+mod set_profile;
 mod show;
 mod suspend;
 mod undelete;
@@ -57,6 +58,8 @@ pub(super) enum Command {
     Limits(limits::Args),
     /// Closes one at once, and drops it when its grace period is over
     Delete(delete::Args),
+    /// Says by which profile its copies are judged
+    SetProfile(set_profile::Args),
     /// Brings a deleted one back, as long as its grace period is not over
     Undelete(undelete::Args),
 }
@@ -95,6 +98,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
         Command::Extend(args) => extend::run(context, args).await,
         Command::Limits(args) => limits::run(context, args).await,
         Command::Delete(args) => delete::run(context, args).await,
+        Command::SetProfile(args) => set_profile::run(context, args).await,
         Command::Undelete(args) => undelete::run(context, args).await,
     }
 }
@@ -112,6 +116,7 @@ impl Row for TenantView {
         "CLUSTER",
         "CREATED",
         "DATABASE",
+        "PROFILE",
         "PARAMETERS",
         "LIMITS",
         "FAILURE",
@@ -130,6 +135,7 @@ impl Row for TenantView {
             self.cluster.as_ref().map(ToString::to_string).into(),
             Cell::time(self.created_at),
             self.database.as_ref().map(ToString::to_string).into(),
+            self.profile.clone().into(),
             Some(parameters.join(" ")).filter(|text| !text.is_empty()).into(),
             Cell::of(limits_text(self.limits)),
             self.failure.as_ref().map(ToString::to_string).into(),

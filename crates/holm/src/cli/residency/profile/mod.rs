@@ -1,7 +1,9 @@
-//! `holm residency profile`: policies as files, read, tested, compared and put into words.
+//! `holm residency profile`: policies as files, read, tested, compared, put into words, and put in force.
 
+mod add;
 mod check;
 mod diff;
+mod in_force;
 mod list;
 mod show;
 
@@ -10,6 +12,7 @@ use holm_policy::profile::Profile;
 use holm_policy::reading::Problems;
 use holm_policy::registry::Registry;
 
+use crate::cli::context::Context;
 use crate::output::Answer;
 
 /// No profile is longer than a few pages; a wrong file is not read to its end.
@@ -18,6 +21,10 @@ const BYTES_MAX: u64 = 1024 * 1024;
 /// One variant for each verb.
 #[derive(Debug, clap::Subcommand)]
 pub(in crate::cli) enum Command {
+    /// Puts one in force: one that comes with Holm, or a file
+    Add(add::Args),
+    /// Lists those in force
+    InForce(in_force::Args),
     /// Lists those that come with Holm
     List(list::Args),
     /// Puts one into words that somebody can sign, in English, Norwegian or Swedish
@@ -28,9 +35,11 @@ pub(in crate::cli) enum Command {
     Diff(diff::Args),
 }
 
-pub(in crate::cli) fn run(command: Command) -> Result<Answer, Problem> {
+pub(in crate::cli) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
     let registry = Registry::shipped();
     match command {
+        Command::Add(args) => add::run(context, args).await,
+        Command::InForce(args) => in_force::run(context, args).await,
         Command::List(args) => list::run(&args, &registry),
         Command::Show(args) => show::run(&args, &registry),
         Command::Check(args) => check::run(&args, &registry),

@@ -1,0 +1,18 @@
+//! How places and profiles are shown.
+
+use holm_store::residency::placed::Placed;
+use holm_store::residency::profile::Kept;
+
+use crate::view::residency::{PlacedView, ProfileView};
+
+impl From<Placed> for PlacedView {
+    fn from(placed: Placed) -> Self {
+        Self { place: placed.place, evidence: placed.evidence, placed_at: placed.placed_at }
+    }
+}
+
+impl From<Kept> for ProfileView {
+    fn from(kept: Kept) -> Self {
+        Self { name: kept.name, version: kept.version, in_force: true, hash: kept.hash, kept_at: kept.kept_at, text: kept.text }
+    }
+}

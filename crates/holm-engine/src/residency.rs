@@ -1,0 +1,16 @@
+//! Where data may lie, enforced: what an installation judges by, what it placed where and why, and what came of it since.
+//!
+//! Promises: no copy of a tenant that has a profile is made where the profile denies or cannot say, by what is in force at the
+//! moment when the copy's row is committed; what is changed later has every copy judged anew, and what no longer satisfies is
+//! told. Refuses to guess: a cluster of which nobody said where it is, satisfies nothing. Judging itself is `holm-policy`'s.
+
+pub mod answer;
+pub mod assigned;
+pub mod choose;
+pub mod copies;
+pub mod decision;
+pub mod known;
+pub mod placed;
+pub mod profile;
+
+pub(crate) mod watch;

@@ -1,0 +1,185 @@
+//! Answers: where every copy of a tenant's data is and by whose word, why it may be there, why it could not be elsewhere, and
+//! what that rests on.
+//!
+//! Promises: an answer is judged when it is asked for, by what is in force then; what was decided when the tenant was placed is
+//! told beside it, as it was.
+
+use std::collections::BTreeMap;
+
+use holm_core::cluster::ClusterName;
+use holm_core::environment::EnvironmentName;
+use holm_core::error::Problem;
+use holm_core::slug::TenantSlug;
+use holm_policy::evaluate::verdict::{Finding, Outcome};
+use holm_policy::fact::FactId;
+use holm_store::cluster::{self, Cluster};
+use holm_store::residency::placed::Placed;
+use holm_store::residency::{decision, standing};
+use holm_store::tenant::Tenant;
+use jiff::Timestamp;
+
+use super::copies::{self, Comes, Judged, Whose};
+use super::decision::{Candidate, Decision, objections};
+use super::known::Known;
+use crate::control::Control;
+use crate::{environment, tenant};
+
+/// A copy, where it is and what it comes to.
+#[derive(Clone, Debug)]
+pub struct Where {
+    /// The copy; judged if the tenant has a profile.
+    pub copy: String,
+    /// What it is: `primary`.
+    pub role: String,
+    /// The cluster that it is on.
+    pub cluster: ClusterName,
+    /// Where that is said to be.
+    pub placed: Option<Placed>,
+    /// The countries of that place, as far as they are known.
+    pub countries: Option<Vec<String>>,
+    /// Who signs there.
+    pub contracting: Option<String>,
+    /// When the server was last seen to be the one that was registered.
+    pub observed_at: Option<Timestamp>,
+    /// What it comes to; `None` without a profile.
+    pub judged: Option<Judged>,
+    /// Since when it comes to that, as far as it was noted.
+    pub since: Option<Timestamp>,
+}
+
+/// Where every copy of a tenant is.
+///
+/// # Errors
+/// No such tenant; the catalog does not answer.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn whereabouts(control: &Control, name: &EnvironmentName, slug: &TenantSlug) -> Result<(Tenant, Vec<Where>), Problem> {
+    let kind = environment::show(control, name).await?.kind;
+    let tenant = tenant::show(control, name, slug).await?;
+    let (known, now) = Known::now(control).await?;
+    let Some(cluster) = its_cluster(control, &tenant).await? else { return Ok((tenant, Vec::new())) };
+    let place = copies::place_of(&cluster);
+    let at = place.as_ref().and_then(|place| known.registry().region(place));
+    let countries = at.and_then(|(_, region)| region.countries.at(now).ok());
+    let countries = countries.map(|held| held.value.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let contracting = at.and_then(|(provider, _)| provider.contracting.at(now).ok()).map(|held| held.value.to_string());
+    let noted: BTreeMap<String, (String, Timestamp)> = standing::of_tenant(control.catalog(), tenant.id)
+        .await?
+        .into_iter()
+        .map(|(standing, since)| (standing.copy, (standing.outcome, since)))
+        .collect();
+    let bare = |copy: &str, role: &str| Where {
+        copy: copy.to_owned(),
+        role: role.to_owned(),
+        cluster: cluster.name.clone(),
+        placed: cluster.placed.clone(),
+        countries: countries.clone(),
+        contracting: contracting.clone(),
+        observed_at: cluster.capability.as_ref().map(|seen| seen.observed_at),
+        judged: None,
+        since: None,
+    };
+    let Some(profile) = tenant.profile.as_deref().map(|name| known.profile(name)).transpose()? else {
+        return Ok((tenant, vec![bare("primary", "primary")]));
+    };
+    let whose = Whose { environment: name, kind, tenant: Some(tenant.id) };
+    let found = copies::on(&known, profile, whose, &cluster, now).into_iter().map(|judged| {
+        let copy = judged.copy.to_string();
+        let since = noted.get(&copy).filter(|(outcome, _)| *outcome == judged.outcome().to_string()).map(|(_, since)| *since);
+        Where { since, ..Where { judged: Some(judged.clone()), ..bare(&copy, judged.role.as_str()) } }
+    });
+    let found = found.collect();
+    Ok((tenant, found))
+}
+
+/// Why a tenant's data is where it is.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The profile, and which version; nothing else is there without one.
+    pub profile: Option<(String, u32)>,
+    /// Each copy where it is, with everything that each rule came to.
+    pub here: Vec<Judged>,
+    /// The other clusters of the environment, and why not there.
+    pub elsewhere: Vec<Candidate>,
+    /// What all of that rests on, and until when it is known; the first to end is first.
+    pub rests_on: Vec<(FactId, Option<Timestamp>)>,
+    /// What was decided when it was placed, and when.
+    pub decided: Option<(Timestamp, Decision)>,
+}
+
+/// Explains.
+///
+/// # Errors
+/// No such tenant; the catalog does not answer.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn explain(control: &Control, name: &EnvironmentName, slug: &TenantSlug) -> Result<Explained, Problem> {
+    let kind = environment::show(control, name).await?.kind;
+    let tenant = tenant::show(control, name, slug).await?;
+    let decided = decision::latest(control.catalog(), tenant.id).await?;
+    let decided = decided.and_then(|(at, value)| serde_json::from_value(value).ok().map(|decision| (at, decision)));
+    let (known, now) = Known::now(control).await?;
+    let nothing =
+        |tenant: Tenant| Explained { tenant, profile: None, here: Vec::new(), elsewhere: Vec::new(), rests_on: Vec::new(), decided: None };
+    let Some(profile) = tenant.profile.as_deref().map(|name| known.profile(name)).transpose()? else { return Ok(nothing(tenant)) };
+    let whose = Whose { environment: name, kind, tenant: Some(tenant.id) };
+    let cluster = its_cluster(control, &tenant).await?;
+    let here = cluster.as_ref().map_or_else(Vec::new, |cluster| copies::on(&known, profile, whose, cluster, now));
+    let others = cluster::list(control.catalog()).await?.into_iter().filter(|other| {
+        other.environment == *name && other.adopted.is_none() && cluster.as_ref().is_none_or(|cluster| cluster.id != other.id)
+    });
+    let elsewhere = others.map(|other| {
+        let copies = copies::on(&known, profile, whose, &other, now);
+        let because = match copies::worst(&copies) {
+            Outcome::Allow => "it would be allowed".to_owned(),
+            Outcome::Unknown => "it cannot be said, and what is not known blocks".to_owned(),
+            Outcome::Deny => "the profile denies it".to_owned(),
+        };
+        Candidate::of(&other, &copies, because)
+    });
+    Ok(Explained {
+        profile: Some((profile.metadata().id.to_string(), profile.metadata().version)),
+        elsewhere: elsewhere.collect(),
+        rests_on: rests_on(&here),
+        here,
+        decided,
+        tenant,
+    })
+}
+
+/// The facts that nothing speaks against as long as they are known.
+fn rests_on(here: &[Judged]) -> Vec<(FactId, Option<Timestamp>)> {
+    let findings = here.iter().flat_map(|judged| match &judged.standing {
+        Comes::To(verdict) => verdict.findings.as_slice(),
+        Comes::Nowhere => &[],
+    });
+    let allowed = findings.filter(|finding: &&Finding| finding.outcome == Outcome::Allow);
+    let mut facts: BTreeMap<FactId, Option<Timestamp>> = BTreeMap::new();
+    for finding in allowed {
+        for fact in &finding.facts {
+            let until = facts.entry(fact.clone()).or_insert(finding.valid_until);
+            // A finding is known as long as all of its facts: the longest that it was, is the least that the fact is.
+            *until = (*until).max(finding.valid_until);
+        }
+    }
+    let mut facts: Vec<_> = facts.into_iter().collect();
+    facts.sort_by(|(a, until_a), (b, until_b)| (until_a.is_none(), until_a, a).cmp(&(until_b.is_none(), until_b, b)));
+    facts
+}
+
+/// Where its database is; `None` while it has none.
+async fn its_cluster(control: &Control, tenant: &Tenant) -> Result<Option<Cluster>, Problem> {
+    match tenant.database.as_ref().and(tenant.cluster.as_ref()) {
+        Some(name) => Ok(Some(crate::cluster::named(control, name).await?)),
+        None => Ok(None),
+    }
+}
+
+/// What speaks against a tenant's copies, in words.
+pub fn written(copies: &[Judged]) -> Vec<String> {
+    objections(copies).into_iter().map(|objection| format!("{} of the {}: {}", objection.rule, objection.copy, objection.because)).collect()
+}

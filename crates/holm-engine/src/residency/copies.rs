@@ -1,0 +1,133 @@
+//! Which copies of a tenant's data there are, or would be, where its database is, and what each comes to.
+//!
+//! Promises: a copy is judged by itself (R101). Where a provider's service keeps the database, the backups that it makes are a
+//! copy, whether or not anybody asked for them.
+
+use holm_core::environment::{EnvironmentKind, EnvironmentName};
+use holm_core::id::TenantId;
+use holm_policy::copy::{CopyRole, Isolation, KeyHolder, ServiceKind};
+use holm_policy::evaluate::verdict::{Outcome, Verdict};
+use holm_policy::evaluate::{BackupBy, Placement};
+use holm_policy::id::{CopyId, Place};
+use holm_policy::profile::Profile;
+use holm_store::cluster::Cluster;
+use jiff::Timestamp;
+
+use super::known::Known;
+
+/// For whom is judged.
+#[derive(Clone, Copy)]
+pub struct Whose<'a> {
+    /// In which environment.
+    pub environment: &'a EnvironmentName,
+    /// What that is for.
+    pub kind: EnvironmentKind,
+    /// Whose exceptions count; of a tenant that is to be there are none.
+    pub tenant: Option<TenantId>,
+}
+
+/// A copy, and what it comes to.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Judged {
+    /// What it is called among the copies of its tenant: `primary`.
+    pub copy: CopyId,
+    /// What it is.
+    pub role: CopyRole,
+    /// Where it is said to be; for backups that a provider makes, where the database is.
+    pub place: Option<Place>,
+    /// What it comes to.
+    pub standing: Comes,
+}
+
+/// What a copy comes to.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Comes {
+    /// It was judged.
+    To(Verdict),
+    /// It cannot be: nobody said where it is.
+    Nowhere,
+}
+
+impl Judged {
+    /// What counts.
+    pub const fn outcome(&self) -> Outcome {
+        match &self.standing {
+            Comes::To(verdict) => verdict.outcome,
+            Comes::Nowhere => Outcome::Unknown,
+        }
+    }
+
+    /// Each thing that speaks against it: a rule, and why.
+    pub fn objections(&self) -> Vec<(String, String)> {
+        match &self.standing {
+            Comes::To(verdict) => verdict.objections().map(|finding| (finding.rule.to_string(), finding.because.clone())).collect(),
+            Comes::Nowhere => vec![("location.countries".to_owned(), "nobody said where its cluster is".to_owned())],
+        }
+    }
+
+    /// Until when it holds, if nothing changes before.
+    pub const fn valid_until(&self) -> Option<Timestamp> {
+        match &self.standing {
+            Comes::To(verdict) => verdict.valid_until,
+            Comes::Nowhere => None,
+        }
+    }
+}
+
+/// Every copy that there is, or would be, of a tenant with its database on a cluster.
+pub fn on(known: &Known, profile: &Profile, whose: Whose<'_>, cluster: &Cluster, now: Timestamp) -> Vec<Judged> {
+    at(known, profile, whose, place_of(cluster).as_ref(), now)
+}
+
+/// Every copy that there would be of a tenant with its database at a place.
+pub fn at(known: &Known, profile: &Profile, whose: Whose<'_>, place: Option<&Place>, now: Timestamp) -> Vec<Judged> {
+    roles(known, place)
+        .into_iter()
+        .map(|role| {
+            let copy = copy_id(role);
+            let standing = place.map_or(Comes::Nowhere, |place| {
+                let placement = placement(known, whose, role, copy.clone(), place);
+                Comes::To(known.judge(profile, &placement, whose.tenant, now))
+            });
+            Judged { copy, role, place: place.cloned(), standing }
+        })
+        .collect()
+}
+
+/// Where a cluster is said to be.
+pub fn place_of(cluster: &Cluster) -> Option<Place> {
+    cluster.placed.as_ref().and_then(|placed| placed.place.parse().ok())
+}
+
+/// The roles of the copies that a database at a place has.
+fn roles(known: &Known, place: Option<&Place>) -> Vec<CopyRole> {
+    let provider = place.and_then(|place| known.registry().provider(&place.provider));
+    let keeps_databases = provider.is_some_and(|provider| provider.services.contains_key(&ServiceKind::Postgres));
+    if keeps_databases { vec![CopyRole::Primary, CopyRole::Backup] } else { vec![CopyRole::Primary] }
+}
+
+fn copy_id(role: CopyRole) -> CopyId {
+    role.as_str().parse().expect("a role's word is letters and `_`")
+}
+
+/// A copy as `holm-policy` judges it.
+pub fn placement(known: &Known, whose: Whose<'_>, role: CopyRole, copy: CopyId, place: &Place) -> Placement {
+    Placement {
+        copy,
+        environment: whose.kind,
+        role,
+        place: place.clone(),
+        plan: None,
+        backup: BackupBy::ProviderDefault,
+        key_holder: KeyHolder::Provider,
+        isolation: Isolation::DatabasePerTenant,
+        primary: Some(place.clone()),
+        papers: known.papers(whose.environment),
+        assessments: Vec::new(),
+    }
+}
+
+/// The worst of several.
+pub fn worst(copies: &[Judged]) -> Outcome {
+    copies.iter().map(Judged::outcome).max().unwrap_or(Outcome::Unknown)
+}

@@ -1,0 +1,229 @@
+//! All that verdicts rest on, read from the catalog: facts, profiles, papers, exceptions.
+//!
+//! Promises: it is of one epoch, and whoever holds that epoch shared judges by what is in force. Read once for each epoch, since
+//! thousands of creations judge by the same.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use holm_core::environment::EnvironmentName;
+use holm_core::error::{ErrorCode, Problem};
+use holm_core::id::TenantId;
+use holm_policy::evaluate::exception::{Exception, Request};
+use holm_policy::evaluate::{Paper, Placement, judge, verdict::Verdict};
+use holm_policy::id::ProfileId;
+use holm_policy::profile::Profile;
+use holm_policy::registry::Registry;
+use holm_store::residency::{self, Epoch, exception, facts, paper, profile};
+use holm_store::tx::Tx;
+use jiff::Timestamp;
+
+use crate::control::Control;
+
+/// What Holm ships is read once.
+static SHIPPED: OnceLock<Arc<Registry>> = OnceLock::new();
+
+/// What a process read last.
+#[derive(Default)]
+pub(crate) struct Cache(pub(super) Mutex<Option<Arc<Known>>>);
+
+/// All that verdicts rest on, at one epoch.
+pub struct Known {
+    epoch: Epoch,
+    registry: Arc<Registry>,
+    profiles: BTreeMap<ProfileId, Profile>,
+    /// Of one environment, or of all.
+    papers: Vec<(Option<EnvironmentName>, Paper)>,
+    exceptions: HashMap<TenantId, Vec<Exception>>,
+}
+
+/// Texts as they are kept, before anybody understood them.
+struct Texts {
+    facts: Vec<facts::Kept>,
+    profiles: Vec<profile::Kept>,
+    papers: Vec<paper::Paper>,
+    exceptions: Vec<exception::Granted>,
+}
+
+impl Known {
+    /// What is in force until the transaction ends, and what time it is.
+    ///
+    /// # Errors
+    /// The catalog does not answer, or holds what this Holm does not understand.
+    ///
+    /// # Cancel safety
+    /// Safe: the transaction is rolled back.
+    pub(crate) async fn within(control: &Control, tx: &mut Tx) -> Result<(Arc<Self>, Timestamp), Problem> {
+        let (epoch, now) = residency::share(tx).await?;
+        Ok((Self::of(control, tx, epoch).await?, now))
+    }
+
+    /// What is in force while nobody judges, since the caller is going to change something.
+    ///
+    /// # Errors
+    /// As [`Known::within`].
+    ///
+    /// # Cancel safety
+    /// Safe: the transaction is rolled back.
+    pub(crate) async fn alone(control: &Control, tx: &mut Tx) -> Result<(Arc<Self>, Timestamp), Problem> {
+        let (epoch, now) = residency::alone(tx).await?;
+        Ok((Self::of(control, tx, epoch).await?, now))
+    }
+
+    /// What is in force now.
+    ///
+    /// # Errors
+    /// As [`Known::within`].
+    ///
+    /// # Cancel safety
+    /// Safe: it only reads.
+    pub async fn now(control: &Control) -> Result<(Arc<Self>, Timestamp), Problem> {
+        let mut tx = control.catalog().transaction().await?;
+        let known = Self::within(control, &mut tx).await?;
+        tx.rollback().await?;
+        Ok(known)
+    }
+
+    async fn of(control: &Control, tx: &mut Tx, epoch: Epoch) -> Result<Arc<Self>, Problem> {
+        let cache = &control.known().0;
+        if let Some(known) = cache.lock().unwrap_or_else(PoisonError::into_inner).as_ref().filter(|known| known.epoch == epoch) {
+            return Ok(known.clone());
+        }
+        let texts = Texts {
+            facts: facts::in_force_within(tx).await?,
+            profiles: profile::newest_within(tx).await?,
+            papers: paper::on_file_within(tx).await?,
+            exceptions: exception::granted_within(tx).await?,
+        };
+        let known = Arc::new(tokio::task::spawn_blocking(move || read(epoch, texts)).await.expect("reading texts does not panic")?);
+        *cache.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
+        Ok(known)
+    }
+
+    /// What is known of providers, companies and law, the installation's own facts included.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The same facts, with others over them: what if?
+    pub fn with_registry(&self, registry: Registry) -> Self {
+        Self {
+            epoch: self.epoch,
+            registry: Arc::new(registry),
+            profiles: self.profiles.clone(),
+            papers: self.papers.clone(),
+            exceptions: self.exceptions.clone(),
+        }
+    }
+
+    /// The profiles in force, by name.
+    pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        self.profiles.values()
+    }
+
+    /// The profile of a name.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ProfileNotFound`].
+    pub fn profile(&self, name: &str) -> Result<&Profile, Problem> {
+        let found = name.parse::<ProfileId>().ok().and_then(|id| self.profiles.get(&id));
+        found.ok_or_else(|| {
+            let problem = Problem::new(ErrorCode::ProfileNotFound, format!("no profile `{}` is in force here", name.escape_debug()));
+            let shipped = Profile::SHIPPED.iter().any(|(file, _)| file.trim_end_matches(".toml") == name);
+            if shipped {
+                problem
+                    .because("it comes with Holm, and nobody has put it in force")
+                    .next(format!("do so: `holm residency profile add {name}`"))
+            } else {
+                problem.next("see which there are: `holm residency profile list`")
+            }
+        })
+    }
+
+    /// What is signed for an environment.
+    pub fn papers(&self, environment: &EnvironmentName) -> Vec<Paper> {
+        let counts = |of: &Option<EnvironmentName>| of.as_ref().is_none_or(|of| of == environment);
+        self.papers.iter().filter(|(of, _)| counts(of)).map(|(_, paper)| paper.clone()).collect()
+    }
+
+    /// What does not count for a tenant's copies.
+    pub fn exceptions(&self, tenant: TenantId) -> &[Exception] {
+        self.exceptions.get(&tenant).map_or(&[], Vec::as_slice)
+    }
+
+    /// Judges a copy of a tenant, or of one that is to be.
+    pub fn judge(&self, profile: &Profile, placement: &Placement, tenant: Option<TenantId>, now: Timestamp) -> Verdict {
+        judge(&self.registry, profile, placement, tenant.map_or(&[], |tenant| self.exceptions(tenant)), now)
+    }
+
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+}
+
+fn read(epoch: Epoch, texts: Texts) -> Result<Known, Problem> {
+    let registry = overlaid(&texts.facts)?;
+    let mut profiles = BTreeMap::new();
+    for kept in &texts.profiles {
+        let file = format!("profile `{}` version {}", kept.name, kept.version);
+        let profile = Profile::parse(&file, &kept.text, &registry).map_err(|problems| kept_wrong(&file, &problems))?;
+        profiles.insert(profile.metadata().id.clone(), profile);
+    }
+    let papers = texts.papers.into_iter().map(read_paper).collect::<Result<_, Problem>>()?;
+    let mut exceptions: HashMap<TenantId, Vec<Exception>> = HashMap::new();
+    for granted in texts.exceptions {
+        let tenant = granted.exception.tenant;
+        if let Some(exception) = read_exception(granted)? {
+            exceptions.entry(tenant).or_default().push(exception);
+        }
+    }
+    Ok(Known { epoch, registry, profiles, papers, exceptions })
+}
+
+/// What Holm ships, with an installation's own facts over it.
+///
+/// # Errors
+/// What was kept cannot be understood any more.
+pub(crate) fn overlaid(facts: &[facts::Kept]) -> Result<Arc<Registry>, Problem> {
+    let shipped = SHIPPED.get_or_init(|| Arc::new(Registry::shipped()));
+    let mut registry = shipped.clone();
+    for kept in facts {
+        let over =
+            registry.overlaid((&kept.name, &kept.text)).map_err(|problems| kept_wrong(&format!("facts `{}`", kept.name), &problems))?;
+        registry = Arc::new(over);
+    }
+    Ok(registry)
+}
+
+/// Nothing is kept that could not be read; another Holm may have kept it, or facts that were taken away.
+fn kept_wrong(what: &str, problems: &dyn std::fmt::Display) -> Problem {
+    Problem::new(ErrorCode::FactsRefused, format!("what is in force cannot be understood: {what}"))
+        .because(problems.to_string())
+        .next("put a version in force that this Holm understands; until then nothing is placed")
+}
+
+fn read_paper(kept: paper::Paper) -> Result<(Option<EnvironmentName>, Paper), Problem> {
+    let wrong = |error: holm_policy::id::InvalidId| kept_wrong(&format!("paper {}", kept.id), &error);
+    let paper = Paper {
+        kind: kept.kind.parse().map_err(wrong)?,
+        with: kept.entity.parse().map_err(wrong)?,
+        signed_on: kept.signed_on,
+        ends_on: kept.ends_on,
+    };
+    Ok((kept.environment, paper))
+}
+
+/// One that ended is none.
+fn read_exception(kept: exception::Granted) -> Result<Option<Exception>, Problem> {
+    let exception::Granted { exception: kept, granted_at } = kept;
+    let what = format!("exception {}", kept.id);
+    let request = Request {
+        copy: kept.copy.parse().map_err(|error: holm_policy::id::InvalidId| kept_wrong(&what, &error))?,
+        rule: kept.rule.parse().map_err(|error: holm_policy::word::UnknownWord| kept_wrong(&what, &error))?,
+        owner: kept.owner,
+        reason: kept.reason,
+        measure: kept.measure,
+        until: kept.until,
+    };
+    Ok(Exception::grant(request, granted_at).ok())
+}

@@ -1,0 +1,106 @@
+//! Where data may lie: everything that a verdict may rest on besides what Holm ships, and when any of it changed.
+//!
+//! Promises: the epoch grows with every change of a profile, a fact, a paper, an exception or a claim of place; whoever holds it
+//! shared judges with what is in force until its own transaction ends. Refuses to judge: texts are kept as they were given, and
+//! what they mean is `holm-policy`'s.
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use crate::catalog::Catalog;
+use crate::error::StoreError;
+use crate::row::column;
+use crate::tx::Tx;
+
+pub mod assigned;
+pub mod decision;
+pub mod exception;
+pub mod facts;
+pub mod paper;
+pub mod placed;
+pub mod profile;
+pub mod room;
+pub mod standing;
+
+/// "Hres" as bytes. A lock and not the row: creations come by hundreds, and would leave a row full of their marks.
+const SHARE: &str = "SELECT pg_advisory_xact_lock_shared(x'48726573'::integer)";
+const ALONE: &str = "SELECT pg_advisory_xact_lock(x'48726573'::integer)";
+const EPOCH: &str = "SELECT epoch, clock_timestamp() AS now FROM residency";
+const ADVANCE: &str = "UPDATE residency SET epoch = epoch + 1";
+const IS_DUE: &str = "SELECT judged <> epoch OR judge_by <= now() AS due FROM residency";
+const JUDGED: &str = "UPDATE residency SET judged = $1, judge_by = $2";
+
+/// Every statement of this module.
+pub const STATEMENTS: &[&str] = &[SHARE, ALONE, EPOCH, ADVANCE, IS_DUE, JUDGED];
+
+/// Which state of all that verdicts rest on; grows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Epoch(pub u64);
+
+/// Keeps everything that verdicts rest on as it is until this transaction ends; says which state that is, and what time it is.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn share(tx: &mut Tx) -> Result<(Epoch, Timestamp), StoreError> {
+    tx.query(SHARE, &[]).await?;
+    let row = tx.query_one(EPOCH, &[]).await?;
+    Ok((read(&row)?, column::get(&row, "now")?))
+}
+
+/// Waits for whoever judges, and keeps others from it until this transaction ends: something is perhaps going to change. Says
+/// which state it is before.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn alone(tx: &mut Tx) -> Result<(Epoch, Timestamp), StoreError> {
+    tx.query(ALONE, &[]).await?;
+    let row = tx.query_one(EPOCH, &[]).await?;
+    Ok((read(&row)?, column::get(&row, "now")?))
+}
+
+/// Something changes with this transaction. The caller holds it [`alone`], and reads nothing that it judges by from here on: it
+/// would be of a state that is not there yet.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn advance(tx: &mut Tx) -> Result<(), StoreError> {
+    tx.execute(ADVANCE, &[]).await?;
+    tx.wake();
+    Ok(())
+}
+
+/// Whether copies are to be judged anew: something changed, or the time of the last verdicts is over.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn is_due(catalog: &Catalog) -> Result<bool, StoreError> {
+    column::get(&catalog.session().await?.query_one(IS_DUE, &[]).await?, "due")
+}
+
+/// Notes that every copy was judged by a state, and when that is over.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn judged(tx: &mut Tx, epoch: Epoch, until: Timestamp) -> Result<(), StoreError> {
+    let epoch = i64::try_from(epoch.0).map_err(|error| StoreError::Fault(error.into()))?;
+    tx.execute(JUDGED, &[&epoch, &until]).await.map(drop)
+}
+
+fn read(row: &Row) -> Result<Epoch, StoreError> {
+    column::count_big(row, "epoch").map(Epoch)
+}

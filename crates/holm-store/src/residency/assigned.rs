@@ -1,0 +1,165 @@
+//! Which profile a tenant's copies are judged by, and what an environment gives to a tenant that asks for none (R60).
+//!
+//! Promises: in an environment that has a profile no tenant is made without one.
+
+use holm_core::environment::{EnvironmentKind, EnvironmentName};
+use holm_core::id::{ClusterId, EnvironmentId, TenantId};
+use holm_core::slug::TenantSlug;
+use tokio_postgres::Row;
+
+use crate::catalog::Catalog;
+use crate::error::StoreError;
+use crate::row::column;
+use crate::tx::Tx;
+
+const OF_ENVIRONMENT: &str = "SELECT kind, profile FROM environment WHERE name = $1";
+const SET_OF_ENVIRONMENT: &str = "UPDATE environment SET profile = $2 WHERE id = $1";
+const SET_OF_TENANT: &str = "UPDATE tenant SET profile = $2 WHERE id = $1 AND state NOT IN ('failed', 'dropped')";
+const OF_TENANT: &str = "SELECT profile FROM tenant WHERE id = $1";
+const HELD: &str = "\
+SELECT t.id, t.slug, e.name AS environment, e.kind, t.profile, d.cluster_id
+FROM tenant t
+JOIN environment e ON e.id = t.environment_id
+JOIN database d ON d.id = t.database_id
+WHERE t.state NOT IN ('failed', 'dropped')
+ORDER BY e.name, t.slug";
+const IN_USE: &str = "\
+SELECT profile AS name FROM tenant WHERE profile IS NOT NULL AND state NOT IN ('failed', 'dropped')
+UNION
+SELECT profile FROM environment WHERE profile IS NOT NULL";
+
+/// Every statement of this module.
+pub const STATEMENTS: &[&str] = &[OF_ENVIRONMENT, SET_OF_ENVIRONMENT, SET_OF_TENANT, OF_TENANT, HELD, IN_USE];
+
+/// What an environment is for, and what it gives to a tenant that asks for none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Given {
+    /// What it is for.
+    pub kind: EnvironmentKind,
+    /// The profile.
+    pub profile: Option<String>,
+}
+
+/// A tenant that has a database.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// Its identity.
+    pub tenant: TenantId,
+    /// Its name.
+    pub slug: TenantSlug,
+    /// Its environment.
+    pub environment: EnvironmentName,
+    /// What that is for.
+    pub kind: EnvironmentKind,
+    /// By which profile it is judged, if any.
+    pub profile: Option<String>,
+    /// Where its database is.
+    pub cluster: ClusterId,
+}
+
+/// What an environment gives to a tenant that asks for none; `None` if there is no such environment.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn of_environment_within(tx: &mut Tx, environment: &EnvironmentName) -> Result<Option<Given>, StoreError> {
+    let row = tx.query_opt(OF_ENVIRONMENT, &[&environment.as_str()]).await?;
+    row.as_ref().map(read_given).transpose()
+}
+
+/// As [`of_environment_within`], outside any transaction.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn of_environment(catalog: &Catalog, environment: &EnvironmentName) -> Result<Option<Given>, StoreError> {
+    let row = catalog.session().await?.query_opt(OF_ENVIRONMENT, &[&environment.as_str()]).await?;
+    row.as_ref().map(read_given).transpose()
+}
+
+/// Says what an environment gives to tenants that ask for none. Tenants that are there keep what they have.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn set_of_environment(tx: &mut Tx, environment: EnvironmentId, profile: &str) -> Result<(), StoreError> {
+    tx.execute(SET_OF_ENVIRONMENT, &[&environment.as_uuid(), &profile]).await.map(drop)
+}
+
+/// Says by which profile a tenant is judged from now on. Returns whether there is such a tenant.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn set_of_tenant(tx: &mut Tx, tenant: TenantId, profile: &str) -> Result<bool, StoreError> {
+    Ok(tx.execute(SET_OF_TENANT, &[&tenant.as_uuid(), &profile]).await? > 0)
+}
+
+/// By which profile a tenant is judged.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn of_tenant_within(tx: &mut Tx, tenant: TenantId) -> Result<Option<String>, StoreError> {
+    let row = tx.query_opt(OF_TENANT, &[&tenant.as_uuid()]).await?;
+    row.map_or(Ok(None), |row| column::get(&row, "profile"))
+}
+
+/// As [`of_tenant_within`], outside any transaction.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn of_tenant(catalog: &Catalog, tenant: TenantId) -> Result<Option<String>, StoreError> {
+    let row = catalog.session().await?.query_opt(OF_TENANT, &[&tenant.as_uuid()]).await?;
+    row.map_or(Ok(None), |row| column::get(&row, "profile"))
+}
+
+/// Every tenant that has a database, by environment and name.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn held(catalog: &Catalog) -> Result<Vec<Held>, StoreError> {
+    catalog.session().await?.query(HELD, &[]).await?.iter().map(read).collect()
+}
+
+/// The names of profiles that somebody is judged by, or is going to be.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn in_use(catalog: &Catalog) -> Result<Vec<String>, StoreError> {
+    catalog.session().await?.query(IN_USE, &[]).await?.iter().map(|row| column::get(row, "name")).collect()
+}
+
+fn read_given(row: &Row) -> Result<Given, StoreError> {
+    Ok(Given { kind: column::parsed(row, "kind")?, profile: column::get(row, "profile")? })
+}
+
+fn read(row: &Row) -> Result<Held, StoreError> {
+    Ok(Held {
+        tenant: TenantId::from_uuid(column::uuid(row, "id")?),
+        slug: column::parsed(row, "slug")?,
+        environment: column::parsed(row, "environment")?,
+        kind: column::parsed(row, "kind")?,
+        profile: column::get(row, "profile")?,
+        cluster: ClusterId::from_uuid(column::uuid(row, "cluster_id")?),
+    })
+}

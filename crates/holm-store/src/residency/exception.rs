@@ -1,0 +1,121 @@
+//! Exceptions that were granted: one rule, for one copy of one tenant, until a day.
+//!
+//! Promises: what was granted can still be told after it ended or was taken back.
+
+use holm_core::id::TenantId;
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::catalog::Catalog;
+use crate::error::StoreError;
+use crate::row::column;
+use crate::tx::Tx;
+
+const IN_FORCE: &str = "\
+SELECT x.id, x.tenant_id, x.copy, x.rule, x.owner, x.reason, x.measure, x.until, x.granted_at
+FROM residency_exception x
+JOIN tenant t ON t.id = x.tenant_id
+WHERE x.removed_at IS NULL AND t.state NOT IN ('failed', 'dropped')
+ORDER BY x.tenant_id, x.copy, x.rule, x.granted_at";
+const KEEP: &str = "\
+INSERT INTO residency_exception (id, tenant_id, copy, rule, owner, reason, measure, until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const REMOVE: &str = "\
+UPDATE residency_exception SET removed_at = now()
+WHERE id = $1 AND removed_at IS NULL
+RETURNING id, tenant_id, copy, rule, owner, reason, measure, until, granted_at";
+
+/// Every statement of this module.
+pub const STATEMENTS: &[&str] = &[IN_FORCE, KEEP, REMOVE];
+
+/// An exception to be granted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewException {
+    /// Its identity.
+    pub id: Uuid,
+    /// Whose copy.
+    pub tenant: TenantId,
+    /// Which copy: `primary`.
+    pub copy: String,
+    /// Which rule.
+    pub rule: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it is needed.
+    pub reason: String,
+    /// What is done instead.
+    pub measure: String,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+/// An exception that was granted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Granted {
+    /// What was granted.
+    pub exception: NewException,
+    /// When.
+    pub granted_at: Timestamp,
+}
+
+/// Grants one. The caller has advanced the epoch.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn keep(tx: &mut Tx, new: &NewException) -> Result<(), StoreError> {
+    let tenant = new.tenant.as_uuid();
+    tx.execute(KEEP, &[&new.id, &tenant, &new.copy, &new.rule, &new.owner, &new.reason, &new.measure, &new.until]).await.map(drop)
+}
+
+/// Takes one back, and returns it if it was in force. The caller has advanced the epoch.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn remove(tx: &mut Tx, id: Uuid) -> Result<Option<Granted>, StoreError> {
+    tx.query_opt(REMOVE, &[&id]).await?.as_ref().map(read).transpose()
+}
+
+/// Those of living tenants that nobody took back, ended ones too.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn granted_within(tx: &mut Tx) -> Result<Vec<Granted>, StoreError> {
+    tx.query(IN_FORCE, &[]).await?.iter().map(read).collect()
+}
+
+/// As [`granted_within`], outside any transaction.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn granted(catalog: &Catalog) -> Result<Vec<Granted>, StoreError> {
+    catalog.session().await?.query(IN_FORCE, &[]).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Granted, StoreError> {
+    Ok(Granted {
+        exception: NewException {
+            id: column::uuid(row, "id")?,
+            tenant: TenantId::from_uuid(column::uuid(row, "tenant_id")?),
+            copy: column::get(row, "copy")?,
+            rule: column::get(row, "rule")?,
+            owner: column::get(row, "owner")?,
+            reason: column::get(row, "reason")?,
+            measure: column::get(row, "measure")?,
+            until: column::get(row, "until")?,
+        },
+        granted_at: column::get(row, "granted_at")?,
+    })
+}

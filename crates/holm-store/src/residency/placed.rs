@@ -1,0 +1,46 @@
+//! Where clusters are said to be: a claim of whoever added them, with what it rests on and a date.
+//!
+//! Promises: a claim is replaced as a whole. Refuses to guess: a cluster of which nobody said where it is, is nowhere.
+
+use holm_core::id::ClusterId;
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use crate::error::StoreError;
+use crate::row::column;
+use crate::tx::Tx;
+
+const SET: &str = "\
+UPDATE cluster SET place = $2, place_evidence = $3, placed_at = now()
+WHERE id = $1 AND state <> 'removed'";
+
+/// Every statement of this module.
+pub const STATEMENTS: &[&str] = &[SET];
+
+/// Where a cluster is said to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Placed {
+    /// A provider and a region of the registry: `scalingo/osc-fr1`.
+    pub place: String,
+    /// What that rests on: an address, or a word.
+    pub evidence: Option<String>,
+    /// When it was said.
+    pub placed_at: Timestamp,
+}
+
+/// Says where a cluster is. Returns whether there is such a cluster. The caller has advanced the epoch.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn set(tx: &mut Tx, cluster: ClusterId, place: &str, evidence: Option<&str>) -> Result<bool, StoreError> {
+    Ok(tx.execute(SET, &[&cluster.as_uuid(), &place, &evidence]).await? > 0)
+}
+
+/// What a row of clusters says.
+pub(crate) fn read(row: &Row) -> Result<Option<Placed>, StoreError> {
+    let Some(place) = column::get::<Option<String>>(row, "place")? else { return Ok(None) };
+    Ok(Some(Placed { place, evidence: column::get(row, "place_evidence")?, placed_at: column::get(row, "placed_at")? }))
+}

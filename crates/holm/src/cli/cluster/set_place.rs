@@ -1,0 +1,37 @@
+//! `holm cluster set-place`: nothing moves, so nothing is asked; everything there is judged anew.
+
+use holm_api::view::cluster::ClusterDetailView;
+use holm_api::view::residency::PlaceClaim;
+use holm_core::error::Problem;
+
+use super::Named;
+use crate::cli::context::Context;
+use crate::output::Answer;
+
+/// Which, and where it is.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  holm cluster set-place production-1 --env production --provider scalingo --region osc-fr1 --evidence 'order of 12 March'
+
+Nobody can see from a server where it is: this is a claim, and kept as one, with its date. Tenants that are there and have a
+profile are judged anew; what does not satisfy it is told, and nothing is stopped.")]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    cluster: Named,
+    /// Whose machines it is on: `holm provider list`
+    #[arg(long, value_name = "PROVIDER")]
+    provider: String,
+    /// In which region of theirs: `holm provider show PROVIDER`
+    #[arg(long, value_name = "REGION")]
+    region: String,
+    /// What that rests on: the address of a document, or somebody's word
+    #[arg(long, value_name = "TEXT")]
+    evidence: Option<String>,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
+    let wanted = PlaceClaim { provider: args.provider, region: args.region, evidence: args.evidence };
+    let changed: ClusterDetailView = context.client()?.post(&args.cluster.path("set-place"), &[], &wanted).await?;
+    context.say(&format!("✓ {} is in {}/{}, as you say", args.cluster.name, wanted.provider, wanted.region));
+    Ok(Answer::one(&changed))
+}
