@@ -12,5 +12,4 @@ pub mod decision;
 pub mod known;
 pub mod placed;
 pub mod profile;
-
-pub(crate) mod watch;
+pub mod watch;

@@ -27,11 +27,13 @@ const SHARE: &str = "SELECT pg_advisory_xact_lock_shared(x'48726573'::integer)";
 const ALONE: &str = "SELECT pg_advisory_xact_lock(x'48726573'::integer)";
 const EPOCH: &str = "SELECT epoch, clock_timestamp() AS now FROM residency";
 const ADVANCE: &str = "UPDATE residency SET epoch = epoch + 1";
+/// "Hjdg" as bytes.
+const JUDGING: &str = "SELECT pg_try_advisory_xact_lock(x'486a6467'::integer) AS alone";
 const IS_DUE: &str = "SELECT judged <> epoch OR judge_by <= now() AS due FROM residency";
 const JUDGED: &str = "UPDATE residency SET judged = $1, judge_by = $2";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[SHARE, ALONE, EPOCH, ADVANCE, IS_DUE, JUDGED];
+pub const STATEMENTS: &[&str] = &[SHARE, ALONE, EPOCH, ADVANCE, JUDGING, IS_DUE, JUDGED];
 
 /// Which state of all that verdicts rest on; grows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -76,6 +78,17 @@ pub async fn advance(tx: &mut Tx) -> Result<(), StoreError> {
     tx.execute(ADVANCE, &[]).await?;
     tx.wake();
     Ok(())
+}
+
+/// Whether nobody else judges every copy now; nobody begins to until this transaction ends.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn judging(tx: &mut Tx) -> Result<bool, StoreError> {
+    column::get(&tx.query_one(JUDGING, &[]).await?, "alone")
 }
 
 /// Whether copies are to be judged anew: something changed, or the time of the last verdicts is over.

@@ -16,6 +16,7 @@ use holm_store::tenant::{self, Tenant};
 use super::choose::not_there;
 use super::copies::{self, Whose};
 use super::known::Known;
+use super::watch;
 use crate::control::Control;
 use crate::environment;
 
@@ -110,6 +111,7 @@ async fn give_tenant(
     let detail = Detail::Judged { what, before: found.profile };
     record(&mut tx, NewEntry::new(&by, AuditAction::TenantProfile, Some(&environment), Subject::Tenant(found.id)).with(detail));
     tx.commit().await?;
+    watch::soon(&control);
     tenant::by_id(control.catalog(), found.id).await?.ok_or_else(gone)
 }
 

@@ -17,6 +17,7 @@ use holm_store::tx::Tx;
 
 use super::assigned::invalid;
 use super::known::Known;
+use super::watch;
 use crate::control::Control;
 
 /// Where something is said to be, before it is known whether there is such a place.
@@ -84,6 +85,7 @@ async fn act(control: Control, by: Actor, name: ClusterName, claim: Claim) -> Re
     let entry = NewEntry::new(&by, AuditAction::ClusterPlace, Some(&cluster.environment), Subject::Cluster(cluster.id));
     record(&mut tx, entry.with(detail));
     tx.commit().await?;
+    watch::soon(&control);
     crate::cluster::named(&control, &name).await
 }
 

@@ -12,6 +12,7 @@ use holm_store::residency;
 use holm_store::residency::profile::{self, Keeping, Kept};
 
 use super::known::Known;
+use super::watch;
 use crate::control::Control;
 
 /// Every version that was ever in force, by name.
@@ -68,6 +69,7 @@ async fn act(control: Control, by: Actor, text: String) -> Result<Kept, Problem>
     let what = format!("{id} {version}");
     record(&mut tx, NewEntry::new(&by, AuditAction::ProfileKeep, None, Subject::Installation).with(Detail::Judged { what, before: None }));
     tx.commit().await?;
+    watch::soon(&control);
     let all = profile::all(control.catalog()).await?;
     let kept = all.into_iter().rfind(|kept| kept.name == id.as_str());
     kept.ok_or_else(|| Problem::new(ErrorCode::Internal, format!("profile `{id}` was written and is not there")))

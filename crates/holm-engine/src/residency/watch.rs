@@ -39,13 +39,41 @@ struct News {
     tells: Option<AuditAction>,
 }
 
-/// Judges, if that is due.
-pub(crate) async fn judge(control: Control) -> Result<(), Problem> {
+/// Judges, if that is due and nobody else does.
+///
+/// # Errors
+/// The catalog does not answer, or what is in force cannot be understood; what was found before is kept.
+///
+/// # Cancel safety
+/// Safe: what was not written is found again.
+pub async fn judge(control: Control) -> Result<(), Problem> {
     if !residency::is_due(control.catalog()).await? {
         return Ok(());
     }
-    // Whatever changes while this works has another epoch, and is due again.
-    let (known, now) = Known::now(&control).await?;
+    let mut alone = control.catalog().transaction().await?;
+    if residency::judging(&mut alone).await? {
+        // What changes meanwhile is of another epoch, and due again.
+        while residency::is_due(control.catalog()).await? {
+            all(&control).await?;
+        }
+    }
+    // It may have been ended for its idleness; then somebody else may have found the same, and wrote it.
+    drop(alone);
+    Ok(())
+}
+
+/// Judges at once, since something that it rests on was changed here. What comes of it, the next look finds too.
+pub(crate) fn soon(control: &Control) {
+    let judging = control.clone();
+    control.tasks().spawn("judge copies", async move {
+        if let Err(problem) = judge(judging).await {
+            tracing::warn!(code = %problem.code, why = problem.why, "copies were not judged at once: {}", problem.what);
+        }
+    });
+}
+
+async fn all(control: &Control) -> Result<(), Problem> {
+    let (known, now) = Known::now(control).await?;
     let clusters: HashMap<ClusterId, Cluster> =
         cluster::list(control.catalog()).await?.into_iter().map(|cluster| (cluster.id, cluster)).collect();
     let held = assigned::held(control.catalog()).await?;

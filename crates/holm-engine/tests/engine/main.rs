@@ -54,6 +54,8 @@ mod nodes;
 #[cfg(test)]
 mod pausing;
 #[cfg(test)]
+mod placing;
+#[cfg(test)]
 mod pulse;
 #[cfg(test)]
 mod renaming;

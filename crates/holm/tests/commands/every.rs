@@ -168,6 +168,13 @@ fn line(words: &str) -> Option<String> {
         "import pgbouncer" => format!("{words} {} {production}", crate::importing::file("every.ini", "[databases]\nmalmo = host=db\n")),
         // Each wants a server of its own: `stories` tells of them.
         "cluster add" | "cluster drain" | "cluster remove" | "cluster set-server" | "tenant adopt" => return None,
+        "cluster set-place" => format!("{words} production-1 {production} --provider scalingo --region osc-fr1"),
+        "residency profile add" => format!("{words} eea-jurisdiction"),
+        "residency profile in-force" => words.to_owned(),
+        "env profile" => format!("{words} {production}"),
+        // Nobody is made there by these tests.
+        "env set-profile" => format!("{words} --env staging --profile {}", in_force()),
+        "tenant set-profile" => format!("{words} {} {production} --profile {} --in-breach", created(), in_force()),
         "cluster rotate-roles" => format!("{words} production-1 {production}"),
         // They stand beside any server.
         "init" | "serve" | "catalog backup" | "catalog restore" => return None,
@@ -181,6 +188,12 @@ fn line(words: &str) -> Option<String> {
         "residency profile diff" => format!("{words} eea-jurisdiction eea-region-adequate"),
         other => panic!("`holm {other}` has no line in this test"),
     })
+}
+
+/// A profile that counts.
+fn in_force() -> &'static str {
+    ok(&["residency", "profile", "add", "eea-jurisdiction"]);
+    "eea-jurisdiction"
 }
 
 /// A webhook that nobody listens to.

@@ -1,9 +1,9 @@
-//! What is known of providers, and profiles of where data may lie: without a server.
+//! What is known of providers, profiles of where data may lie, and what is refused by them.
 
 use std::fs;
 use std::path::Path;
 
-use crate::installation::{fresh, holm, json, ok};
+use crate::installation::{WHOLE, fresh, holm, installation, json, ok};
 
 #[test]
 fn r4_r5_the_four_of_the_decision_stand_side_by_side_in_the_order_in_which_they_were_named() {
@@ -63,4 +63,36 @@ fn a_profile_of_ones_own_is_read_from_a_file_and_refused_with_everything_that_is
         let said = String::from_utf8(refused.stderr).unwrap();
         assert!(!refused.status.success() && said.contains(nowhere), "{said}");
     }
+}
+
+/// The story of the decision: a provider of another continent, and what the profile says to it.
+#[test]
+fn r2_a_tenant_is_refused_where_its_profile_denies_with_exit_code_4_the_rules_and_what_to_do() {
+    installation();
+    let _whole = WHOLE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let server = runtime.block_on(holm_testkit::new_server(&[]));
+    let name = fresh("server");
+    let add = ["cluster", "add", &name, "--env", "production", "--server", &server.url("postgres"), "--provider"];
+    let (code, nowhere) = json(&[&add[..], &["railwy", "--region", "europe-west4-drams3a"]].concat());
+    assert_eq!((code, &nowhere["error"]["code"], &nowhere["error"]["changed"]), (64, &"HOLM-1001".into(), &"nothing".into()), "{nowhere}");
+    assert_eq!(holm(&[&add[..], &["railway"]].concat()).status.code(), Some(64), "a region is never filled in");
+    ok(&[&add[..], &["railway", "--region", "europe-west4-drams3a", "--evidence", "their console"]].concat());
+    let (_, shown) = json(&["cluster", "show", &name]);
+    assert_eq!(shown["data"]["place"]["place"], "railway/europe-west4-drams3a", "{shown}");
+
+    ok(&["residency", "profile", "add", "eea-jurisdiction"]);
+    let slug = fresh("goteborg");
+    let create = ["tenant", "create", &slug, "--env", "production", "--cluster", &name, "--profile", "eea-jurisdiction"];
+    let (code, refused) = json(&create);
+    assert_eq!((code, &refused["error"]["code"], &refused["error"]["changed"]), (4, &"HOLM-4001".into(), &"nothing".into()), "{refused}");
+    let why = refused["error"]["why"].as_str().unwrap();
+    assert!(why.contains("control.contracting_entity of the primary"), "{why}");
+    assert!(refused["error"]["next"].as_array().unwrap().iter().any(|next| next.as_str().unwrap().contains("holm provider show railway")));
+    assert_eq!(holm(&["tenant", "show", &slug, "--env", "production"]).status.code(), Some(6));
+    let (code, unknown) = json(&["tenant", "create", &slug, "--env", "production", "--profile", "eea-juristiction"]);
+    assert_eq!((code, &unknown["error"]["code"]), (6, &"HOLM-4002".into()), "{unknown}");
+
+    ok(&["cluster", "drain", &name, "--env", "production"]);
+    ok(&["cluster", "remove", &name, "--env", "production", "--yes"]);
 }
