@@ -10,6 +10,7 @@ pub mod choose;
 pub mod copies;
 pub mod decision;
 pub mod known;
+pub mod observed;
 pub mod placed;
 pub mod profile;
 pub mod watch;
