@@ -195,11 +195,16 @@ async fn a_tenant_is_not_given_a_profile_that_it_does_not_satisfy_unless_that_is
     refused(&give(false).await.unwrap_err(), "control.owners");
     assert_eq!(tenant::show(&world.control, &production(), &slug("goteborg")).await.unwrap().profile, None);
     assert_eq!(give(true).await.unwrap().profile.as_deref(), Some("eea-jurisdiction"));
+    watch::judge(world.control.clone()).await.unwrap();
+    let complaint = async || world.complaints().await.into_iter().find(|finding| finding.check == "residency");
+    let found = complaint().await.unwrap();
+    assert!(found.text.contains("goteborg in production") && found.next.unwrap().contains("holm residency explain"), "{}", found.text);
     world.until_count("audit_entry WHERE action = 'residency.breach' AND detail::jsonb ->> 'copy' = 'primary'", 1).await;
     // What was wrong is mended by the truth about the place, and that is told too.
     place(&world, "production-1", "nordlys", "se-sto").await;
     world.until_count("residency_standing WHERE outcome = 'allow'", 2).await;
     world.until_count("audit_entry WHERE action = 'residency.settle' AND detail::jsonb ->> 'copy' = 'primary'", 1).await;
+    assert_eq!(complaint().await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
