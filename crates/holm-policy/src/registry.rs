@@ -11,6 +11,7 @@ pub mod service;
 
 mod check;
 mod hash;
+mod known;
 mod load;
 mod overlay;
 mod shown;
@@ -24,6 +25,7 @@ use crate::id::{EntityId, GroupId, LawId, Place, ProviderId};
 use crate::reading::Problems;
 
 use self::entity::Entity;
+use self::known::Version;
 use self::law::{Adequacy, CountryName, Group, Law, Mechanism, MechanismEntry};
 use self::provider::{Provider, Region};
 
@@ -45,6 +47,7 @@ pub struct Registry {
     pub(crate) laws: BTreeMap<LawId, Law>,
     pub(crate) entities: BTreeMap<EntityId, Entity>,
     pub(crate) providers: BTreeMap<ProviderId, Provider>,
+    was: Vec<Version>,
     hash: Hash,
     documents: Vec<(String, Table)>,
 }
