@@ -11,6 +11,7 @@ pub mod service;
 
 mod check;
 mod hash;
+mod known;
 mod load;
 mod overlay;
 mod shown;
@@ -24,11 +25,13 @@ use crate::id::{EntityId, GroupId, LawId, Place, ProviderId};
 use crate::reading::Problems;
 
 use self::entity::Entity;
+use self::known::Version;
 use self::law::{Adequacy, CountryName, Group, Law, Mechanism, MechanismEntry};
 use self::provider::{Provider, Region};
 
 pub use self::hash::Hash;
 pub(crate) use self::hash::hash_of;
+pub(crate) use self::overlay::halves;
 pub use self::overlay::{InvalidSupposition, Supposition};
 
 /// A text of the registry: its name, which problems cite, and its TOML.
@@ -44,6 +47,7 @@ pub struct Registry {
     pub(crate) laws: BTreeMap<LawId, Law>,
     pub(crate) entities: BTreeMap<EntityId, Entity>,
     pub(crate) providers: BTreeMap<ProviderId, Provider>,
+    was: Vec<Version>,
     hash: Hash,
     documents: Vec<(String, Table)>,
 }
