@@ -9,7 +9,10 @@ pub mod assigned;
 pub mod choose;
 pub mod copies;
 pub mod decision;
+pub mod exception;
+pub mod facts;
 pub mod known;
+pub mod paper;
 pub mod placed;
 pub mod profile;
 
