@@ -1,5 +1,7 @@
 //! How places and profiles are shown.
 
+mod record;
+
 use holm_store::residency::observed::Observed;
 use holm_store::residency::placed::Placed;
 use holm_store::residency::profile::Kept;

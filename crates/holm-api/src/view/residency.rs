@@ -1,5 +1,7 @@
 //! What the API shows and takes of where data may lie.
 
+pub mod record;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -124,6 +124,11 @@ pub fn place_of(cluster: &Cluster) -> Option<Place> {
     cluster.placed.as_ref().and_then(|placed| placed.place.parse().ok())
 }
 
+/// What the copies are called that a database at a place has.
+pub(crate) fn names(known: &Known, place: Option<&Place>) -> Vec<CopyId> {
+    roles(known, place).into_iter().map(copy_id).collect()
+}
+
 /// The roles of the copies that a database at a place has.
 fn roles(known: &Known, place: Option<&Place>) -> Vec<CopyRole> {
     let provider = place.and_then(|place| known.registry().provider(&place.provider));
