@@ -15,6 +15,7 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_policy::evaluate::verdict::Outcome;
 use holm_policy::id::Place;
 use holm_policy::profile::Profile;
+use holm_policy::reading::Problems;
 use holm_policy::registry::Registry;
 use holm_store::audit::record;
 use holm_store::cluster::{self, Cluster};
@@ -187,6 +188,11 @@ fn refused(why: impl fmt::Display) -> Problem {
     Problem::new(ErrorCode::FactsRefused, "the facts cannot be put in force").because(why)
 }
 
+/// On one line, as a refusal shows them.
+fn every(problems: &Problems) -> String {
+    problems.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 /// Whether everything in force can be understood by the facts that are to be; if so, what is otherwise than by those that were.
 fn judged(before: &[Kept], after: &[Kept], rest: &Rest) -> Result<Vec<String>, Problem> {
     let registry = laid(after)?;
@@ -196,12 +202,12 @@ fn judged(before: &[Kept], after: &[Kept], rest: &Rest) -> Result<Vec<String>, P
     for kept in &rest.profiles {
         let file = format!("profile `{}` version {}", kept.name, kept.version);
         match Profile::parse(&file, &kept.text, &registry) {
-            Err(problems) => faults.push(problems.to_string()),
+            Err(problems) => faults.push(every(&problems)),
             Ok(profile) => notes.extend(cases(&file, kept, &profile, &registry, was.as_deref())),
         }
     }
     if !faults.is_empty() {
-        return Err(refused(faults.join("\n")).next("change the profile first, so that it needs nothing that is missing then"));
+        return Err(refused(faults.join("; ")).next("change the profile first, so that it needs nothing that is missing then"));
     }
     notes.extend(was.iter().flat_map(|was| forgotten(was, &registry, rest)));
     Ok(notes)
@@ -211,7 +217,8 @@ fn laid(facts: &[Kept]) -> Result<Arc<Registry>, Problem> {
     let mut registry = known::overlaid(&[])?;
     for kept in facts {
         let over = registry.overlaid((&kept.name, &kept.text));
-        registry = Arc::new(over.map_err(|problems| refused(problems).next("the format, with an example: docs/residency.md"))?);
+        registry =
+            Arc::new(over.map_err(|problems| refused(every(&problems)).next("the format, with an example: docs/how-to/residency.md"))?);
     }
     Ok(registry)
 }
@@ -220,7 +227,7 @@ fn laid(facts: &[Kept]) -> Result<Arc<Registry>, Problem> {
 fn cases(file: &str, kept: &profile::Kept, profile: &Profile, registry: &Registry, was: Option<&Registry>) -> Vec<String> {
     let results = match profile.run_cases(registry) {
         Ok(results) => results,
-        Err(problems) => return vec![format!("the cases of {file} cannot be run: {problems}")],
+        Err(problems) => return vec![format!("the cases of {file} cannot be run: {}", every(&problems))],
     };
     let before: HashMap<usize, (Outcome, bool)> = was
         .and_then(|was| Profile::parse(file, &kept.text, was).ok()?.run_cases(was).ok())
