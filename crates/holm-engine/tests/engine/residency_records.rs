@@ -481,7 +481,7 @@ async fn r16_an_exception_ends_by_itself_and_that_is_told_as_a_breach() {
             Err(problem) => refused(&problem, ErrorCode::ResidencyRefused, "location.countries"),
         }
         assert!(world.now().await >= until, "refused under an exception that is not over");
-        lasts = lasts * 2;
+        lasts *= 2;
     }
     // Nobody does anything from here on.
     world.breaches(1).await;
