@@ -45,6 +45,13 @@ impl fmt::Display for Problems {
     }
 }
 
+impl Problems {
+    /// All of them in a row, for where there is one line.
+    pub fn on_one_line(&self) -> String {
+        self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
 impl std::error::Error for Problems {}
 
 /// A value that can be read from TOML; the error says what would be accepted.

@@ -37,7 +37,13 @@ impl Exit {
     pub const fn of(code: ErrorCode) -> Self {
         use ErrorCode as E;
         match code {
-            E::InvalidValue | E::UnknownParameter | E::MalformedRequest | E::NoVersion | E::InvalidSlug => Self::Usage,
+            E::InvalidValue
+            | E::UnknownParameter
+            | E::MalformedRequest
+            | E::NoVersion
+            | E::InvalidSlug
+            | E::ProfileRefused
+            | E::FactsRefused => Self::Usage,
             E::TenantNotFound
             | E::EnvironmentNotFound
             | E::ClusterNotFound

@@ -188,11 +188,6 @@ fn refused(why: impl fmt::Display) -> Problem {
     Problem::new(ErrorCode::FactsRefused, "the facts cannot be put in force").because(why)
 }
 
-/// On one line, as a refusal shows them.
-fn every(problems: &Problems) -> String {
-    problems.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
 /// Whether everything in force can be understood by the facts that are to be; if so, what is otherwise than by those that were.
 fn judged(before: &[Kept], after: &[Kept], rest: &Rest) -> Result<Vec<String>, Problem> {
     let registry = laid(after)?;
@@ -202,7 +197,7 @@ fn judged(before: &[Kept], after: &[Kept], rest: &Rest) -> Result<Vec<String>, P
     for kept in &rest.profiles {
         let file = format!("profile `{}` version {}", kept.name, kept.version);
         match Profile::parse(&file, &kept.text, &registry) {
-            Err(problems) => faults.push(every(&problems)),
+            Err(problems) => faults.push(problems.on_one_line()),
             Ok(profile) => notes.extend(cases(&file, kept, &profile, &registry, was.as_deref())),
         }
     }
@@ -217,8 +212,9 @@ fn laid(facts: &[Kept]) -> Result<Arc<Registry>, Problem> {
     let mut registry = known::overlaid(&[])?;
     for kept in facts {
         let over = registry.overlaid((&kept.name, &kept.text));
-        registry =
-            Arc::new(over.map_err(|problems| refused(every(&problems)).next("the format, with an example: docs/how-to/residency.md"))?);
+        registry = Arc::new(
+            over.map_err(|problems| refused(problems.on_one_line()).next("the format, with an example: docs/how-to/residency.md"))?,
+        );
     }
     Ok(registry)
 }
@@ -227,7 +223,7 @@ fn laid(facts: &[Kept]) -> Result<Arc<Registry>, Problem> {
 fn cases(file: &str, kept: &profile::Kept, profile: &Profile, registry: &Registry, was: Option<&Registry>) -> Vec<String> {
     let results = match profile.run_cases(registry) {
         Ok(results) => results,
-        Err(problems) => return vec![format!("the cases of {file} cannot be run: {}", every(&problems))],
+        Err(problems) => return vec![format!("the cases of {file} cannot be run: {}", problems.on_one_line())],
     };
     let before: HashMap<usize, (Outcome, bool)> = was
         .and_then(|was| Profile::parse(file, &kept.text, was).ok()?.run_cases(was).ok())

@@ -42,8 +42,9 @@ impl Claim {
     pub fn place(&self, registry: &Registry) -> Result<Place, Problem> {
         let provider: ProviderId = self.provider.parse().map_err(|error| invalid("provider", &error))?;
         let region: RegionId = self.region.parse().map_err(|error| invalid("region", &error))?;
-        if self.evidence.as_ref().is_some_and(|evidence| evidence.chars().count() > EVIDENCE_LENGTH_MAX) {
-            return Err(invalid("evidence", &format!("it has more than {EVIDENCE_LENGTH_MAX} characters")));
+        let fits = |evidence: &String| evidence.chars().count() <= EVIDENCE_LENGTH_MAX && !evidence.chars().any(char::is_control);
+        if !self.evidence.as_ref().is_none_or(fits) {
+            return Err(invalid("evidence", &format!("accepted: at most {EVIDENCE_LENGTH_MAX} characters on one line")));
         }
         let Some(known) = registry.provider(&provider) else {
             return Err(invalid("provider", &format!("the registry knows no provider `{provider}`"))

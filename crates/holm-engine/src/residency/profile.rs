@@ -78,8 +78,8 @@ async fn act(control: Control, by: Actor, text: String) -> Result<Kept, Problem>
 fn checked(text: String, known: &Known) -> Result<(String, Profile), Problem> {
     let refused = |why: String| Problem::new(ErrorCode::ProfileRefused, "the profile cannot be put in force").because(why);
     let profile = Profile::parse("profile", &text, known.registry())
-        .map_err(|problems| refused(problems.to_string()).next("check it: `holm residency profile check FILE`"))?;
-    let results = profile.run_cases(known.registry()).map_err(|problems| refused(problems.to_string()))?;
+        .map_err(|problems| refused(problems.on_one_line()).next("check it: `holm residency profile check FILE`"))?;
+    let results = profile.run_cases(known.registry()).map_err(|problems| refused(problems.on_one_line()))?;
     let failed: Vec<String> = results
         .iter()
         .filter(|result| !result.passed)

@@ -256,6 +256,15 @@ async fn record(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
     Ok(Flow::Done)
 }
 
+/// The profile that it is to have, if any; a place that there is not is refused with that.
+async fn by_which(control: &Control, new: &NewAdoption) -> Result<Option<String>, Problem> {
+    if let Some(claim) = &new.claim {
+        claim.place(Known::now(control).await?.0.registry())?;
+    }
+    let given = assigned::of_environment(control.catalog(), &new.environment).await?;
+    Ok(new.profile.clone().or(given.and_then(|given| given.profile)))
+}
+
 /// Its copies, of which the profile, if it is to have one, allows every one.
 async fn judged(control: &Control, tx: &mut Tx, state: &State) -> Result<Vec<Judged>, Problem> {
     let Some(name) = &state.profile else { return Ok(Vec::new()) };
@@ -360,11 +369,7 @@ async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Rea
             .next("give it as `postgresql://user:password@host:port/database`"));
     };
     encrypted::usable(&new.url.address, &new.url.tls).await?;
-    if let Some(claim) = &new.claim {
-        claim.place(Known::now(&control).await?.0.registry())?;
-    }
-    let given = assigned::of_environment(control.catalog(), &new.environment).await?;
-    let profile = new.profile.or(given.and_then(|given| given.profile));
+    let profile = by_which(&control, &new).await?;
     let cluster = ClusterId::from_uuid(Uuid::now_v7());
     let password = sealed_password(&control, cluster, &new.url).await?;
     let ServerUrl { address, tls, role, password: plain, .. } = new.url;

@@ -111,7 +111,7 @@ enum Command {
     /// What is known of those who run servers, with its sources
     #[command(subcommand)]
     Provider(provider::Command),
-    /// Where data may lie: policies, which nothing enforces yet
+    /// Where data may lie, where it does, and why
     #[command(subcommand)]
     Residency(residency::Command),
     /// Receivers that are told what was done
