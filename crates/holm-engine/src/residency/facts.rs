@@ -15,7 +15,6 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_policy::evaluate::verdict::Outcome;
 use holm_policy::id::Place;
 use holm_policy::profile::Profile;
-use holm_policy::reading::Problems;
 use holm_policy::registry::Registry;
 use holm_store::audit::record;
 use holm_store::cluster::{self, Cluster};

@@ -357,7 +357,7 @@ async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Rea
     if let Some(alias) = name::alias(control.catalog(), &new.environment, &new.slug).await? {
         return Err(rename::reserved(&new.environment, &alias));
     }
-    let cluster_named = match new.cluster {
+    let cluster_named = match new.cluster.clone() {
         Some(name) => name,
         None => cluster_name(&new.environment, &new.slug)?,
     };
