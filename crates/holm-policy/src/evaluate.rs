@@ -33,7 +33,7 @@ use self::exception::Exception;
 use self::verdict::{Finding, RuleId, Verdict};
 
 /// Who makes a backup, and where it lies.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum BackupBy {
     /// The provider's service, where it puts them if nobody says anything.
     ProviderDefault,
@@ -44,7 +44,7 @@ pub enum BackupBy {
 }
 
 /// A contract or clause that is on file.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Paper {
     /// What it is: `dpa`, `scc_m2`, `hds_contract`.
     pub kind: PaperId,
@@ -57,7 +57,7 @@ pub struct Paper {
 }
 
 /// A transfer impact assessment that is on file.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Assessment {
     /// Of transfers to where.
     pub country: Country,
@@ -66,7 +66,7 @@ pub struct Assessment {
 }
 
 /// A copy, as it is or would be.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Placement {
     /// Which copy, for exceptions.
     pub copy: CopyId,

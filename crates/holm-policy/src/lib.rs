@@ -9,6 +9,7 @@ pub mod country;
 pub mod endpoint;
 pub mod evaluate;
 pub mod fact;
+pub mod fleet;
 pub mod id;
 mod nearest;
 pub mod profile;

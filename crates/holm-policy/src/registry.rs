@@ -29,6 +29,7 @@ use self::provider::{Provider, Region};
 
 pub use self::hash::Hash;
 pub(crate) use self::hash::hash_of;
+pub(crate) use self::overlay::halves;
 pub use self::overlay::{InvalidSupposition, Supposition};
 
 /// A text of the registry: its name, which problems cite, and its TOML.

@@ -16,18 +16,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use world::{FACTS, choices, placement, world};
+use world::{FACTS, SHIPPED, choices, placement, world};
 
-/// The law that is shipped, without the providers, since it is read anew for every world.
-static SHIPPED: LazyLock<Registry> = LazyLock::new(|| {
-    let law = [
-        ("adequacy.toml", include_str!("../registry/adequacy.toml")),
-        ("countries.toml", include_str!("../registry/countries.toml")),
-        ("laws.toml", include_str!("../registry/laws.toml")),
-        ("mechanisms.toml", include_str!("../registry/mechanisms.toml")),
-    ];
-    Registry::load(&law).unwrap()
-});
 static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
     let every_link = Profile::SHIPPED[0].1.replace("depth = 1", "depth = \"all\"");
     let shipped = Profile::SHIPPED.iter().map(|(file, text)| Profile::parse(file, text, &SHIPPED).unwrap());

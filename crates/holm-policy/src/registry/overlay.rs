@@ -63,21 +63,35 @@ impl Eq for Supposition {}
 #[error("`{}` is not a supposition; accepted: a fact's id and a value, adequacy:US.status=annulled", .0.escape_debug())]
 pub struct InvalidSupposition(String);
 
+impl InvalidSupposition {
+    pub(crate) fn of(text: &str) -> Self {
+        Self(text.chars().take(80).collect())
+    }
+}
+
 impl FromStr for Supposition {
     type Err = InvalidSupposition;
 
     /// What stands after the `=` is TOML if it can be read so, and a word otherwise.
     fn from_str(text: &str) -> Result<Self, InvalidSupposition> {
-        let refused = || InvalidSupposition(text.chars().take(80).collect());
-        let (id, is) = text.split_once('=').ok_or_else(refused)?;
-        let (id, is) = (id.trim(), is.trim());
+        let (id, is) = halves(text).ok_or_else(|| InvalidSupposition::of(text))?;
         let fact = FactId::from(id.to_owned());
-        if is.is_empty() || fact.parts().is_none() {
-            return Err(refused());
+        if fact.parts().is_none() {
+            return Err(InvalidSupposition::of(text));
         }
-        let value = format!("is = {is}").parse::<Table>().ok().filter(|table| table.len() == 1).and_then(|mut table| table.remove("is"));
-        Ok(Self { fact, is: value.unwrap_or_else(|| Value::String(is.to_owned())) })
+        Ok(Self { fact, is })
     }
+}
+
+/// A name, and a value: TOML if it can be read so, and a word otherwise.
+pub(crate) fn halves(text: &str) -> Option<(&str, Value)> {
+    let (name, is) = text.split_once('=')?;
+    let (name, is) = (name.trim(), is.trim());
+    if name.is_empty() || is.is_empty() {
+        return None;
+    }
+    let value = format!("is = {is}").parse::<Table>().ok().filter(|table| table.len() == 1).and_then(|mut table| table.remove("is"));
+    Some((name, value.unwrap_or_else(|| Value::String(is.to_owned()))))
 }
 
 /// Facts replaced as by an overlay, all certain and read on that day.

@@ -1,11 +1,24 @@
 //! A small invented world of one provider, of which every fact can be anything, for properties.
 
+use std::sync::LazyLock;
+
 use holm_core::environment::EnvironmentKind;
 use holm_policy::copy::{CopyRole, Isolation, KeyHolder};
 use holm_policy::evaluate::{Assessment, BackupBy, Paper, Placement};
 use holm_policy::registry::Registry;
 use proptest::prelude::*;
 use proptest::sample::select;
+
+/// The law that is shipped, without the providers, since it is read anew for every world.
+pub(crate) static SHIPPED: LazyLock<Registry> = LazyLock::new(|| {
+    let law = [
+        ("adequacy.toml", include_str!("../../registry/adequacy.toml")),
+        ("countries.toml", include_str!("../../registry/countries.toml")),
+        ("laws.toml", include_str!("../../registry/laws.toml")),
+        ("mechanisms.toml", include_str!("../../registry/mechanisms.toml")),
+    ];
+    Registry::load(&law).unwrap()
+});
 
 /// The facts of the world and what each may be; the first is the most harmless.
 pub(crate) const FACTS: &[(&str, &[&str])] = &[

@@ -1,0 +1,113 @@
+//! Surveys over many copies: all of them judged, what would change if facts were otherwise, and what to do about it.
+//!
+//! Promises: a survey says of each copy what [`judge`](crate::evaluate::judge) says of it, and asks only once what is asked of many
+//! alike; the same question has the same answer, in the same order. Refuses to know who the copies are: whoever keeps them brings
+//! them along, and a key that tells tenants apart.
+
+pub mod matrix;
+pub mod plan;
+pub mod shorthand;
+pub mod what_if;
+
+mod memory;
+
+use std::sync::Arc;
+
+use holm_core::environment::EnvironmentKind;
+use jiff::Timestamp;
+
+use crate::copy::{CopyRole, ServiceKind};
+use crate::evaluate::exception::Exception;
+use crate::evaluate::verdict::{Outcome, RuleId, Verdict};
+use crate::evaluate::{BackupBy, Placement};
+use crate::id::Place;
+use crate::profile::Profile;
+use crate::registry::Registry;
+
+use self::memory::Memory;
+
+/// A copy that somebody keeps, and what it is judged by.
+#[derive(Clone, Debug)]
+pub struct Held<'a, K> {
+    /// Whose it is.
+    pub tenant: K,
+    /// The profile of that tenant.
+    pub profile: &'a Profile,
+    /// The copy, and where it lies. Its papers are all that are on file, with whomever, so that it can be judged elsewhere too.
+    pub placement: Placement,
+    /// Exceptions that were granted; those of other copies may be among them and cover nothing here.
+    pub exceptions: &'a [Exception],
+}
+
+/// A place that a copy could move to.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize)]
+pub struct Candidate {
+    /// What people call it: a cluster's name.
+    pub label: Arc<str>,
+    /// Where it is.
+    pub place: Place,
+    /// The environment that it is of; `None` takes copies of any.
+    pub environment: Option<EnvironmentKind>,
+    /// The kind of service that it is; `None` keeps copies of any.
+    pub keeps: Option<ServiceKind>,
+}
+
+/// What a rule has against a copy.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Objection {
+    /// The rule.
+    pub rule: RuleId,
+    /// Deny or unknown.
+    pub outcome: Outcome,
+    /// Why.
+    pub because: String,
+}
+
+impl Candidate {
+    /// A place that takes copies of every environment and kind.
+    pub fn anywhere(label: &str, place: Place) -> Self {
+        Self { label: label.into(), place, environment: None, keeps: None }
+    }
+}
+
+impl Objection {
+    fn of(verdict: &Verdict) -> Vec<Self> {
+        let objections = verdict.objections();
+        objections.map(|finding| Self { rule: finding.rule, outcome: finding.outcome, because: finding.because.clone() }).collect()
+    }
+
+    /// The first that is as bad as the whole.
+    fn first_of(verdict: &Verdict) -> Option<Self> {
+        Self::of(verdict).into_iter().find(|objection| objection.outcome == verdict.outcome)
+    }
+}
+
+/// Judges every copy; the verdicts come in the order of the copies.
+pub fn survey<K>(registry: &Registry, held: &[Held<'_, K>], now: Timestamp) -> Vec<Arc<Verdict>> {
+    let mut memory = Memory::new(registry, now);
+    held.iter().map(|held| memory.held(held)).collect()
+}
+
+/// The kind of service that keeps a copy. What Holm makes of a database is a file.
+fn kept_by(placement: &Placement) -> ServiceKind {
+    if placement.role == CopyRole::Backup && placement.backup == BackupBy::Holm { ServiceKind::Object } else { placement.role.kept_by() }
+}
+
+/// A copy as it would be at another place. What is the former provider's alone, a plan or where it was told to put backups, stays.
+fn moved(placement: &Placement, to: &Place) -> Placement {
+    let mut moved = placement.clone();
+    if to.provider != placement.place.provider {
+        moved.plan = None;
+        if matches!(moved.backup, BackupBy::ProviderIn(_)) {
+            moved.backup = BackupBy::ProviderDefault;
+        }
+    }
+    if moved.role == CopyRole::Primary || moved.primary.as_ref() == Some(&placement.place) {
+        moved.primary = Some(to.clone());
+    }
+    moved.place = to.clone();
+    moved
+}
+
+#[cfg(test)]
+mod tests;
