@@ -6,10 +6,18 @@
 
 pub mod answer;
 pub mod assigned;
+pub mod breach_scope;
 pub mod choose;
 pub mod copies;
 pub mod decision;
+pub mod decision_record;
 pub mod known;
+pub mod lies;
+pub mod matrix;
 pub mod placed;
+pub mod processing_record;
 pub mod profile;
+pub mod rests_on;
+pub mod sub_processors;
 pub mod watch;
+pub mod what_if;

@@ -60,6 +60,8 @@ mod pulse;
 #[cfg(test)]
 mod renaming;
 #[cfg(test)]
+mod residency_answers;
+#[cfg(test)]
 mod rotating;
 #[cfg(test)]
 mod routes;
