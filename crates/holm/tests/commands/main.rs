@@ -9,5 +9,6 @@ mod installation;
 mod operations;
 mod parity;
 mod residency;
+mod residency_answers;
 mod stories;
 mod webhooks;
