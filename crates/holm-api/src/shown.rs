@@ -65,6 +65,7 @@ impl From<(Cluster, Vec<Resident>)> for ClusterDetailView {
         let tls = &cluster.access.tls;
         let (sslmode, ssl_root_cert) = (tls.mode().as_str().to_owned(), tls.given_roots().map(|roots| roots.as_pem().to_owned()));
         let capability = cluster.capability.clone();
+        let copies = cluster.copies.iter().cloned().map(Into::into).collect();
         let before = cluster.changed.as_ref().map(|(before, _)| before);
         let changes = capability.as_ref().zip(before).map(|(now, before)| now.facts.differences(&before.facts)).unwrap_or_default();
         Self {
@@ -75,6 +76,7 @@ impl From<(Cluster, Vec<Resident>)> for ClusterDetailView {
             ssl_root_cert,
             tenants: residents.len() as u64,
             some_tenants: residents.into_iter().take(NAMES_SHOWN).map(|resident| resident.slug).collect(),
+            copies,
             capability,
             changes,
         }

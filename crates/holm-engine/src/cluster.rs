@@ -9,6 +9,7 @@ pub(crate) mod apply;
 pub(crate) mod capability;
 pub(crate) mod condemn;
 pub(crate) mod connect;
+pub(crate) mod copies;
 pub(crate) mod copy;
 pub mod drain;
 pub(crate) mod encrypted;

@@ -9,6 +9,7 @@ mod keys;
 mod nodes;
 mod notify;
 mod operations;
+mod residency;
 
 use std::time::Duration;
 
@@ -92,6 +93,7 @@ pub async fn examine(control: &Control) -> Vec<Finding> {
     findings.push(keys::examine(control).await);
     findings.extend(notify::examine(control).await);
     findings.extend(operations::examine(control).await);
+    findings.extend(residency::examine(control).await);
     match examine_tenants(control).await {
         Ok(finding) => findings.push(finding),
         Err(problem) => findings.push(Finding::of("tenants", &problem)),

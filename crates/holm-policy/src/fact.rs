@@ -81,6 +81,8 @@ pub struct Evidence {
     pub url: Option<Arc<str>>,
     /// The day on which it was read.
     pub checked_on: Date,
+    /// The day from which the registry says so; that on which it was read, if nothing else is said.
+    pub known_since: Date,
     /// How sure that makes it.
     pub certainty: Certainty,
     /// The first day on which it is no longer known.
@@ -183,6 +185,7 @@ mod tests {
             what: "a page".into(),
             url: None,
             checked_on: jiff::civil::date(2026, 8, 21),
+            known_since: jiff::civil::date(2026, 8, 21),
             certainty: Certainty::Verified,
             valid_until: jiff::civil::date(2027, 2, 17),
         };

@@ -90,6 +90,13 @@ impl FromToml for Date {
     }
 }
 
+/// Anything at all: what it must be is known when it is put where it belongs.
+impl FromToml for Value {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        Ok(value.clone())
+    }
+}
+
 impl<T: FromToml> FromToml for Vec<T> {
     fn from_toml(value: &Value) -> Result<Self, String> {
         let items = value.as_array().ok_or_else(|| format!("{} is not a list in brackets", value.type_str()))?;
@@ -282,7 +289,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn evidence(&self, sources: &Sources) -> Option<Evidence> {
+    /// What a claim rests on: its source, with what it overrides of that.
+    pub(crate) fn evidence(&self, sources: &Sources) -> Option<Evidence> {
         let name = self.must::<String>("from")?;
         let mut evidence = match sources.get(&if name.contains('#') { name.clone() } else { format!("{}#{name}", self.file) }) {
             Some(evidence) => evidence.clone(),
@@ -300,6 +308,11 @@ impl<'a> Section<'a> {
         if let Some(day) = self.may("valid_until") {
             evidence.valid_until = day;
         }
+        if let Some(day) = self.may("known_since") {
+            evidence.known_since = day;
+            self.known_since(&evidence);
+        }
+        evidence.known_since = evidence.known_since.max(evidence.checked_on);
         self.may::<String>("note");
         if evidence.valid_until <= evidence.checked_on {
             self.problem("valid_until", format!("{} is not after {}, the day it was read", evidence.valid_until, evidence.checked_on));
@@ -307,21 +320,32 @@ impl<'a> Section<'a> {
         Some(evidence)
     }
 
-    /// The `[[source]]` tables of a file, by `file#id`.
+    /// Nobody knows what they have not read.
+    fn known_since(&self, evidence: &Evidence) {
+        if evidence.known_since < evidence.checked_on {
+            self.problem("known_since", format!("{} is before {}, the day it was read", evidence.known_since, evidence.checked_on));
+        }
+    }
+
+    /// The `[[source]]` tables of a file, by `file#id`. Nothing in a file that says `known_since` itself was known before that.
     pub(crate) fn sources(&self, into: &mut Sources) {
+        let of_the_file = self.may::<Date>("known_since");
         for source in self.sections("source") {
             let id = source.must::<String>("id");
             let evidence = (|| {
                 let (what, url) = (source.must::<String>("what"), source.may::<String>("url"));
                 let (checked_on, valid_until) = (source.must::<Date>("on"), source.must::<Date>("valid_until"));
-                let certainty = source.must::<Certainty>("certainty");
-                Some(Evidence {
+                let (certainty, known_since) = (source.must::<Certainty>("certainty"), source.may("known_since"));
+                let evidence = Evidence {
                     what: what?.into(),
                     url: url.map(Into::into),
                     checked_on: checked_on?,
+                    known_since: known_since.or(of_the_file.max(checked_on))?,
                     certainty: certainty?,
                     valid_until: valid_until?,
-                })
+                };
+                source.known_since(&evidence);
+                Some(evidence)
             })();
             source.finish();
             if let (Some(id), Some(evidence)) = (id, evidence)

@@ -11,6 +11,7 @@ pub mod service;
 
 mod check;
 mod hash;
+mod known;
 mod load;
 mod overlay;
 mod shown;
@@ -21,9 +22,11 @@ use toml::Table;
 
 use crate::country::Country;
 use crate::id::{EntityId, GroupId, LawId, Place, ProviderId};
+use crate::nearest::nearest;
 use crate::reading::Problems;
 
-use self::entity::Entity;
+use self::entity::{Entity, UnknownEntity};
+use self::known::Version;
 use self::law::{Adequacy, CountryName, Group, Law, Mechanism, MechanismEntry};
 use self::provider::{Provider, Region};
 
@@ -45,6 +48,7 @@ pub struct Registry {
     pub(crate) laws: BTreeMap<LawId, Law>,
     pub(crate) entities: BTreeMap<EntityId, Entity>,
     pub(crate) providers: BTreeMap<ProviderId, Provider>,
+    was: Vec<Version>,
     hash: Hash,
     documents: Vec<(String, Table)>,
 }
@@ -100,6 +104,18 @@ impl Registry {
     /// An entity, if there is such a one.
     pub fn entity(&self, id: &EntityId) -> Option<&Entity> {
         self.entities.get(id)
+    }
+
+    /// The entity of an id that somebody wrote.
+    ///
+    /// # Errors
+    /// There is none, with the nearest that there is.
+    pub fn entity_called(&self, text: &str) -> Result<&Entity, UnknownEntity> {
+        let found = text.parse().ok().and_then(|id: EntityId| self.entities.get(&id));
+        found.ok_or_else(|| UnknownEntity {
+            text: text.chars().take(80).collect(),
+            nearest: nearest(text, self.entities.keys().map(EntityId::as_str)).map(ToOwned::to_owned),
+        })
     }
 
     /// Every group of countries, in the order of their ids.

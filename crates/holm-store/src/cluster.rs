@@ -18,6 +18,7 @@ use tokio_postgres::types::Json;
 
 use crate::catalog::Catalog;
 use crate::error::StoreError;
+use crate::residency::observed::{self, Observed};
 use crate::residency::placed::{self, Placed};
 use crate::row::{self, Corrupt, column};
 use crate::sealed::Sealed;
@@ -115,6 +116,8 @@ pub struct Cluster {
     pub public_before: Vec<PublicBefore>,
     /// Where it is said to be, if somebody said so.
     pub placed: Option<Placed>,
+    /// Copies of everything there that were seen: standbys, slots, an archive.
+    pub copies: Vec<Observed>,
     /// What is wrong with it, if anything is.
     pub trouble: Option<Problem>,
     /// When it was registered.
@@ -139,7 +142,9 @@ macro_rules! select {
             "SELECT c.id, e.name AS environment, c.environment_id, c.name, c.host, c.port, c.admin_role, c.sealed_admin_password,\n",
             "    c.system_identifier, c.server_version, c.connections_max, c.trouble, c.created_at, c.state, c.adopted_database, c.adopted_oid,\n",
             "    c.capability, c.capability_before, c.capability_changed_at, c.public_before, c.sslmode, c.ssl_root_cert,\n",
-            "    c.place, c.place_evidence, c.placed_at\n",
+            "    c.place, c.place_evidence, c.placed_at,\n",
+            "    (SELECT coalesce(jsonb_agg(to_jsonb(o) ORDER BY o.kind, o.name), '[]') FROM cluster_copy o WHERE o.cluster_id = c.id AND o.gone_at IS NULL)",
+            " AS copies\n",
             "FROM cluster c\nJOIN environment e ON e.id = c.environment_id\n",
             $rest
         )
@@ -369,6 +374,7 @@ pub(crate) fn read(row: &Row) -> Result<Cluster, StoreError> {
             .zip(column::get(row, "capability_changed_at")?),
         public_before: column::get::<Json<Vec<PublicBefore>>>(row, "public_before")?.0,
         placed: placed::read(row)?,
+        copies: observed::read(row)?,
         trouble: column::problem(row, "trouble")?,
         created_at: column::get(row, "created_at")?,
     })

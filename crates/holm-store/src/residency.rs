@@ -17,6 +17,7 @@ pub mod assigned;
 pub mod decision;
 pub mod exception;
 pub mod facts;
+pub mod observed;
 pub mod paper;
 pub mod placed;
 pub mod profile;

@@ -5,7 +5,7 @@ use holm_core::access::Permission;
 use holm_core::error::{ErrorCode, Problem};
 use holm_engine::access::Caller;
 use holm_engine::residency::placed::{self, Claim};
-use holm_engine::residency::{assigned, profile};
+use holm_engine::residency::{assigned, observed, profile};
 use holm_engine::{cluster, environment, tenant};
 
 use crate::Api;
@@ -14,7 +14,7 @@ use crate::description::Refusals;
 use crate::envelope::{Answer, Data, Envelope, Failure};
 use crate::extract::{Body, ClusterPath, EnvironmentPath, NoParams, Params, TenantPath};
 use crate::view::cluster::ClusterDetailView;
-use crate::view::residency::{AddProfile, EnvironmentProfileView, PlaceClaim, ProfileView, SetProfile};
+use crate::view::residency::{AddProfile, EnvironmentProfileView, PlaceClaim, ProfileView, SetPlace, SetProfile};
 use crate::view::{ListView, TenantView};
 
 /// Lists every version of every profile that is, or was, in force, by name
@@ -70,14 +70,14 @@ pub(crate) async fn add_profile(
     Ok(Data(profile::keep(&api.control, &caller.actor, text).await?.into()))
 }
 
-/// Says where a cluster is; everything there is judged anew
+/// Says where a cluster is, or a copy that was seen there; everything there is judged anew
 #[utoipa::path(
     post,
     path = "/v1/environments/{environment}/clusters/{name}/set-place",
     operation_id = "set_cluster_place",
     tag = "residency",
     params(("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The cluster's name")),
-    request_body = PlaceClaim,
+    request_body = SetPlace,
     responses(
         (status = 200, description = "It is said to be there from now on", body = Envelope<ClusterDetailView>),
         (status = 404, description = "No such environment or cluster", body = Failure, content_type = "application/problem+json"),
@@ -92,10 +92,14 @@ pub(crate) async fn set_place(
     Signed(caller): Signed,
     path: ClusterPath,
     Params(NoParams {}): Params<NoParams>,
-    Body(wanted): Body<PlaceClaim>,
+    Body(wanted): Body<SetPlace>,
 ) -> Answer<ClusterDetailView> {
     super::clusters::of_environment(&api, &path).await?;
-    placed::set_place(&api.control, &caller.actor, &path.name, wanted.into()).await?;
+    let claim = wanted.place.into();
+    match wanted.copy {
+        None => placed::set_place(&api.control, &caller.actor, &path.name, claim).await?,
+        Some(copy) => observed::set_place(&api.control, &caller.actor, &path.name, &copy, claim).await?,
+    };
     Ok(Data(cluster::show(&api.control, &path.name).await?.into()))
 }
 

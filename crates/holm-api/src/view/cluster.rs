@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ClusterView;
-use super::residency::PlaceClaim;
+use super::residency::{PlaceClaim, SeenCopyView};
 
 /// All that is known of a cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -31,6 +31,9 @@ pub struct ClusterDetailView {
     /// Some of them, by name.
     #[schema(value_type = Vec<String>)]
     pub some_tenants: Vec<TenantSlug>,
+    /// Copies of everything there that were seen: standbys, slots, an archive.
+    #[serde(default)]
+    pub copies: Vec<SeenCopyView>,
     /// What was seen of it last, and what follows; null when it was never seen.
     #[schema(value_type = Option<Object>)]
     pub capability: Option<Capability>,

@@ -1,5 +1,7 @@
 //! What the API shows and takes of where data may lie.
 
+pub mod record;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,6 +20,34 @@ pub struct PlaceClaim {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "order confirmation of 12 March")]
     pub evidence: Option<String>,
+}
+
+/// Where a cluster is said to be, or a copy that was seen there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetPlace {
+    /// Of a copy that was seen: `standby/walreceiver@10.0.0.9`, as `copies` of the cluster names it; the cluster itself when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "slot/reporting")]
+    pub copy: Option<String>,
+    /// Where.
+    pub place: PlaceClaim,
+}
+
+/// A copy of everything on a cluster that was seen there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SeenCopyView {
+    /// What it is, and by what it is known again.
+    #[schema(example = "standby/walreceiver@10.0.0.9")]
+    pub copy: String,
+    /// How it looked.
+    #[schema(example = "receives the log at 10.0.0.9")]
+    pub seen: String,
+    /// When it was first seen.
+    #[schema(value_type = String, format = DateTime)]
+    pub first_seen_at: Timestamp,
+    /// Where it is said to be; null while nobody said so, and then it cannot be said whether it satisfies a profile.
+    pub place: Option<PlacedView>,
 }
 
 /// Where something is said to be, and since when.

@@ -291,3 +291,55 @@ async fn the_audit_log_is_searched_in_parts_copied_whole_and_verified() {
     }
     assert_eq!(holm.get("/v1/audit?since=2020-01-01T00:00:00Z&until=2020-01-02T00:00:00Z").await.1["data"]["items"], json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r61_papers_and_exceptions_of_an_environment_are_shown_and_changed_only_by_who_may_there() {
+    let holm = Installation::start().await;
+    holm.create("goteborg").await;
+    let paper =
+        |environment: Option<&str>| json!({ "kind": "dpa", "with": "scalingo-sas", "signed_on": "2026-03-12", "environment": environment });
+    let exception = json!({
+        "copy": "primary", "rule": "control.affiliates", "owner": "dpo", "reason": "until spring", "measure": "none needed",
+        "until": "2090-01-01T00:00:00Z",
+    });
+    let exceptions = "/v1/environments/production/tenants/goteborg/exceptions";
+    let mut ids = Vec::new();
+    for (path, body) in
+        [("/v1/residency/papers", paper(Some("production"))), ("/v1/residency/papers", paper(None)), (exceptions, exception.clone())]
+    {
+        let (status, made) = holm.post(path, body).await;
+        assert_eq!(status, 201, "{made}");
+        ids.push(made["data"]["id"].as_str().unwrap().to_owned());
+    }
+    let gone = |kind: &str, id: &str| format!("/v1/residency/{kind}/{id}");
+    let items = async |who: &Somebody<'_>, path: &str| who.get(path).await.1["data"]["items"].as_array().map_or(0, Vec::len);
+
+    // Who answers for staging knows what counts there, and nothing of production: not even that there is something.
+    let staging = holm.somebody("petra", &[("privacy", Some("staging"))], json!({})).await;
+    assert_eq!(items(&staging, "/v1/residency/papers").await, 1);
+    assert_eq!(items(&staging, "/v1/residency/exceptions").await, 0);
+    for (path, status) in [("/v1/residency/exceptions?environment=production", 403), (exceptions, 403)] {
+        assert_eq!(staging.get(path).await.0, status, "{path}");
+    }
+    for (path, code) in [(gone("papers", &ids[0]), 404), (gone("papers", &ids[1]), 403), (gone("exceptions", &ids[2]), 404)] {
+        assert_eq!(staging.send(Method::DELETE, &path, None).await.0, code, "{path}");
+    }
+    assert_eq!(staging.post("/v1/residency/papers", paper(Some("production"))).await.0, 403);
+    assert_eq!(staging.post("/v1/residency/papers", paper(None)).await.0, 403);
+    assert_eq!(staging.post(exceptions, exception.clone()).await.0, 403);
+    assert_eq!(staging.post("/v1/residency/facts", json!({ "name": "own", "text": "" })).await.0, 403);
+    assert_eq!(staging.post("/v1/residency/papers", paper(Some("staging"))).await.0, 201);
+
+    // Who may only read, reads.
+    let viewer = holm.somebody("vera", &[("viewer", Some("production"))], json!({})).await;
+    assert_eq!(items(&viewer, "/v1/residency/papers").await, 2);
+    assert_eq!(items(&viewer, "/v1/residency/exceptions?environment=production").await, 1);
+    assert_eq!(items(&viewer, exceptions).await, 1);
+    for path in [gone("papers", &ids[0]), gone("exceptions", &ids[2]), gone("facts", "own")] {
+        assert_eq!(viewer.send(Method::DELETE, &path, None).await.0, 403, "{path}");
+    }
+    assert_eq!(viewer.post(exceptions, exception).await.0, 403);
+
+    assert_eq!(holm.get("/v1/residency/exceptions").await.1["data"]["items"][0]["id"], ids[2].as_str());
+    assert_eq!(holm.get("/v1/residency/exceptions?environment=nowhere").await.0, 404);
+}

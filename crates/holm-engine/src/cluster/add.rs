@@ -14,7 +14,7 @@ use holm_core::cluster::state::{ClusterEvent, ClusterState};
 use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::environment::EnvironmentName;
-use holm_core::error::{ErrorCode, Problem};
+use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_core::id::{ClusterId, OperationId};
 use holm_core::key::KeyPurpose;
 use holm_core::role::RoleName;
@@ -22,7 +22,7 @@ use holm_core::secret::Secret;
 use holm_store::cluster::{self, Cluster, Inserted, PublicBefore, life};
 use holm_store::data_key::KeyOwner;
 use holm_store::database::{self, DatabaseState};
-use holm_store::residency::placed;
+use holm_store::residency::{observed, placed};
 use holm_store::template::{self, TemplateState};
 use holm_store::tx::Tx;
 use jiff::SignedDuration;
@@ -33,7 +33,7 @@ use uuid::Uuid;
 use super::capability::{self, Seen};
 use super::connect::Access;
 use super::url::ServerUrl;
-use super::{condemn, encrypted, guard, identity, lock};
+use super::{condemn, copies, encrypted, guard, identity, lock};
 use crate::control::Control;
 use crate::environment;
 use crate::operation::acting::{Acting, Site};
@@ -85,6 +85,9 @@ struct Found {
     system_identifier: i64,
     capability: Capability,
     public_before: Vec<PublicBefore>,
+    /// Copies of everything there; an older Holm did not look for any.
+    #[serde(default)]
+    copies: Vec<observed::Seen>,
 }
 
 impl Operation for Add {
@@ -173,10 +176,11 @@ async fn look(control: &Control, access: &Access, state: &State) -> Result<Found
     let seen = capability::observe(access, now).await.map_err(|unseen| identity::unseen(&unseen, access))?;
     let refused = refuse(control, access, state, &seen).await;
     let Seen { capability, public, session, .. } = seen;
+    let copies = copies::look(&session).await;
     session.close().await;
-    let system_identifier = refused?;
+    let (system_identifier, copies) = (refused?, copies.map_err(|error| error.problem(&state.name).changed(Changed::Nothing))?);
     room(&capability, state.wanted_max, &state.name)?;
-    Ok(Found { system_identifier, capability, public_before: public })
+    Ok(Found { system_identifier, capability, public_before: public, copies })
 }
 
 /// In the order in which a person would check it: what it is, whose it is, what it can.
@@ -260,6 +264,7 @@ async fn record(tx: &mut Tx, state: &mut State) -> Stepped {
         Inserted::Done(_) => {
             state.password.keep(tx, owner_of_password(state.cluster)).await.map_err(StepError::Fatal)?;
             life::observed_within(tx, state.cluster, &found.capability, false).await?;
+            observed::note(tx, state.cluster, &found.copies).await?;
             if let Some(Claim { provider, region, evidence }) = &state.claim {
                 let _ = placed::set(tx, state.cluster, &format!("{provider}/{region}"), evidence.as_deref()).await?;
             }

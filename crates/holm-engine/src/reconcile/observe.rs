@@ -11,8 +11,9 @@ use holm_store::cluster::{Cluster, life};
 use tokio::time::sleep;
 
 use crate::cluster::capability::{self, Seen};
-use crate::cluster::identity;
+use crate::cluster::{copies, identity};
 use crate::control::Control;
+use crate::residency::observed;
 
 /// The catalog says which are due; asked this often.
 const LOOK: Duration = Duration::from_secs(60);
@@ -43,6 +44,7 @@ pub(crate) async fn one(control: &Control, cluster: &Cluster) -> Result<Capabili
     let now = identity::now(control).await?;
     let seen = capability::observe(&access, now).await.map_err(|unseen| identity::unseen(&unseen, &access))?;
     let Seen { capability, system_identifier, session, .. } = seen;
+    let copies = copies::look(&session).await;
     session.close().await;
     if system_identifier.is_some_and(|identifier| identifier != cluster.system_identifier) {
         return Err(identity::another_server(cluster));
@@ -52,5 +54,10 @@ pub(crate) async fn one(control: &Control, cluster: &Cluster) -> Result<Capabili
         tracing::warn!(cluster.id = %cluster.id, "cluster `{}` is not as it was seen before", cluster.name);
     }
     life::observed(control.catalog(), cluster.id, &capability, changed).await?;
+    // Of a database that somebody brought, Holm may not see what its server does.
+    if cluster.adopted.is_none() {
+        let copies = copies.map_err(|error| error.problem(&cluster.name))?;
+        observed::note(control, cluster.id, &copies).await?;
+    }
     Ok(capability)
 }

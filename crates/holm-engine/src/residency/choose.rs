@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::copies::{self, Judged, Whose};
 use super::decision::{Candidate, Decision, objections};
-use super::known::Known;
+use super::known::{self, Known};
 
 /// A cluster, and how full it is.
 #[derive(Clone, Debug)]
@@ -136,7 +136,10 @@ pub(crate) fn not_there(profile: &Profile, cluster: &ClusterName, copies: &[Judg
         objections(copies).into_iter().map(|objection| format!("{} of the {}: {}", objection.rule, objection.copy, objection.because));
     let problem = Problem::new(ErrorCode::ResidencyRefused, what).because(each.collect::<Vec<_>>().join("; "));
     let problem = match copies.first().and_then(|judged| judged.place.as_ref()) {
-        Some(place) => problem.next(format!("see the facts and their sources: `holm provider show {}`", place.provider)),
+        Some(place) if known::comes_with_holm(&place.provider) => {
+            problem.next(format!("see the facts and their sources: `holm provider show {}`", place.provider))
+        }
+        Some(_) => problem.next("see the installation's own facts: `holm residency facts list`"),
         None => problem.next(format!("say where it is: `holm cluster set-place {cluster} --provider … --region …`")),
     };
     problem.next(format!("see what the profile asks for: `holm residency profile show {id}`"))

@@ -11,6 +11,7 @@ use holm_policy::evaluate::{BackupBy, Paper, Placement};
 use holm_policy::id::{CopyId, Place};
 use holm_policy::profile::Profile;
 use holm_store::cluster::Cluster;
+use holm_store::residency::observed::Seen;
 use jiff::Timestamp;
 
 use super::known::Known;
@@ -61,7 +62,10 @@ impl Judged {
     pub fn objections(&self) -> Vec<(String, String)> {
         match &self.standing {
             Comes::To(verdict) => verdict.objections().map(|finding| (finding.rule.to_string(), finding.because.clone())).collect(),
-            Comes::Nowhere => vec![("location.countries".to_owned(), "nobody said where its cluster is".to_owned())],
+            Comes::Nowhere if self.role == CopyRole::Primary => {
+                vec![("location.countries".to_owned(), "nobody said where its cluster is".to_owned())]
+            }
+            Comes::Nowhere => vec![("location.countries".to_owned(), "it was seen, and nobody said where it is".to_owned())],
         }
     }
 
@@ -76,7 +80,28 @@ impl Judged {
 
 /// Every copy that there is, or would be, of a tenant with its database on a cluster.
 pub fn on(known: &Known, profile: &Profile, whose: Whose<'_>, cluster: &Cluster, now: Timestamp) -> Vec<Judged> {
-    at(known, profile, whose, place_of(cluster).as_ref(), now)
+    let primary = place_of(cluster);
+    let mut copies = at(known, profile, whose, primary.as_ref(), now);
+    copies.extend(cluster.copies.iter().map(|seen| {
+        let role = if seen.seen.kind == "archive" { CopyRole::Wal } else { CopyRole::Replica };
+        let copy = id_of(&seen.seen);
+        let place: Option<Place> = seen.placed.as_ref().and_then(|placed| placed.place.parse().ok());
+        let standing = place.as_ref().map_or(Comes::Nowhere, |place| {
+            let placement = placement(known, whose, role, copy.clone(), place);
+            // Where it is, and not where a provider would put such a thing.
+            let placement = Placement { backup: BackupBy::Holm, primary: primary.clone(), ..placement };
+            Comes::To(known.judge(profile, &placement, whose.tenant, now))
+        });
+        Judged { copy, role, place, standing }
+    }));
+    copies
+}
+
+/// `standby-walreceiver_10_0_0_9`: what is seen, in the letters of an id.
+fn id_of(seen: &Seen) -> CopyId {
+    let word = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let id: String = format!("{}-{}", seen.kind, seen.name).chars().map(word).take(64).collect();
+    id.parse().expect("1 to 64 letters, digits, `-` and `_` are an id")
 }
 
 /// Every copy that there would be of a tenant with its database at a place.
@@ -97,6 +122,11 @@ pub fn at(known: &Known, profile: &Profile, whose: Whose<'_>, place: Option<&Pla
 /// Where a cluster is said to be.
 pub fn place_of(cluster: &Cluster) -> Option<Place> {
     cluster.placed.as_ref().and_then(|placed| placed.place.parse().ok())
+}
+
+/// What the copies are called that a database at a place has.
+pub(crate) fn names(known: &Known, place: Option<&Place>) -> Vec<CopyId> {
+    roles(known, place).into_iter().map(copy_id).collect()
 }
 
 /// The roles of the copies that a database at a place has.

@@ -11,7 +11,7 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::TenantId;
 use holm_policy::evaluate::exception::{Exception, Request};
 use holm_policy::evaluate::{Paper, Placement, judge, verdict::Verdict};
-use holm_policy::id::ProfileId;
+use holm_policy::id::{ProfileId, ProviderId};
 use holm_policy::profile::Profile;
 use holm_policy::registry::Registry;
 use holm_store::residency::{self, Epoch, exception, facts, paper, profile};
@@ -183,6 +183,11 @@ fn read(epoch: Epoch, texts: Texts) -> Result<Known, Problem> {
         }
     }
     Ok(Known { epoch, registry, profiles, papers, exceptions })
+}
+
+/// Whether a provider is one of those that everybody knows of.
+pub(crate) fn comes_with_holm(provider: &ProviderId) -> bool {
+    SHIPPED.get_or_init(|| Arc::new(Registry::shipped())).provider(provider).is_some()
 }
 
 /// What Holm ships, with an installation's own facts over it.

@@ -62,6 +62,8 @@ mod renaming;
 #[cfg(test)]
 mod residency_answers;
 #[cfg(test)]
+mod residency_records;
+#[cfg(test)]
 mod rotating;
 #[cfg(test)]
 mod routes;

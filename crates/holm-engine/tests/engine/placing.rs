@@ -7,7 +7,7 @@ use holm_core::operation::OperationState;
 use holm_engine::cluster::{self, NewCluster};
 use holm_engine::operation::show;
 use holm_engine::residency::placed::{Claim, set_place};
-use holm_engine::residency::{answer, assigned, profile, watch};
+use holm_engine::residency::{answer, assigned, observed, profile, watch};
 use holm_engine::tenant::copy::{self, NewTenantCopy};
 use holm_engine::tenant::{self, NewTenant};
 use holm_policy::evaluate::verdict::Outcome;
@@ -195,11 +195,16 @@ async fn a_tenant_is_not_given_a_profile_that_it_does_not_satisfy_unless_that_is
     refused(&give(false).await.unwrap_err(), "control.owners");
     assert_eq!(tenant::show(&world.control, &production(), &slug("goteborg")).await.unwrap().profile, None);
     assert_eq!(give(true).await.unwrap().profile.as_deref(), Some("eea-jurisdiction"));
+    watch::judge(world.control.clone()).await.unwrap();
+    let complaint = async || world.complaints().await.into_iter().find(|finding| finding.check == "residency");
+    let found = complaint().await.unwrap();
+    assert!(found.text.contains("goteborg in production") && found.next.unwrap().contains("holm residency explain"), "{}", found.text);
     world.until_count("audit_entry WHERE action = 'residency.breach' AND detail::jsonb ->> 'copy' = 'primary'", 1).await;
     // What was wrong is mended by the truth about the place, and that is told too.
     place(&world, "production-1", "nordlys", "se-sto").await;
     world.until_count("residency_standing WHERE outcome = 'allow'", 2).await;
     world.until_count("audit_entry WHERE action = 'residency.settle' AND detail::jsonb ->> 'copy' = 'primary'", 1).await;
+    assert_eq!(complaint().await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,4 +287,44 @@ async fn places_and_profiles_that_there_are_not_are_refused_with_those_that_ther
     let unknown = NewTenant { profile: Some("eea-juristiction".to_owned()), ..new_tenant("goteborg") };
     let problem = tenant::create(&world.control, &DEV, unknown, Duration::from_secs(5)).await.unwrap_err();
     assert_eq!((problem.code, problem.changed), (ErrorCode::ProfileNotFound, Changed::Nothing));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_and_an_archive_that_nobody_registered_are_copies_of_every_tenant_there_and_block_until_somebody_says_where_they_are() {
+    let archive = [("archive_mode", "on"), ("archive_command", "true %p token=not-for-anybodys-eyes")];
+    let world = World::start(Setup { pool_size: 1, settings: archive.to_vec(), ..Setup::default() }).await;
+    told(&world).await;
+    let name = "production-1".parse().unwrap();
+    place(&world, "production-1", "nordlys", "no-osl").await;
+    let look = async || cluster::observe_now(&world.control, &name).await.unwrap().copies;
+    let seen = look().await;
+    let [archive] = seen.as_slice() else { panic!("{seen:?}") };
+    assert!(archive.seen.kind == "archive" && !format!("{archive:?}").contains("anybody"), "{archive:?}");
+    let archive = format!("archive/{}", archive.seen.name);
+    refused(&create(&world, "goteborg", None).await.unwrap_err(), "it was seen, and nobody said where it is");
+    let register =
+        async |copy: &str, provider: &str, region: &str| observed::set_place(&world.control, &DEV, &name, copy, at(provider, region)).await;
+    let never = register("slot/reporting", "nordlys", "se-sto").await.unwrap_err();
+    assert_eq!((never.code, never.changed), (ErrorCode::InvalidValue, Changed::Nothing));
+    assert!(never.next[0].contains(&archive), "{never:?}");
+    register(&archive, "nordlys", "se-sto").await.unwrap();
+    create(&world, "goteborg", None).await.unwrap();
+    // Somebody takes the log along.
+    let admin = world.server.connect("postgres").await;
+    admin.execute("SELECT pg_create_physical_replication_slot('reporting')", &[]).await.unwrap();
+    assert_eq!(look().await.len(), 2);
+    watch::judge(world.control.clone()).await.unwrap();
+    let breach = "residency_standing WHERE copy = 'slot-reporting' AND outcome";
+    world.until_count(&format!("{breach} = 'unknown'"), 1).await;
+    world.until_count("audit_entry WHERE action = 'residency.breach' AND detail::jsonb ->> 'copy' = 'slot-reporting'", 1).await;
+    register("slot/reporting", "skyline", "se-sto").await.unwrap();
+    world.until_count(&format!("{breach} = 'deny'"), 1).await;
+    admin.execute("SELECT pg_drop_replication_slot('reporting')", &[]).await.unwrap();
+    assert_eq!(look().await.len(), 1);
+    world.until_count(breach.split(" AND").next().unwrap(), 0).await;
+    assert_eq!(
+        world.count("cluster_copy WHERE gone_at IS NOT NULL AND place = 'skyline/se-sto'").await,
+        1,
+        "what was there is not forgotten"
+    );
 }

@@ -108,6 +108,20 @@ fn the_hash_is_of_the_content_and_not_of_its_order() {
 }
 
 #[test]
+fn the_hash_is_the_same_however_a_profile_is_written() {
+    let registry = Registry::shipped();
+    for (file, text) in Profile::SHIPPED {
+        let table: toml::Table = text.parse().unwrap();
+        // Without comments, keys in the order of the alphabet, inline tables as tables of their own.
+        let written = toml::to_string_pretty(&table).unwrap();
+        assert_ne!(written, *text);
+        let (before, after) = (Profile::parse(file, text, &registry).unwrap(), Profile::parse(file, &written, &registry).unwrap());
+        assert_eq!(before.hash(), after.hash(), "{file}");
+        assert_eq!(before, after, "{file}");
+    }
+}
+
+#[test]
 fn a_difference_says_in_which_direction_it_goes() {
     let registry = Registry::shipped();
     let text = shipped("national-health-fr");

@@ -39,6 +39,16 @@ pub struct Entity {
     pub dpf: Fact<DpfListing>,
 }
 
+/// Text that is the id of no entity.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the registry knows no company `{}`{}", text.escape_debug(), nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+pub struct UnknownEntity {
+    /// The text as given, cut to 80 characters.
+    pub text: String,
+    /// The id that is nearest to it.
+    pub nearest: Option<String>,
+}
+
 pub(super) fn entity(section: &Section<'_>, sources: &Sources) -> Option<Entity> {
     let (id, name) = (section.must::<EntityId>("id"), section.must("name"));
     let id = id?;

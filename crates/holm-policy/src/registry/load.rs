@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Table;
 
 use crate::reading::{Findings, Problems, Section, Sources, parse};
-use crate::registry::{Document, Registry, check, entity, hash_of, law, provider};
+use crate::registry::{Document, Registry, check, entity, hash_of, known, law, provider};
 
 macro_rules! shipped {
     ($($file:literal,)+) => { &[$(($file, include_str!(concat!("../../registry/", $file)))),+] };
@@ -72,15 +72,18 @@ pub(super) fn build(documents: Vec<(String, Table)>, findings: Findings) -> Resu
         laws: BTreeMap::new(),
         entities: BTreeMap::new(),
         providers: BTreeMap::new(),
+        was: Vec::new(),
         hash: hash_of(&documents),
         documents: Vec::new(),
     };
-    for section in &sections {
+    for (number, section) in sections.iter().enumerate() {
+        known::versions(section, number, &sources, &mut registry.was);
         file(section, &sources, &mut registry);
         section.finish();
     }
     drop(sections);
     check::references(&registry, &findings);
+    known::check(&registry, &findings);
     let mut registry = findings.settle(Some(registry))?;
     registry.documents = documents;
     Ok(registry)

@@ -22,6 +22,7 @@ use toml::{Table, Value};
 
 use crate::fact::FactId;
 use crate::reading::{Findings, Problems, parse};
+use crate::registry::known::REPLACED;
 use crate::registry::{Document, Registry, load};
 
 pub(super) fn overlaid(documents: &[(String, Table)], (file, text): Document<'_>) -> Result<Registry, Problems> {
@@ -125,15 +126,40 @@ fn replace(documents: &mut [(String, Table)], file: &str, fact: Value) -> Result
         _ => return Err("it has no `id`; accepted: the id of a fact, such as \"region:scalingo/osc-fr1.countries\"".to_owned()),
     };
     let (subject, key) = id.parts().ok_or_else(|| format!("`{id}` is not a fact's id, which ends in `.` and the fact's key"))?;
-    let table = documents.iter_mut().find_map(|(_, table)| find(table, subject));
-    let table = table.ok_or_else(|| format!("there is nothing called `{subject}` in the registry"))?;
-    let unknown = fact.get("is").and_then(Value::as_str) == Some("unknown");
-    // A source of another text is named with it, `file#id`.
-    if let Some(Value::String(from)) = fact.get_mut("from").filter(|from| from.as_str().is_some_and(|from| !from.contains('#'))) {
+    let found = documents.iter_mut().find_map(|(name, text)| find(text, subject).is_some().then_some((name, text)));
+    let (name, text) = found.ok_or_else(|| format!("there is nothing called `{subject}` in the registry"))?;
+    let table = find(text, subject).ok_or("it was there just now")?;
+    if fact.get("is").and_then(Value::as_str) == Some("unknown") {
+        // Since when nobody knows it is not said, so that what it was before is not kept.
+        table.insert(key.to_owned(), Value::String("unknown".to_owned()));
+        return Ok(());
+    }
+    name_source(&mut fact, file);
+    if let Some(Value::Table(mut before)) = table.insert(key.to_owned(), Value::Table(fact)) {
+        name_source(&mut before, name);
+        before.insert("id".to_owned(), Value::String(id.to_string()));
+        before.insert(REPLACED.to_owned(), Value::Boolean(true));
+        if let Value::Array(was) = text.entry("was").or_insert_with(|| Value::Array(Vec::new())) {
+            was.push(Value::Table(before));
+        }
+    }
+    Ok(())
+}
+
+/// A source of another text is named with it, `file#id`.
+pub(super) fn name_source(claim: &mut Table, file: &str) {
+    if let Some(Value::String(from)) = claim.get_mut("from").filter(|from| from.as_str().is_some_and(|from| !from.contains('#'))) {
         *from = format!("{file}#{from}");
     }
-    table.insert(key.to_owned(), if unknown { Value::String("unknown".to_owned()) } else { Value::Table(fact) });
-    Ok(())
+}
+
+/// Writes a fact where its id says, if it says a place.
+pub(super) fn put(documents: &mut [(String, Table)], fact: &FactId, value: Value) {
+    if let Some((subject, key)) = fact.parts()
+        && let Some(table) = documents.iter_mut().find_map(|(_, table)| find(table, subject))
+    {
+        table.insert(key.to_owned(), value);
+    }
 }
 
 /// The table that a subject names, if this text has it.

@@ -2,7 +2,9 @@
 //!
 //! Promises: what was granted can still be told after it ended or was taken back.
 
+use holm_core::environment::EnvironmentName;
 use holm_core::id::TenantId;
+use holm_core::slug::TenantSlug;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -18,6 +20,14 @@ FROM residency_exception x
 JOIN tenant t ON t.id = x.tenant_id
 WHERE x.removed_at IS NULL AND t.state NOT IN ('failed', 'dropped')
 ORDER BY x.tenant_id, x.copy, x.rule, x.granted_at";
+const LISTED: &str = "\
+SELECT x.id, x.tenant_id, x.copy, x.rule, x.owner, x.reason, x.measure, x.until, x.granted_at, e.name AS environment, t.slug,
+    x.until <= now() AS ended
+FROM residency_exception x
+JOIN tenant t ON t.id = x.tenant_id
+JOIN environment e ON e.id = t.environment_id
+WHERE x.removed_at IS NULL AND t.state NOT IN ('failed', 'dropped')
+ORDER BY e.name, t.slug, x.copy, x.rule, x.granted_at, x.id";
 const KEEP: &str = "\
 INSERT INTO residency_exception (id, tenant_id, copy, rule, owner, reason, measure, until)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -27,7 +37,7 @@ WHERE id = $1 AND removed_at IS NULL
 RETURNING id, tenant_id, copy, rule, owner, reason, measure, until, granted_at";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[IN_FORCE, KEEP, REMOVE];
+pub const STATEMENTS: &[&str] = &[IN_FORCE, LISTED, KEEP, REMOVE];
 
 /// An exception to be granted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,6 +67,19 @@ pub struct Granted {
     pub exception: NewException,
     /// When.
     pub granted_at: Timestamp,
+}
+
+/// An exception, and whose it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// What was granted.
+    pub granted: Granted,
+    /// In which environment.
+    pub environment: EnvironmentName,
+    /// To whom.
+    pub slug: TenantSlug,
+    /// Whether it is over, by the catalog's clock.
+    pub ended: bool,
 }
 
 /// Grants one. The caller has advanced the epoch.
@@ -102,6 +125,25 @@ pub async fn granted_within(tx: &mut Tx) -> Result<Vec<Granted>, StoreError> {
 /// Safe: it only reads.
 pub async fn granted(catalog: &Catalog) -> Result<Vec<Granted>, StoreError> {
     catalog.session().await?.query(IN_FORCE, &[]).await?.iter().map(read).collect()
+}
+
+/// As [`granted`], with whose they are, in the order of environments and names.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn listed(catalog: &Catalog) -> Result<Vec<Listed>, StoreError> {
+    let read = |row: &Row| {
+        Ok(Listed {
+            granted: read(row)?,
+            environment: column::parsed(row, "environment")?,
+            slug: column::parsed(row, "slug")?,
+            ended: column::get(row, "ended")?,
+        })
+    };
+    catalog.session().await?.query(LISTED, &[]).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<Granted, StoreError> {

@@ -45,6 +45,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("residency::decision", residency::decision::STATEMENTS),
     ("residency::exception", residency::exception::STATEMENTS),
     ("residency::facts", residency::facts::STATEMENTS),
+    ("residency::observed", residency::observed::STATEMENTS),
     ("residency::paper", residency::paper::STATEMENTS),
     ("residency::placed", residency::placed::STATEMENTS),
     ("residency::profile", residency::profile::STATEMENTS),

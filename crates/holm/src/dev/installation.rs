@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use super::directory::Directory;
 use super::environments::{self, DevEnvironment};
 use super::servers::{SUPERUSER, Servers};
-use super::{Args, credentials, demo};
+use super::{Args, credentials, demo, regions};
 use crate::client_certificates::client_certificates;
 use crate::master_keys::{self, Settings};
 use crate::{metrics, private_file, usage};
@@ -82,13 +82,19 @@ impl Installation {
         let proxy = proxy::start(proxy_config(args), publisher.subscribe()).await?;
         let gateway = gateway::start(gateway_config(args)?, publisher.subscribe()).await?;
 
-        let names: Vec<String> = std::iter::once(CATALOG.to_owned()).chain(known.environments.iter().map(server_name)).collect();
+        let names: Vec<String> = std::iter::once(CATALOG.to_owned())
+            .chain(known.environments.iter().map(server_name))
+            .chain(known.demo.then(regions::more_servers).into_iter().flatten())
+            .collect();
         let servers = Servers::start(directory, &postgres, &names).await?;
         let control = control(directory, &postgres, &servers, publisher, mail).await?;
         control.start();
         let by = ensure_token(&control, directory).await?;
         for environment in &known.environments {
             adopt(&control, &by, environment, &servers).await?;
+        }
+        if known.demo {
+            regions::ensure(&control, &by, &servers).await?;
         }
         let names: Vec<EnvironmentName> = known.environments.iter().map(|environment| environment.name.clone()).collect();
         credentials::ensure(&control, &by, directory, &names).await?;

@@ -12,6 +12,7 @@ mod directory;
 mod endpoints;
 mod environments;
 mod installation;
+mod regions;
 mod servers;
 
 use std::net::SocketAddr;

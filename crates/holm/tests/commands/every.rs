@@ -201,6 +201,29 @@ fn line(words: &str) -> Option<String> {
         "provider list" | "residency profile list" => words.to_owned(),
         "provider show" => "provider show scalingo".to_owned(),
         "provider compare" => "provider compare scalingo railway fly vercel".to_owned(),
+        "residency facts add" => format!("{words} {}", facts_file(&fresh("known"))),
+        "residency facts list" => {
+            facts_in_force();
+            words.to_owned()
+        }
+        "residency facts remove" => format!("{words} {} --yes", facts_in_force()),
+        "residency paper add" => format!("{words} dpa --with scalingo-sas --signed-on 2026-03-12 --env staging"),
+        "residency paper list" => {
+            paper();
+            words.to_owned()
+        }
+        "residency paper remove" => format!("{words} {} --yes", paper()),
+        "residency exception grant" => {
+            format!(
+                "{words} {} {production} --copy primary --rule control.affiliates --owner dpo --reason r --measure m --until 2089-03-01",
+                copied()
+            )
+        }
+        "residency exception list" => {
+            exception();
+            format!("{words} {production}")
+        }
+        "residency exception revoke" => format!("{words} {} --yes", exception()),
         "residency profile show" | "residency profile check" => format!("{words} eea-jurisdiction"),
         "residency profile diff" => format!("{words} eea-jurisdiction eea-region-adequate"),
         other => panic!("`holm {other}` has no line in this test"),
@@ -229,6 +252,32 @@ fn webhook(port: u16) -> String {
     let name = fresh("hook");
     ok(&["webhook", "create", &name, &format!("http://127.0.0.1:{port}/"), "--allow-private", "--action", "key.rotate"]);
     name
+}
+
+/// A file of facts that nothing rests on.
+fn facts_file(name: &str) -> String {
+    crate::records::file(&format!("{name}.toml"), &crate::records::company(name)).display().to_string()
+}
+
+/// Facts that nothing rests on, in force.
+fn facts_in_force() -> String {
+    let name = fresh("known");
+    ok(&["residency", "facts", "add", &facts_file(&name)]);
+    name
+}
+
+/// A paper that nothing rests on.
+fn paper() -> String {
+    ok(&["residency", "paper", "add", "dpa", "--with", "scalingo-sas", "--signed-on", "2026-03-12", "--env", "staging", "-o", "name"])
+        .trim()
+        .to_owned()
+}
+
+/// An exception from a rule that nobody is judged by.
+fn exception() -> String {
+    let what = ["residency", "exception", "grant", copied(), "--env", "production", "--copy", "primary", "--rule", "control.affiliates"];
+    let rest = ["--owner", "dpo", "--reason", "r", "--measure", "m", "--until", "2089-03-01", "-o", "name"];
+    ok(&[&what[..], &rest].concat()).trim().to_owned()
 }
 
 /// A process whose machine is gone; it carried nothing, so that nobody waits for it.
@@ -369,6 +418,13 @@ fn every_command_that_names_something_says_6_when_it_is_not_there() {
         "access token revoke tok_00000000000000000000000000000000 --yes",
         "access break-glass open --env nowhere --reason test",
         "access break-glass close brk_00000000000000000000000000000000",
+        "residency facts remove nowhere --yes",
+        "residency paper remove 0192f3a1-7c11-7000-8000-000000000000 --yes",
+        "residency paper add dpa --with scalingo-sas --signed-on 2026-03-12 --env nowhere",
+        "residency exception revoke 0192f3a1-7c11-7000-8000-000000000000 --yes",
+        "residency exception list --env nowhere",
+        "residency exception list --env production --tenant nobody",
+        "residency exception grant nobody --env production --copy primary --rule control.laws --owner o --reason r --measure m --until 2089-03-01",
         "webhook delete nobody --yes",
         "webhook rotate nobody",
         "webhook test nobody",

@@ -8,6 +8,7 @@ mod importing;
 mod installation;
 mod operations;
 mod parity;
+mod records;
 mod residency;
 mod residency_answers;
 mod stories;

@@ -13,6 +13,7 @@ mod show;
 
 use holm_api::view::ClusterView;
 use holm_api::view::cluster::ClusterDetailView;
+use holm_api::view::residency::SeenCopyView;
 use holm_core::error::Problem;
 
 use super::context::{Context, Environment};
@@ -92,12 +93,23 @@ impl Row for ClusterView {
     }
 }
 
+/// `slot/reporting in scalingo/osc-fr1; standby/walreceiver@10.0.0.9, nobody said where`
+fn copies_text(copies: &[SeenCopyView]) -> String {
+    let said = |copy: &SeenCopyView| match &copy.place {
+        Some(placed) => format!("{} in {}", copy.copy, placed.place),
+        None => format!("{}, nobody said where", copy.copy),
+    };
+    copies.iter().map(said).collect::<Vec<_>>().join("; ")
+}
+
 impl Row for ClusterDetailView {
     const COLUMNS: &'static [&'static str] = &[
         "CLUSTER",
         "ENVIRONMENT",
         "ADDRESS",
         "SSLMODE",
+        "PLACE",
+        "COPIES",
         "POSTGRESQL",
         "STATE",
         "GOOD-FOR",
@@ -108,7 +120,7 @@ impl Row for ClusterDetailView {
         "SEEN",
         "ID",
     ];
-    const BRIEF: usize = 13;
+    const BRIEF: usize = 15;
 
     fn cells(&self) -> Vec<Cell> {
         let seen = self.capability.as_ref();
@@ -117,6 +129,8 @@ impl Row for ClusterDetailView {
             Cell::of(&self.cluster.environment),
             Cell::of(&self.cluster.address),
             Cell::of(&self.sslmode),
+            self.cluster.place.as_ref().map(|placed| placed.place.clone()).into(),
+            Some(copies_text(&self.copies)).filter(|text| !text.is_empty()).into(),
             Cell::of(&self.cluster.server_version),
             Cell::of(self.state),
             seen.map(|seen| seen.suits.as_str().to_owned()).into(),

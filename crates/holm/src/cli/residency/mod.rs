@@ -2,8 +2,11 @@
 
 mod breach_scope;
 mod decision;
+mod exception;
 mod explain;
+mod facts;
 mod matrix;
+mod paper;
 mod profile;
 mod report;
 mod what_if;
@@ -32,6 +35,15 @@ pub(super) enum Command {
     /// Reports for people who answer for personal data
     #[command(subcommand)]
     Report(report::Command),
+    /// A rule that does not count for a copy, for a time
+    #[command(subcommand)]
+    Exception(exception::Command),
+    /// What is known here besides what Holm ships
+    #[command(subcommand)]
+    Facts(facts::Command),
+    /// Contracts and clauses on file
+    #[command(subcommand)]
+    Paper(paper::Command),
     /// Policies with a name and a version
     #[command(subcommand)]
     Profile(profile::Command),
@@ -63,6 +75,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
         Command::WhatIf(args) => what_if::run(context, args).await,
         Command::BreachScope(args) => breach_scope::run(context, args).await,
         Command::Report(command) => report::run(context, command).await,
+        Command::Exception(command) => exception::run(context, command).await,
+        Command::Facts(command) => facts::run(context, command).await,
+        Command::Paper(command) => paper::run(context, command).await,
         Command::Profile(command) => profile::run(context, command).await,
     }
 }

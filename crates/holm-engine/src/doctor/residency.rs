@@ -1,0 +1,82 @@
+//! Whether copies are where their profiles allow them, and for how long that is known.
+//!
+//! Promises: what nobody judges is said too: a tenant without a profile where others have one, a cluster of which nobody said where
+//! it is, a copy that was seen and that nobody registered.
+
+use std::collections::BTreeSet;
+
+use holm_core::environment::EnvironmentName;
+use holm_core::error::Problem;
+use holm_store::cluster;
+use holm_store::residency::{assigned, standing};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Finding, names};
+use crate::control::Control;
+use crate::residency::known::Known;
+
+/// Long enough to look something up again.
+const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What is to be said; little where no profile is in force.
+pub(super) async fn examine(control: &Control) -> Vec<Finding> {
+    match look(control).await {
+        Ok(findings) => findings,
+        Err(problem) => vec![Finding::of("residency", &problem)],
+    }
+}
+
+async fn look(control: &Control) -> Result<Vec<Finding>, Problem> {
+    let (known, now) = Known::now(control).await?;
+    if known.profiles().next().is_none() {
+        return Ok(vec![Finding::good("residency", "no profile is in force, so that nothing is judged")]);
+    }
+    let held = assigned::held(control.catalog()).await?;
+    let standings = standing::all(control.catalog()).await?;
+    let wrong: Vec<_> = standings.iter().filter(|(standing, _)| standing.outcome != "allow").collect();
+    let whose: BTreeSet<_> = wrong.iter().map(|(standing, _)| standing.tenant).collect();
+    let mut findings = Vec::new();
+    findings.push(if wrong.is_empty() {
+        Finding::good("residency", format!("{} copies satisfy the profiles of their tenants", standings.len()))
+    } else {
+        let named = held.iter().filter(|held| whose.contains(&held.tenant)).map(|held| format!("{} in {}", held.slug, held.environment));
+        let text = format!("{} copies do not satisfy the profiles of their tenants: {}", wrong.len(), names(named));
+        Finding::bad("residency", text, "see which rules and why: `holm residency explain <tenant> --env <environment>`")
+    });
+    findings.extend(ends_soon(&standings, now));
+    let with: BTreeSet<&EnvironmentName> = held.iter().filter(|held| held.profile.is_some()).map(|held| &held.environment).collect();
+    let without = held.iter().filter(|held| held.profile.is_none() && with.contains(&held.environment));
+    let without: Vec<String> = without.map(|held| format!("{} in {}", held.slug, held.environment)).collect();
+    if !without.is_empty() {
+        let text = format!("nobody judges where the data of {} tenants is: {}", without.len(), names(without.into_iter()));
+        findings.push(Finding::warning("residency: profiles", text, "give them one: `holm tenant set-profile`"));
+    }
+    let clusters = cluster::list(control.catalog()).await?;
+    let nowhere: Vec<String> = clusters
+        .iter()
+        .filter(|cluster| with.contains(&cluster.environment))
+        .flat_map(|cluster| {
+            let itself = cluster.placed.is_none().then(|| cluster.name.to_string());
+            let copies = cluster.copies.iter().filter(|copy| copy.placed.is_none());
+            itself.into_iter().chain(copies.map(|copy| format!("{} of {}", copy.seen.name, cluster.name)))
+        })
+        .collect();
+    if !nowhere.is_empty() {
+        let text = format!("nobody said where these are: {}", names(nowhere.into_iter()));
+        findings.push(Finding::warning("residency: places", text, "say so: `holm cluster set-place`"));
+    }
+    Ok(findings)
+}
+
+/// What allows something now and will not in a month, if nobody looks it up again.
+fn ends_soon(standings: &[(standing::Standing, Timestamp)], now: Timestamp) -> Option<Finding> {
+    let soon = now.saturating_add(SOON).unwrap_or(Timestamp::MAX);
+    let ends = standings.iter().filter(|(standing, _)| standing.outcome == "allow").filter_map(|(standing, _)| standing.valid_until);
+    let first = ends.clone().min().filter(|first| *first <= soon)?;
+    let text = format!("what {} copies rest on is known until {first} at the longest", ends.filter(|end| *end <= soon).count());
+    Some(Finding::warning(
+        "residency: facts",
+        text,
+        "look it up again before: `holm residency explain` names each fact, the first to end first",
+    ))
+}
