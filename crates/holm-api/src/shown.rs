@@ -1,10 +1,13 @@
 //! From what the catalog has to what the API shows.
 
 mod access;
+mod answers;
 mod audit;
 mod node;
 pub(crate) mod operation;
+mod reports;
 mod residency;
+mod surveys;
 mod webhook;
 
 use holm_engine::doctor::{self, Finding};

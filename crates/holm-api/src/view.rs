@@ -4,10 +4,13 @@
 //! [`IssuedCredentialView`], whose purpose it is. Requests refuse fields that do not exist.
 
 pub mod access;
+pub mod answers;
 pub mod audit;
 pub mod cluster;
 pub mod node;
+pub mod reports;
 pub mod residency;
+pub mod surveys;
 pub mod usage;
 pub mod webhook;
 

@@ -6,14 +6,22 @@
 
 pub mod answer;
 pub mod assigned;
+pub mod breach_scope;
 pub mod choose;
 pub mod copies;
 pub mod decision;
+pub mod decision_record;
 pub mod exception;
 pub mod facts;
 pub mod known;
+pub mod lies;
+pub mod matrix;
 pub mod observed;
 pub mod paper;
 pub mod placed;
+pub mod processing_record;
 pub mod profile;
+pub mod rests_on;
+pub mod sub_processors;
 pub mod watch;
+pub mod what_if;

@@ -146,6 +146,17 @@ pub fn judge(registry: &Registry, profile: &Profile, placement: &Placement, exce
     Verdict::of(findings, profile.evidence.unknown)
 }
 
+/// The regions whose machines hold a copy: of a backup that a provider makes, those where its rule puts it. None, if nobody knows.
+pub fn regions<'a>(
+    registry: &'a Registry,
+    profile: &'a Profile,
+    placement: &'a Placement,
+    now: Timestamp,
+) -> Vec<(&'a Provider, &'a Region)> {
+    let Some((provider, region)) = registry.region(&placement.place) else { return Vec::new() };
+    location::lies(&Bench { registry, profile, placement, provider, region, now }).regions
+}
+
 fn scope(profile: &Profile, placement: &Placement) -> Vec<Finding> {
     let kind = placement.environment;
     let environment = match profile.scope.environments.contains(&Kind(kind)) {

@@ -12,6 +12,7 @@ use crate::error::StoreError;
 use crate::row::column;
 use crate::tx::Tx;
 
+pub mod affected;
 pub mod assigned;
 pub mod decision;
 pub mod exception;

@@ -10,17 +10,18 @@ use holm_core::cluster::ClusterName;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::Problem;
 use holm_core::slug::TenantSlug;
-use holm_policy::evaluate::verdict::{Finding, Outcome};
-use holm_policy::fact::FactId;
+use holm_policy::evaluate::verdict::Outcome;
 use holm_store::cluster::{self, Cluster};
 use holm_store::residency::placed::Placed;
 use holm_store::residency::{decision, standing};
 use holm_store::tenant::Tenant;
 use jiff::Timestamp;
 
-use super::copies::{self, Comes, Judged, Whose};
+use super::copies::{self, Judged, Whose};
 use super::decision::{Candidate, Decision, objections};
 use super::known::Known;
+use super::lies::{self, Lies};
+use super::rests_on::{self, Fall, Ground};
 use crate::control::Control;
 use crate::{environment, tenant};
 
@@ -35,8 +36,8 @@ pub struct Where {
     pub cluster: ClusterName,
     /// Where that is said to be.
     pub placed: Option<Placed>,
-    /// The countries of that place, as far as they are known.
-    pub countries: Option<Vec<String>>,
+    /// Whose machines hold the copy, where; of a backup that a provider makes not always that place.
+    pub lies: Lies,
     /// Who signs there.
     pub contracting: Option<String>,
     /// When the server was last seen to be the one that was registered.
@@ -61,20 +62,19 @@ pub async fn whereabouts(control: &Control, name: &EnvironmentName, slug: &Tenan
     let Some(cluster) = its_cluster(control, &tenant).await? else { return Ok((tenant, Vec::new())) };
     let place = copies::place_of(&cluster);
     let at = place.as_ref().and_then(|place| known.registry().region(place));
-    let countries = at.and_then(|(_, region)| region.countries.at(now).ok());
-    let countries = countries.map(|held| held.value.iter().map(ToString::to_string).collect::<Vec<_>>());
     let contracting = at.and_then(|(provider, _)| provider.contracting.at(now).ok()).map(|held| held.value.to_string());
     let noted: BTreeMap<String, (String, Timestamp)> = standing::of_tenant(control.catalog(), tenant.id)
         .await?
         .into_iter()
         .map(|(standing, since)| (standing.copy, (standing.outcome, since)))
         .collect();
+    let server = place.as_ref().map(|place| lies::server(known.registry(), place, now)).unwrap_or_default();
     let bare = |copy: &str, role: &str| Where {
         copy: copy.to_owned(),
         role: role.to_owned(),
         cluster: cluster.name.clone(),
         placed: cluster.placed.clone(),
-        countries: countries.clone(),
+        lies: server.clone(),
         contracting: contracting.clone(),
         observed_at: cluster.capability.as_ref().map(|seen| seen.observed_at),
         judged: None,
@@ -87,7 +87,11 @@ pub async fn whereabouts(control: &Control, name: &EnvironmentName, slug: &Tenan
     let found = copies::on(&known, profile, whose, &cluster, now).into_iter().map(|judged| {
         let copy = judged.copy.to_string();
         let since = noted.get(&copy).filter(|(outcome, _)| *outcome == judged.outcome().to_string()).map(|(_, since)| *since);
-        Where { since, ..Where { judged: Some(judged.clone()), ..bare(&copy, judged.role.as_str()) } }
+        let lies = judged.place.as_ref().map(|place| {
+            let placement = copies::placement(&known, whose, judged.role, judged.copy.clone(), place);
+            lies::copy(known.registry(), profile, &placement, now)
+        });
+        Where { since, lies: lies.unwrap_or_default(), judged: Some(judged.clone()), ..bare(&copy, judged.role.as_str()) }
     });
     let found = found.collect();
     Ok((tenant, found))
@@ -104,8 +108,10 @@ pub struct Explained {
     pub here: Vec<Judged>,
     /// The other clusters of the environment, and why not there.
     pub elsewhere: Vec<Candidate>,
-    /// What all of that rests on, and until when it is known; the first to end is first.
-    pub rests_on: Vec<(FactId, Option<Timestamp>)>,
+    /// What that it may be here rests on; the first to end is first.
+    pub rests_on: Vec<Ground>,
+    /// What would come of the fall of each law, decision or mechanism among these.
+    pub falls: Vec<Fall>,
     /// What was decided when it was placed, and when.
     pub decided: Option<(Timestamp, Decision)>,
 }
@@ -123,8 +129,15 @@ pub async fn explain(control: &Control, name: &EnvironmentName, slug: &TenantSlu
     let decided = decision::latest(control.catalog(), tenant.id).await?;
     let decided = decided.and_then(|(at, value)| serde_json::from_value(value).ok().map(|decision| (at, decision)));
     let (known, now) = Known::now(control).await?;
-    let nothing =
-        |tenant: Tenant| Explained { tenant, profile: None, here: Vec::new(), elsewhere: Vec::new(), rests_on: Vec::new(), decided: None };
+    let nothing = |tenant: Tenant| Explained {
+        tenant,
+        profile: None,
+        here: Vec::new(),
+        elsewhere: Vec::new(),
+        rests_on: Vec::new(),
+        falls: Vec::new(),
+        decided: None,
+    };
     let Some(profile) = tenant.profile.as_deref().map(|name| known.profile(name)).transpose()? else { return Ok(nothing(tenant)) };
     let whose = Whose { environment: name, kind, tenant: Some(tenant.id) };
     let cluster = its_cluster(control, &tenant).await?;
@@ -141,34 +154,21 @@ pub async fn explain(control: &Control, name: &EnvironmentName, slug: &TenantSlu
         };
         Candidate::of(&other, &copies, because)
     });
-    Ok(Explained {
-        profile: Some((profile.metadata().id.to_string(), profile.metadata().version)),
-        elsewhere: elsewhere.collect(),
-        rests_on: rests_on(&here),
-        here,
-        decided,
-        tenant,
-    })
-}
-
-/// The facts that nothing speaks against as long as they are known.
-fn rests_on(here: &[Judged]) -> Vec<(FactId, Option<Timestamp>)> {
-    let findings = here.iter().flat_map(|judged| match &judged.standing {
-        Comes::To(verdict) => verdict.findings.as_slice(),
-        Comes::Nowhere => &[],
-    });
-    let allowed = findings.filter(|finding: &&Finding| finding.outcome == Outcome::Allow);
-    let mut facts: BTreeMap<FactId, Option<Timestamp>> = BTreeMap::new();
-    for finding in allowed {
-        for fact in &finding.facts {
-            let until = facts.entry(fact.clone()).or_insert(finding.valid_until);
-            // A finding is known as long as all of its facts: the longest that it was, is the least that the fact is.
-            *until = (*until).max(finding.valid_until);
+    let elsewhere = elsewhere.collect();
+    let grounds = rests_on::grounds(&known, &here);
+    let profile = (profile.metadata().id.to_string(), profile.metadata().version);
+    let falls = match cluster.as_ref().and_then(copies::place_of) {
+        Some(place) => {
+            let (known, name, id, profile, grounds) = (known.clone(), name.clone(), tenant.id, profile.0.clone(), grounds.clone());
+            let judge = move || {
+                let whose = Whose { environment: &name, kind, tenant: Some(id) };
+                rests_on::falls(&known, &profile, whose, &place, &grounds, now)
+            };
+            tokio::task::spawn_blocking(judge).await.expect("judging does not panic")?
         }
-    }
-    let mut facts: Vec<_> = facts.into_iter().collect();
-    facts.sort_by(|(a, until_a), (b, until_b)| (until_a.is_none(), until_a, a).cmp(&(until_b.is_none(), until_b, b)));
-    facts
+        None => Vec::new(),
+    };
+    Ok(Explained { profile: Some(profile), elsewhere, rests_on: grounds, falls, here, decided, tenant })
 }
 
 /// Where its database is; `None` while it has none.

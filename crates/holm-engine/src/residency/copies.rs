@@ -7,7 +7,7 @@ use holm_core::environment::{EnvironmentKind, EnvironmentName};
 use holm_core::id::TenantId;
 use holm_policy::copy::{CopyRole, Isolation, KeyHolder, ServiceKind};
 use holm_policy::evaluate::verdict::{Outcome, Verdict};
-use holm_policy::evaluate::{BackupBy, Placement};
+use holm_policy::evaluate::{BackupBy, Paper, Placement};
 use holm_policy::id::{CopyId, Place};
 use holm_policy::profile::Profile;
 use holm_store::cluster::Cluster;
@@ -130,21 +130,26 @@ pub(crate) fn names(known: &Known, place: Option<&Place>) -> Vec<CopyId> {
 }
 
 /// The roles of the copies that a database at a place has.
-fn roles(known: &Known, place: Option<&Place>) -> Vec<CopyRole> {
+pub(super) fn roles(known: &Known, place: Option<&Place>) -> Vec<CopyRole> {
     let provider = place.and_then(|place| known.registry().provider(&place.provider));
     let keeps_databases = provider.is_some_and(|provider| provider.services.contains_key(&ServiceKind::Postgres));
     if keeps_databases { vec![CopyRole::Primary, CopyRole::Backup] } else { vec![CopyRole::Primary] }
 }
 
-fn copy_id(role: CopyRole) -> CopyId {
+pub(super) fn copy_id(role: CopyRole) -> CopyId {
     role.as_str().parse().expect("a role's word is letters and `_`")
 }
 
 /// A copy as `holm-policy` judges it.
 pub fn placement(known: &Known, whose: Whose<'_>, role: CopyRole, copy: CopyId, place: &Place) -> Placement {
+    with_papers(known.papers(whose.environment), whose.kind, role, copy, place)
+}
+
+/// The same, by what is signed.
+pub(super) fn with_papers(papers: Vec<Paper>, kind: EnvironmentKind, role: CopyRole, copy: CopyId, place: &Place) -> Placement {
     Placement {
         copy,
-        environment: whose.kind,
+        environment: kind,
         role,
         place: place.clone(),
         plan: None,
@@ -152,7 +157,7 @@ pub fn placement(known: &Known, whose: Whose<'_>, role: CopyRole, copy: CopyId, 
         key_holder: KeyHolder::Provider,
         isolation: Isolation::DatabasePerTenant,
         primary: Some(place.clone()),
-        papers: known.papers(whose.environment),
+        papers,
         assessments: Vec::new(),
     }
 }

@@ -146,6 +146,11 @@ impl Known {
         self.papers.iter().filter(|(of, _)| counts(of)).map(|(_, paper)| paper.clone()).collect()
     }
 
+    /// What is signed for every environment.
+    pub fn papers_everywhere(&self) -> Vec<Paper> {
+        self.papers.iter().filter(|(of, _)| of.is_none()).map(|(_, paper)| paper.clone()).collect()
+    }
+
     /// What does not count for a tenant's copies.
     pub fn exceptions(&self, tenant: TenantId) -> &[Exception] {
         self.exceptions.get(&tenant).map_or(&[], Vec::as_slice)

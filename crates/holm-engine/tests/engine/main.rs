@@ -60,6 +60,8 @@ mod pulse;
 #[cfg(test)]
 mod renaming;
 #[cfg(test)]
+mod residency_answers;
+#[cfg(test)]
 mod residency_records;
 #[cfg(test)]
 mod rotating;

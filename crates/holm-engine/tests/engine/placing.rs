@@ -60,7 +60,7 @@ pub(crate) fn at(provider: &str, region: &str) -> Claim {
     Claim { provider: provider.to_owned(), region: region.to_owned(), evidence: Some("an invoice".to_owned()) }
 }
 
-async fn place(world: &World, cluster: &str, provider: &str, region: &str) {
+pub(crate) async fn place(world: &World, cluster: &str, provider: &str, region: &str) {
     set_place(&world.control, &DEV, &cluster.parse().unwrap(), at(provider, region)).await.unwrap();
 }
 
@@ -68,13 +68,13 @@ fn judged(name: &str, cluster: Option<&str>) -> NewTenant {
     NewTenant { cluster: cluster.map(|name| name.parse().unwrap()), profile: Some("eea-jurisdiction".to_owned()), ..new_tenant(name) }
 }
 
-async fn create(world: &World, name: &str, cluster: Option<&str>) -> Result<String, Problem> {
+pub(crate) async fn create(world: &World, name: &str, cluster: Option<&str>) -> Result<String, Problem> {
     let made = tenant::create(&world.control, &DEV, judged(name, cluster), PATIENCE).await?;
     Ok(made.cluster.unwrap().to_string())
 }
 
 /// One more cluster, on a server of its own.
-async fn another(world: &World, name: &str) -> TestServer {
+pub(crate) async fn another(world: &World, name: &str) -> TestServer {
     let other = new_server(&[]).await;
     let new = NewCluster {
         address: other.address.clone(),
@@ -127,7 +127,7 @@ async fn r29_of_three_clusters_the_allowed_one_is_chosen_and_why_not_the_others_
     let others: Vec<(&str, Outcome)> = decision.others.iter().map(|other| (other.cluster.as_str(), other.outcome)).collect();
     assert_eq!(others, [("production-1", Outcome::Deny), ("production-2", Outcome::Unknown)]);
     assert!(decision.others[0].objections.iter().any(|objection| objection.rule == "control.owners" && objection.copy == "primary"));
-    assert!(explained.rests_on.iter().any(|(fact, until)| fact.to_string() == "entity:nordlys-as.parents" && until.is_some()));
+    assert!(explained.rests_on.iter().any(|ground| ground.fact.as_str() == "entity:nordlys-as.parents" && ground.until.is_some()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("principal", principal::STATEMENTS),
     ("pulse", pulse::STATEMENTS),
     ("residency", residency::STATEMENTS),
+    ("residency::affected", residency::affected::STATEMENTS),
     ("residency::assigned", residency::assigned::STATEMENTS),
     ("residency::decision", residency::decision::STATEMENTS),
     ("residency::exception", residency::exception::STATEMENTS),

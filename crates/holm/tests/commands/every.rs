@@ -168,7 +168,24 @@ fn line(words: &str) -> Option<String> {
         "import pgbouncer" => format!("{words} {} {production}", crate::importing::file("every.ini", "[databases]\nmalmo = host=db\n")),
         // Each wants a server of its own: `stories` tells of them.
         "cluster add" | "cluster drain" | "cluster remove" | "cluster set-server" | "tenant adopt" => return None,
-        "cluster set-place" => format!("{words} production-1 {production} --provider scalingo --region osc-fr1"),
+        "cluster set-place" => {
+            in_oslo();
+            format!("{words} production-1 {production} --provider nordavind --region no-osl")
+        }
+        "residency where" | "residency explain" | "residency decision" => format!("{words} {} {production}", in_oslo()),
+        "residency matrix" => format!("{words} --profile {}", in_force()),
+        "residency what-if" => {
+            in_oslo();
+            format!("{words} region:nordavind/no-osl.countries=[\"US\"] {production}")
+        }
+        "residency breach-scope" => {
+            in_oslo();
+            format!("{words} production-1")
+        }
+        "residency report sub-processors" | "residency report record" => {
+            in_oslo();
+            format!("{words} {production}")
+        }
         "residency profile add" => format!("{words} eea-jurisdiction"),
         "residency profile in-force" => words.to_owned(),
         "env profile" => format!("{words} {production}"),
@@ -217,6 +234,17 @@ fn line(words: &str) -> Option<String> {
 fn in_force() -> &'static str {
     ok(&["residency", "profile", "add", "eea-jurisdiction"]);
     "eea-jurisdiction"
+}
+
+/// A tenant that is judged, and allowed.
+fn in_oslo() -> &'static str {
+    static ONE: OnceLock<String> = OnceLock::new();
+    ONE.get_or_init(|| {
+        crate::residency_answers::a_place_that_is_allowed();
+        let slug = fresh("tenant");
+        ok(&["tenant", "create", &slug, "--env", "production", "--profile", in_force(), "--cluster", "production-1", "--timeout", "60"]);
+        slug
+    })
 }
 
 /// A webhook that nobody listens to.
@@ -364,6 +392,13 @@ fn every_command_that_names_something_says_6_when_it_is_not_there() {
         "fleet top --env nowhere",
         "cluster list --env nowhere",
         "cluster show nowhere",
+        "residency where nobody --env production",
+        "residency explain nobody --env production",
+        "residency decision nobody --env production",
+        "residency matrix --profile nobodys",
+        "residency breach-scope nowhere",
+        "residency report record --env nowhere",
+        "residency report sub-processors --env nowhere",
         "cluster set-server nowhere --env production --server postgresql://holm:x@127.0.0.1:1",
         "cluster drain nowhere --env production",
         "cluster drain production-1 --env nowhere",

@@ -10,5 +10,6 @@ mod operations;
 mod parity;
 mod records;
 mod residency;
+mod residency_answers;
 mod stories;
 mod webhooks;

@@ -1,18 +1,40 @@
 //! `holm residency`: where data may lie, and where it does.
 
+mod breach_scope;
+mod decision;
 mod exception;
+mod explain;
 mod facts;
+mod matrix;
 mod paper;
 mod profile;
+mod report;
+mod what_if;
+mod whereabouts;
 
 use holm_core::error::Problem;
 
-use super::context::Context;
-use crate::output::Answer;
+use super::context::{Context, Environment};
+use crate::output::{Answer, visible};
 
 /// One variant for each verb.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    /// Says where every copy of a tenant's data is, and by whose word
+    Where(whereabouts::Args),
+    /// Says why a tenant's data is here, why not there, and what would break that
+    Explain(explain::Args),
+    /// Shows the decision on where a tenant's data lies, as a record in Markdown
+    Decision(decision::Args),
+    /// Judges every place that is known by every profile in force
+    Matrix(matrix::Args),
+    /// Says which copies would come to something else if facts were otherwise, and where to move them
+    WhatIf(what_if::Args),
+    /// Says whose data is on a server to which something happened
+    BreachScope(breach_scope::Args),
+    /// Reports for people who answer for personal data
+    #[command(subcommand)]
+    Report(report::Command),
     /// A rule that does not count for a copy, for a time
     #[command(subcommand)]
     Exception(exception::Command),
@@ -27,11 +49,45 @@ pub(super) enum Command {
     Profile(profile::Command),
 }
 
+/// A tenant of an environment.
+#[derive(Debug, clap::Args)]
+struct Named {
+    /// The tenant's name
+    #[arg(value_name = "SLUG")]
+    slug: String,
+    #[command(flatten)]
+    environment: Environment,
+}
+
+impl Named {
+    /// Its path in the API, and what is asked.
+    fn path<'a>(&'a self, what: &'a str) -> [&'a str; 5] {
+        ["environments", &self.environment.name, "tenants", &self.slug, what]
+    }
+}
+
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
     match command {
+        Command::Where(args) => whereabouts::run(context, args).await,
+        Command::Explain(args) => explain::run(context, args).await,
+        Command::Decision(args) => decision::run(context, args).await,
+        Command::Matrix(args) => matrix::run(context, args).await,
+        Command::WhatIf(args) => what_if::run(context, args).await,
+        Command::BreachScope(args) => breach_scope::run(context, args).await,
+        Command::Report(command) => report::run(context, command).await,
         Command::Exception(command) => exception::run(context, command).await,
         Command::Facts(command) => facts::run(context, command).await,
         Command::Paper(command) => paper::run(context, command).await,
         Command::Profile(command) => profile::run(context, command).await,
     }
+}
+
+/// Countries as people read them; `?` where they are not known.
+fn countries(known: Option<&Vec<String>>) -> String {
+    known.map_or_else(|| "?".to_owned(), |known| known.join(" "))
+}
+
+/// Lines for a terminal: what others wrote into them can do nothing there.
+fn shown(text: &str) -> String {
+    text.lines().map(|line| visible(line) + "\n").collect()
 }

@@ -1,0 +1,215 @@
+//! What if facts were otherwise: which tenants' copies would come to something else, and where these would go (R10, R21).
+//!
+//! Promises: every copy of every tenant that has a profile and a place is judged twice, as things are and as they are supposed to
+//! be; the plan names clusters of the tenant's own environment alone, and only those that take tenants. Whoever is not judged is
+//! counted, so that silence is not taken for safety. Refuses to change anything.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use holm_core::cluster::ClusterName;
+use holm_core::cluster::state::ClusterState;
+use holm_core::environment::{EnvironmentKind, EnvironmentName};
+use holm_core::error::{ErrorCode, Problem};
+use holm_core::id::ClusterId;
+use holm_core::slug::TenantSlug;
+use holm_policy::fleet::what_if::{self as fleet, Change};
+use holm_policy::fleet::{self as policy, shorthand};
+use holm_policy::id::Place;
+use holm_policy::registry::Supposition;
+use holm_store::cluster::{self, Cluster};
+use holm_store::residency::assigned::{self, Held};
+use jiff::Timestamp;
+
+use super::copies::{self, Whose};
+use super::known::Known;
+use crate::control::Control;
+
+pub use holm_policy::fleet::plan::{Act, Why};
+
+/// As many as a person thinks of at once; each costs a reading of the registry.
+const SUPPOSED_MAX: usize = 32;
+
+/// What would come of it.
+#[derive(Clone, Debug)]
+pub struct WhatIf {
+    /// As of when.
+    pub judged_at: Timestamp,
+    /// What is known, as a hash.
+    pub registry_hash: String,
+    /// The same as it is supposed to be.
+    pub supposed_hash: String,
+    /// Each fact that is supposed, and its value.
+    pub supposed: Vec<(String, String)>,
+    /// Copies that would come to something else: production first.
+    pub changes: Vec<Changed>,
+    /// How many copies would come to the same.
+    pub unchanged: usize,
+    /// What to do, in this order.
+    pub plan: Vec<Step>,
+    /// Tenants that nobody judges, since they have no profile.
+    pub without_profile: usize,
+    /// Tenants that cannot be judged, since nobody said where their cluster is.
+    pub without_place: usize,
+}
+
+/// A copy that would come to something else.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// Where.
+    pub environment: EnvironmentName,
+    /// On which cluster its database is.
+    pub cluster: ClusterName,
+    /// What changes.
+    pub change: Change<TenantSlug>,
+}
+
+/// Something to do.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Where.
+    pub environment: EnvironmentName,
+    /// From which cluster.
+    pub cluster: ClusterName,
+    /// What.
+    pub step: policy::plan::Step<TenantSlug>,
+}
+
+/// Everything that is asked about.
+struct Asked {
+    known: Arc<Known>,
+    now: Timestamp,
+    supposed: Vec<Supposition>,
+    clusters: Vec<Cluster>,
+    held: Vec<Held>,
+}
+
+/// Asks, in the environments that `counts` says; a supposition is written as `dpf=annulled`.
+///
+/// # Errors
+/// [`ErrorCode::InvalidValue`]: nothing is supposed, or something that cannot be; the catalog does not answer.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn what_if(control: &Control, texts: &[String], counts: impl Fn(&EnvironmentName) -> bool) -> Result<WhatIf, Problem> {
+    let (known, now) = Known::now(control).await?;
+    let supposed = suppose(&known, texts)?;
+    let clusters = cluster::list(control.catalog()).await?;
+    let held = assigned::held(control.catalog()).await?.into_iter().filter(|held| counts(&held.environment)).collect();
+    let asked = Asked { known, now, supposed, clusters, held };
+    tokio::task::spawn_blocking(move || answer(&asked)).await.expect("judging does not panic")
+}
+
+/// Reads what is supposed.
+pub(super) fn suppose(known: &Known, texts: &[String]) -> Result<Vec<Supposition>, Problem> {
+    let wrong = |why: String| {
+        Problem::new(ErrorCode::InvalidValue, "that cannot be supposed")
+            .because(why)
+            .next("write a name and what it would be: `eu-us-dpf=annulled`; facts and their ids: `holm provider show PROVIDER`")
+    };
+    if texts.is_empty() || texts.len() > SUPPOSED_MAX {
+        return Err(wrong(format!("{} things are supposed; accepted: 1 to {SUPPOSED_MAX}", texts.len())));
+    }
+    let mut supposed = Vec::new();
+    for text in texts {
+        for one in shorthand::suppose(known.registry(), text).map_err(|error| wrong(error.to_string()))? {
+            if let Some(same) = supposed.iter().find(|same: &&Supposition| same.fact == one.fact) {
+                if same.is != one.is {
+                    return Err(wrong(format!("`{}` is supposed twice, as {} and as {}", one.fact, same.is, one.is)));
+                }
+            } else {
+                supposed.push(one);
+            }
+        }
+    }
+    Ok(supposed)
+}
+
+fn answer(asked: &Asked) -> Result<WhatIf, Problem> {
+    let by_id: HashMap<ClusterId, &Cluster> = asked.clusters.iter().map(|cluster| (cluster.id, cluster)).collect();
+    let mut environments: Vec<(&EnvironmentName, EnvironmentKind)> = Vec::new();
+    for held in &asked.held {
+        if !environments.iter().any(|(name, _)| **name == held.environment) {
+            environments.push((&held.environment, held.kind));
+        }
+    }
+    environments.sort_by_key(|(name, kind)| (EnvironmentKind::ALL.iter().position(|one| one == kind), *name));
+    let registry = asked.known.registry();
+    let today = asked.now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let supposing = registry.supposing(&asked.supposed, today).map_err(|problems| cannot_be(&problems))?;
+    let mut all = WhatIf {
+        judged_at: asked.now,
+        registry_hash: registry.hash().as_str().to_owned(),
+        supposed_hash: supposing.hash().as_str().to_owned(),
+        supposed: asked.supposed.iter().map(|one| (one.fact.to_string(), written(one))).collect(),
+        changes: Vec::new(),
+        unchanged: 0,
+        plan: Vec::new(),
+        without_profile: 0,
+        without_place: 0,
+    };
+    for (environment, kind) in environments {
+        let tenants = asked.held.iter().filter(|held| held.environment == *environment);
+        let on: HashMap<&TenantSlug, &Cluster> =
+            tenants.clone().filter_map(|held| Some((&held.slug, *by_id.get(&held.cluster)?))).collect();
+        let mut copies = Vec::new();
+        for tenant in tenants {
+            let Some(profile) = tenant.profile.as_ref().and_then(|name| asked.known.profile(name).ok()) else {
+                all.without_profile += 1;
+                continue;
+            };
+            let Some(place) = on.get(&tenant.slug).and_then(|cluster| copies::place_of(cluster)) else {
+                all.without_place += 1;
+                continue;
+            };
+            let whose = Whose { environment, kind, tenant: Some(tenant.tenant) };
+            copies.extend(copies_of(&asked.known, tenant, profile, whose, &place));
+        }
+        let candidates = candidates(&asked.clusters, environment);
+        let found = fleet::what_if(registry, &copies, &asked.supposed, &candidates, asked.now).map_err(|problems| cannot_be(&problems))?;
+        let cluster = |tenant: &TenantSlug| on[tenant].name.clone();
+        all.unchanged += found.unchanged;
+        all.changes.extend(found.changes.into_iter().map(|change| Changed {
+            environment: environment.clone(),
+            cluster: cluster(&change.tenant),
+            change,
+        }));
+        all.plan.extend(found.plan.into_iter().map(|step| Step { environment: environment.clone(), cluster: cluster(&step.tenant), step }));
+    }
+    Ok(all)
+}
+
+fn copies_of<'a>(
+    known: &'a Known,
+    tenant: &Held,
+    profile: &'a holm_policy::profile::Profile,
+    whose: Whose<'_>,
+    place: &Place,
+) -> Vec<policy::Held<'a, TenantSlug>> {
+    copies::roles(known, Some(place))
+        .into_iter()
+        .map(|role| policy::Held {
+            tenant: tenant.slug.clone(),
+            profile,
+            placement: copies::placement(known, whose, role, copies::copy_id(role), place),
+            exceptions: known.exceptions(tenant.tenant),
+        })
+        .collect()
+}
+
+/// Where tenants of an environment could go.
+fn candidates(clusters: &[Cluster], environment: &EnvironmentName) -> Vec<policy::Candidate> {
+    let takes =
+        |cluster: &&Cluster| cluster.environment == *environment && cluster.adopted.is_none() && cluster.state == ClusterState::Open;
+    let places = clusters.iter().filter(takes);
+    places.filter_map(|cluster| Some(policy::Candidate::anywhere(cluster.name.as_str(), copies::place_of(cluster)?))).collect()
+}
+
+/// What a fact is supposed to be, as people write it.
+pub(super) fn written(one: &Supposition) -> String {
+    one.is.as_str().map_or_else(|| one.is.to_string(), ToOwned::to_owned)
+}
+
+pub(super) fn cannot_be(problems: &dyn std::fmt::Display) -> Problem {
+    Problem::new(ErrorCode::InvalidValue, "what is supposed cannot be").because(problems.to_string())
+}

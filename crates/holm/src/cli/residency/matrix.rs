@@ -1,0 +1,60 @@
+//! `holm residency matrix`
+
+use holm_api::view::surveys::{MatrixRowView, MatrixView};
+use holm_core::error::Problem;
+
+use super::countries;
+use crate::cli::context::Context;
+use crate::output::{Answer, Cell, Row};
+
+/// Of what.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  holm residency matrix --env production
+  holm residency matrix --profile eea-jurisdiction -o csv
+
+A place is judged as it would be if a tenant were created there now. Without --env it is judged as for production, by papers that are on
+file for every environment.")]
+pub(in crate::cli) struct Args {
+    /// A profile in force [default: all of them]
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// The environment whose papers count
+    #[arg(long = "env", env = "HOLM_ENV", value_name = "ENVIRONMENT")]
+    environment: Option<String>,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
+    let query: Vec<(&str, &str)> = [("profile", &args.profile), ("environment", &args.environment)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+        .collect();
+    let matrix: MatrixView = context.client()?.get_where(&["residency", "matrix"], &query).await?;
+    if matrix.rows.is_empty() {
+        context.say("no profile is in force; see `holm residency profile add`");
+    }
+    Ok(Answer::list(&matrix.rows))
+}
+
+impl Row for MatrixRowView {
+    const COLUMNS: &'static [&'static str] = &["PROFILE", "PLACE", "COUNTRIES", "OUTCOME", "AGAINST", "BECAUSE", "COPY", "VERSION"];
+    const BRIEF: usize = 6;
+
+    fn cells(&self) -> Vec<Cell> {
+        let objection = self.objection.as_ref();
+        vec![
+            Cell::of(&self.profile),
+            Cell::of(&self.place),
+            Cell::of(countries(self.countries.as_ref())),
+            Cell::of(&self.outcome),
+            objection.map(|one| one.rule.clone()).into(),
+            objection.map(|one| one.because.clone()).into(),
+            objection.map(|one| one.copy.clone()).into(),
+            Cell::Number(self.profile_version.into()),
+        ]
+    }
+
+    fn name(&self) -> String {
+        format!("{}@{}", self.profile, self.place)
+    }
+}

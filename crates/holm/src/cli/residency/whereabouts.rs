@@ -1,0 +1,69 @@
+//! `holm residency where`
+
+use holm_api::view::answers::WhereView;
+use holm_core::error::Problem;
+
+use super::{Named, countries};
+use crate::cli::context::Context;
+use crate::output::{Answer, Cell, Row};
+
+/// Whose.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  holm residency where goteborg --env production
+  holm residency where goteborg --env production -o json
+
+Where a server is, nobody can see: that is a claim, with its evidence and its date. What is seen is that the server is the one that
+was registered, and when that was seen last.")]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    tenant: Named,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
+    let copies: Vec<WhereView> = context.client()?.items(&args.tenant.path("where")).await?;
+    Ok(Answer::list(&copies))
+}
+
+impl Row for WhereView {
+    const COLUMNS: &'static [&'static str] = &[
+        "COPY",
+        "OUTCOME",
+        "CLUSTER",
+        "PLACE",
+        "COUNTRIES",
+        "SIGNS",
+        "CLAIMED",
+        "EVIDENCE",
+        "SERVER-SEEN",
+        "SINCE",
+        "UNTIL",
+        "LIES-IN",
+        "AGAINST",
+    ];
+    const BRIEF: usize = 9;
+
+    fn cells(&self) -> Vec<Cell> {
+        let time = |at: Option<jiff::Timestamp>| at.map_or(Cell::Empty, Cell::time);
+        let against: Vec<String> = self.objections.iter().map(|one| format!("{}: {}", one.rule, one.because)).collect();
+        vec![
+            Cell::of(&self.copy),
+            self.outcome.clone().into(),
+            Cell::of(&self.cluster),
+            self.placed.as_ref().map(|placed| placed.place.clone()).into(),
+            Cell::of(countries(self.countries.as_ref())),
+            self.contracting.clone().into(),
+            time(self.placed.as_ref().map(|placed| placed.placed_at)),
+            self.placed.as_ref().and_then(|placed| placed.evidence.clone()).into(),
+            time(self.observed_at),
+            time(self.since),
+            time(self.valid_until),
+            Cell::of(self.places.join(" ")),
+            Cell::of(against.join("; ")),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.copy.clone()
+    }
+}
