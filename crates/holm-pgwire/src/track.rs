@@ -29,6 +29,11 @@ impl Tracker {
         if self.header_length > 0 { HEADER_LENGTH - self.header_length } else { self.body_left }
     }
 
+    /// How far away the next message begins; `None` in the middle of a header, which alone says that.
+    pub const fn next_boundary(&self) -> Option<usize> {
+        if self.header_length > 0 { None } else { Some(self.body_left) }
+    }
+
     /// Moves on over the next piece. `begun` is told each message's type and the first byte of its body (zero if empty).
     ///
     /// # Errors
@@ -97,6 +102,7 @@ mod tests {
                 at = end;
                 prop_assert_eq!(tracker.at_boundary(), boundaries.contains(&at));
                 prop_assert_eq!(tracker.certain() == 0, tracker.at_boundary());
+                prop_assert!(tracker.next_boundary().is_none_or(|more| boundaries.contains(&(at + more))));
                 prop_assert!(at + tracker.certain() <= stream.len());
             }
             let expected: Vec<_> = messages.iter().map(|(tag, body)| (*tag, body.first().copied().unwrap_or(0))).collect();

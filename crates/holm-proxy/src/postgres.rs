@@ -33,6 +33,7 @@ mod socket;
 pub mod sqlstate;
 mod stop;
 mod survey;
+mod talk;
 mod tenant_name;
 pub mod throttle;
 mod tls;

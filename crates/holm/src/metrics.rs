@@ -11,6 +11,10 @@ pub(super) fn render(proxy: &ProxyCounters, gauges: &Gauges, gateway: &GatewayCo
     let mut page = String::new();
     family(&mut page, "holm_proxy_sessions_open", "gauge", "Sessions that are open", [(String::new(), proxy.sessions_open())]);
     family(&mut page, "holm_proxy_sessions_total", "counter", "Sessions that were opened", [(String::new(), proxy.sessions_opened())]);
+    let left = [("{outcome=\"handed_on\"}", proxy.sessions_handed_on()), ("{outcome=\"closed\"}", proxy.sessions_not_handed_on())];
+    let left = left.map(|(outcome, count)| (outcome.to_owned(), count));
+    let help = "Server connections of clients in session pooling that went, by what became of them";
+    family(&mut page, "holm_proxy_session_connections_total", "counter", help, left);
     let cancels = [("{outcome=\"sent\"}".into(), proxy.cancels_sent()), ("{outcome=\"refused\"}".into(), proxy.cancels_refused())];
     family(&mut page, "holm_proxy_cancels_total", "counter", "Cancel requests", cancels);
     let refused = proxy.refusals().map(|(code, count)| (format!("{{code=\"{code}\"}}"), count));

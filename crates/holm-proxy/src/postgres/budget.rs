@@ -23,5 +23,5 @@ pub(super) use self::desk::{Answer, Desk, Ticketed, Verdict};
 pub(super) use self::desks::Desks;
 pub(super) use self::holds::Holds;
 pub(super) use self::refusal::Because;
-pub(super) use self::scheduler::{Counts, Event, Idle, Place, PoolId, TenantCounts, Whose, WorkerId};
+pub(super) use self::scheduler::{Counts, Event, Idle, Keep, Place, PoolId, TenantCounts, Whose, WorkerId};
 pub(super) use self::seat::Seat;

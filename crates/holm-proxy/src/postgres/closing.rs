@@ -17,6 +17,7 @@ use super::client::Client;
 use super::refusal;
 use super::relay::{Relay, drain};
 use super::sessions::{ServerKey, Session};
+use super::transaction::connection::Connection;
 
 /// For a client to take its last message. A client that does not read loses the message, not our time.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(1);
@@ -67,8 +68,9 @@ pub(super) async fn last_words(mut client: Client, words: &[u8]) {
     }
 }
 
-/// Ends an open session: finishes the message under way, says why, closes the client. Gives the server back.
-pub(super) async fn dismiss(mut relay: Relay, problem: &Problem) -> Stream {
+/// Ends an open session: finishes the message under way, says why, closes the client. Gives the server connection
+/// back.
+pub(super) async fn dismiss(mut relay: Relay, problem: &Problem) -> Box<Connection> {
     let said = async {
         relay.finish_message().await?;
         relay.client.write_all(&refusal::fatal(problem)).await?;
@@ -78,7 +80,7 @@ pub(super) async fn dismiss(mut relay: Relay, problem: &Problem) -> Stream {
     };
     // Without the end of the message there is no place for ours; the client then sees the connection break off.
     let _ = timeout(CLIENT_PATIENCE, said).await;
-    relay.server
+    relay.connection
 }
 
 /// Leaves a server in the middle of the login: it has no statement to cancel, and closes when it comes to read.

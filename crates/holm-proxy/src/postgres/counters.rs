@@ -64,6 +64,14 @@ impl Disconnect {
     }
 }
 
+/// What became of the server connection of a session, in session pooling, when its client went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Left {
+    /// It was cleaned for the next.
+    HandedOn,
+    Closed,
+}
+
 /// One session that is open.
 #[derive(Debug)]
 pub(super) struct Open(Arc<Counters>);
@@ -105,6 +113,8 @@ pub struct Counters {
     pins: [AtomicU64; Pin::ALL.len()],
     sessions_open: AtomicU64,
     sessions_opened: AtomicU64,
+    sessions_handed_on: AtomicU64,
+    sessions_not_handed_on: AtomicU64,
     cancels_sent: AtomicU64,
     cancels_refused: AtomicU64,
     channel_bindings_refused: AtomicU64,
@@ -127,6 +137,8 @@ impl Default for Counters {
             pins: std::array::from_fn(|_| AtomicU64::new(0)),
             sessions_open: AtomicU64::new(0),
             sessions_opened: AtomicU64::new(0),
+            sessions_handed_on: AtomicU64::new(0),
+            sessions_not_handed_on: AtomicU64::new(0),
             cancels_sent: AtomicU64::new(0),
             cancels_refused: AtomicU64::new(0),
             channel_bindings_refused: AtomicU64::new(0),
@@ -150,6 +162,16 @@ impl Counters {
     /// Logins that became a session.
     pub fn sessions_opened(&self) -> u64 {
         self.sessions_opened.load(Ordering::Relaxed)
+    }
+
+    /// Server connections of clients in session pooling that went by themselves, cleaned for the next client.
+    pub fn sessions_handed_on(&self) -> u64 {
+        self.sessions_handed_on.load(Ordering::Relaxed)
+    }
+
+    /// The same, closed, since something was left half done, could not be discarded, or nobody was to have them.
+    pub fn sessions_not_handed_on(&self) -> u64 {
+        self.sessions_not_handed_on.load(Ordering::Relaxed)
     }
 
     /// Cancel requests that were passed on to a server.
@@ -231,6 +253,14 @@ impl Counters {
         self.sessions_open.fetch_add(1, Ordering::Relaxed);
         self.sessions_opened.fetch_add(1, Ordering::Relaxed);
         Open(Arc::clone(self))
+    }
+
+    pub(super) fn left(&self, left: Left) {
+        let counter = match left {
+            Left::HandedOn => &self.sessions_handed_on,
+            Left::Closed => &self.sessions_not_handed_on,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn cancel(&self, sent: bool) {

@@ -10,7 +10,7 @@ use holm_pgwire::startup::SessionRequest;
 use super::{parameters, refusal};
 
 /// How server connections are given to clients.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Pooling {
     /// One for as long as the client is there.
     Session,

@@ -3,7 +3,7 @@
 //! Promises: each direction goes on while the other is blocked; a direction holds at most one buffer's worth that its sink
 //! would not take, and an idle session holds none. Bytes go on unchanged as soon as they are read: one read, one write.
 //! Follows message boundaries, so that a session can be ended between two messages, and knows when it is outside a
-//! transaction.
+//! transaction, and whether the server connection may serve somebody else afterwards: a client's goodbye is kept back then.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -11,13 +11,15 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use holm_pgwire::message::TERMINATE;
 use holm_pgwire::track::Tracker;
-use holm_tls::Stream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::client::Client;
 use super::closing::Goodbye;
 use super::stop::{Reason, Stop};
+use super::talk::{FromClient, FromServer, Heard, Talk};
+use super::transaction::connection::Connection;
 
 /// What a worker reads at once, for whichever session is ready. Small requests fit many times over; a bulk copy pays one
 /// system call per buffer.
@@ -42,7 +44,7 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Relay {
     pub(super) client: Client,
-    pub(super) server: Stream,
+    pub(super) connection: Box<Connection>,
     up: Lane,
     down: Lane,
     talk: Talk,
@@ -64,34 +66,8 @@ struct Lane {
     closed: bool,
     /// What came last was no message, so that nobody knows where one would begin.
     lost: bool,
-}
-
-/// Who owes whom an answer.
-#[derive(Debug, Default)]
-struct Talk {
-    /// Messages that the server answers with ReadyForQuery and has not yet.
-    owed: u32,
-    /// Messages since the last ReadyForQuery that have no such message behind them yet.
-    loose: bool,
-    in_transaction: bool,
-}
-
-impl Talk {
-    fn on_client(&mut self, tag: u8) {
-        match tag {
-            // Query, Sync, FunctionCall: Protocol, "ReadyForQuery is sent whenever the backend is ready for a new query cycle".
-            b'Q' | b'S' | b'F' => self.owed = self.owed.saturating_add(1),
-            _ => self.loose = true,
-        }
-    }
-
-    fn on_server(&mut self, tag: u8, first: u8) {
-        if tag == b'Z' {
-            self.owed = self.owed.saturating_sub(1);
-            self.loose = false;
-            self.in_transaction = first != b'I';
-        }
-    }
+    /// The source has said goodbye, and the sink was not told.
+    goodbye_kept: bool,
 }
 
 enum LaneEnd {
@@ -101,18 +77,19 @@ enum LaneEnd {
 }
 
 impl Lane {
-    fn give(&mut self, bytes: Vec<u8>, begun: impl FnMut(u8, u8)) -> Result<(), ()> {
-        self.follow(&bytes, begun)?;
+    fn give(&mut self, bytes: Vec<u8>, heard: &mut impl Heard) -> Result<(), ()> {
+        self.follow(&bytes, heard)?;
         self.pending = bytes;
         Ok(())
     }
 
-    fn follow(&mut self, bytes: &[u8], mut begun: impl FnMut(u8, u8)) -> Result<(), ()> {
-        let last = &mut self.last;
+    fn follow(&mut self, bytes: &[u8], heard: &mut impl Heard) -> Result<(), ()> {
+        let (last, fresh) = (&mut self.last, self.tracker.next_boundary());
         let followed = self.tracker.advance(bytes, |tag, first| {
             *last = tag;
-            begun(tag, first);
+            heard.begun(tag, first);
         });
+        heard.passed(fresh.and_then(|fresh| bytes.get(fresh..)).unwrap_or_default());
         self.lost |= followed.is_err();
         followed.map_err(|_| ())
     }
@@ -127,7 +104,7 @@ impl Lane {
         cx: &mut Context<'_>,
         (source, sink): (&mut R, &mut W),
         buffer: &mut [u8],
-        mut begun: impl FnMut(u8, u8),
+        heard: &mut impl Heard,
     ) -> Poll<LaneEnd> {
         loop {
             if !self.pending.is_empty() && ready!(self.poll_pending(cx, sink)).is_err() {
@@ -152,8 +129,13 @@ impl Lane {
             if bytes.is_empty() {
                 return Poll::Ready(LaneEnd::SourceClosed);
             }
-            if self.follow(bytes, &mut begun).is_err() {
+            let begins_message = self.tracker.at_boundary();
+            if self.follow(bytes, heard).is_err() {
                 return Poll::Ready(LaneEnd::Malformed);
+            }
+            if begins_message && bytes == TERMINATE && heard.keeps_goodbye() {
+                self.goodbye_kept = true;
+                return Poll::Ready(LaneEnd::SourceClosed);
             }
             self.unflushed = true;
             match Pin::new(&mut *sink).poll_write(cx, bytes) {
@@ -181,19 +163,12 @@ impl Lane {
 }
 
 impl Relay {
-    /// Joins a client and a server; `asked` and `told` are bytes that were read from each too early and go first. Gives the
-    /// reason to part at once if they are not messages.
-    pub(super) fn new((client, asked): (Client, Vec<u8>), (server, told): (Stream, Vec<u8>)) -> (Self, Option<End>) {
-        let mut relay = Self { client, server, up: Lane::default(), down: Lane::default(), talk: Talk::default() };
-        let Self { up, down, talk, .. } = &mut relay;
-        let end = if up.give(asked, |tag, _| talk.on_client(tag)).is_err() {
-            Some(End::ClientViolation)
-        } else if down.give(told, |tag, first| talk.on_server(tag, first)).is_err() {
-            Some(End::ServerViolation)
-        } else {
-            None
-        };
-        (relay, end)
+    /// Joins a client and a server; `asked` are bytes that were read too early and go first. Gives the reason to part at once if
+    /// they are not messages.
+    pub(super) fn new((client, asked): (Client, Vec<u8>), connection: Box<Connection>) -> (Self, Option<End>) {
+        let mut relay = Self { client, connection, up: Lane::default(), down: Lane::default(), talk: Talk::default() };
+        let given = relay.up.give(asked, &mut FromClient(&mut relay.talk));
+        (relay, given.is_err().then_some(End::ClientViolation))
     }
 
     /// Whether the client said Terminate.
@@ -203,7 +178,7 @@ impl Relay {
 
     /// How the server can be left.
     pub(super) fn goodbye(&self) -> Goodbye {
-        match (self.is_terminated(), self.up.at_boundary()) {
+        match (self.is_terminated() && !self.up.goodbye_kept, self.up.at_boundary()) {
             (true, _) => Goodbye::Said,
             (false, true) => Goodbye::Due,
             (false, false) => Goodbye::Impossible,
@@ -217,7 +192,14 @@ impl Relay {
 
     /// Whether nobody owes an answer and no transaction is open.
     fn is_idle(&self) -> bool {
-        self.talk.owed == 0 && !self.talk.loose && !self.talk.in_transaction && self.up.at_boundary() && self.down.at_boundary()
+        self.talk.is_over() && self.up.at_boundary() && self.down.at_boundary()
+    }
+
+    /// Whether the server connection is as good as cleaned: nothing was left half done on it, all that it said was understood,
+    /// and the server was not told that its client goes.
+    pub(super) fn can_be_handed_on(&self) -> bool {
+        let unaware = self.up.goodbye_kept || !self.is_terminated();
+        self.is_idle() && unaware && !self.up.closed && !self.talk.is_doubtful()
     }
 
     /// Carries until one end is gone or the session is asked to end.
@@ -244,9 +226,10 @@ impl Relay {
     }
 
     fn carry(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Option<End> {
-        let Self { client, server, up, down, talk } = self;
+        let Self { client, connection, up, down, talk } = self;
+        let Connection { stream: server, settings, .. } = &mut **connection;
         if !up.closed {
-            match up.poll_carry(cx, (client, server), buffer, |tag, _| talk.on_client(tag)) {
+            match up.poll_carry(cx, (client, server), buffer, &mut FromClient(talk)) {
                 Poll::Ready(LaneEnd::SourceClosed) => return Some(End::ClientGone),
                 Poll::Ready(LaneEnd::Malformed) => return Some(End::ClientViolation),
                 // The server may have said why before it closed; that comes down the other lane, and then its end.
@@ -254,7 +237,7 @@ impl Relay {
                 Poll::Pending => {}
             }
         }
-        match down.poll_carry(cx, (server, client), buffer, |tag, first| talk.on_server(tag, first)) {
+        match down.poll_carry(cx, (server, client), buffer, &mut FromServer::new(talk, settings)) {
             Poll::Ready(LaneEnd::SourceClosed) => Some(End::ServerGone),
             Poll::Ready(LaneEnd::Malformed) => Some(End::ServerViolation),
             Poll::Ready(LaneEnd::SinkClosed) => Some(End::ClientGone),
@@ -276,12 +259,13 @@ impl Relay {
         let mut piece = Vec::new();
         while !self.down.tracker.at_boundary() {
             piece.resize(self.down.tracker.certain().min(BUFFER_LENGTH), 0);
-            let length = self.server.read(&mut piece).await?;
+            let length = self.connection.stream.read(&mut piece).await?;
             if length == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let bytes = piece.get(..length).unwrap_or_default();
-            self.down.follow(bytes, |_, _| {}).map_err(|()| io::Error::from(io::ErrorKind::InvalidData))?;
+            let mut heard = FromServer::new(&mut self.talk, &mut self.connection.settings);
+            self.down.follow(bytes, &mut heard).map_err(|()| io::Error::from(io::ErrorKind::InvalidData))?;
             self.client.write_all(bytes).await?;
         }
         self.client.flush().await
@@ -302,30 +286,4 @@ pub(super) async fn drain<R: AsyncRead + Unpin>(source: &mut R) {
         })
     })
     .await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_is_idle_only_when_every_answer_has_come_and_no_transaction_is_open() {
-        let mut talk = Talk::default();
-        let idle = |talk: &Talk| talk.owed == 0 && !talk.loose && !talk.in_transaction;
-        talk.on_client(b'P');
-        assert!(!idle(&talk));
-        talk.on_client(b'S');
-        talk.on_server(b'1', 0);
-        talk.on_server(b'Z', b'I');
-        assert!(idle(&talk));
-        talk.on_client(b'Q');
-        talk.on_client(b'Q');
-        talk.on_server(b'Z', b'I');
-        assert!(!idle(&talk));
-        talk.on_server(b'Z', b'T');
-        assert!(!idle(&talk));
-        talk.on_client(b'Q');
-        talk.on_server(b'Z', b'I');
-        assert!(idle(&talk));
-    }
 }

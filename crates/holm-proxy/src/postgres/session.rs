@@ -1,43 +1,32 @@
-//! One client from its first byte to its last: log in, join with a server, carry, part.
+//! One client from its first byte to its last: log in, go to the worker where its tenant is at home, be served there.
 //!
-//! Promises: a server connection serves the tenant it was opened for and no other; every way out releases the server, its
-//! place in the budget and the entry in the registry, in that order, and names one reason.
+//! Promises: every way out releases the server, its place in the budget and the entry in the registry, in that order, and names
+//! one reason.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use holm_core::error::{ErrorCode, Problem};
-use holm_core::route::Admission;
-use holm_pgwire::frame::STARTUP_LENGTH_MAX;
-use holm_pgwire::message;
+use holm_core::error::Problem;
 use holm_pgwire::startup::{self, Opening};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::Node;
-use super::budget::{Answer, Seat, Ticketed, Verdict};
 use super::cancel;
 use super::client::Client;
-use super::closing;
-use super::closing::{Goodbye, Leave, dismiss, last_words, release};
+use super::closing::last_words;
 use super::console;
 use super::conversation::Conversation;
-use super::counters::{Disconnect, Open};
+use super::counters::Disconnect;
 use super::login::{self, Failed, First, Proven, Who};
-use super::parameters;
 use super::pooling::{self, Pooling};
 use super::refusal;
-use super::relay::{End, Relay};
 use super::reset::{self, Reset};
-use super::server::{self, Server};
-use super::sessions::Registered;
 use super::socket::Socket;
 use super::stop::Reason;
-use super::transaction;
+use super::transaction::{self, tenure};
 
 /// A client that has got in.
 enum Joined {
-    Own(Box<Own>),
     /// Into a pool, on this worker.
     Pooled(Box<transaction::Entering>),
     /// To the worker where its tenant is at home.
@@ -46,19 +35,10 @@ enum Joined {
     Console(Box<(Conversation<Client>, console::Entered)>),
 }
 
-/// A client with a server connection of its own.
-struct Own {
-    open: Open,
-    relay: Relay,
-    registered: Registered,
-    seat: Seat,
-}
-
 /// Serves one client; counts and logs how it ended.
 pub(super) async fn serve(node: &Node, socket: TcpStream, peer: SocketAddr, worker: usize) {
     // The login's future is large and short-lived; a session keeps only what carrying needs.
     let ended = match Box::pin(open(node, socket, peer, worker)).await {
-        Ok(Joined::Own(own)) => Box::pin(carry(*own)).await,
         Ok(Joined::Pooled(entering)) => enter(node, entering).await,
         Ok(Joined::HandedOver) => return,
         Ok(Joined::Console(entered)) => Box::pin(console::serve(node, *entered, peer)).await,
@@ -76,16 +56,26 @@ pub(super) async fn arrive(node: &Node, mut entering: Box<transaction::Entering>
 
 /// Every part is in a box of its own: a client that rests keeps only what serving it needs.
 async fn enter(node: &Node, entering: Box<transaction::Entering>) -> Disconnect {
-    match Box::pin(let_in(node, entering)).await {
-        Ok(admitted) => Box::pin(transaction::serve(node, admitted)).await,
-        Err(ended) => ended,
+    match entering.pooling() {
+        Pooling::Transaction => match Box::pin(let_in(node, entering, transaction::admit)).await {
+            Ok(admitted) => Box::pin(transaction::serve(node, *admitted)).await,
+            Err(ended) => ended,
+        },
+        Pooling::Session => match Box::pin(let_in(node, entering, tenure::admit)).await {
+            Ok(admitted) => Box::pin(tenure::serve(node, *admitted)).await,
+            Err(ended) => ended,
+        },
     }
 }
 
-async fn let_in(node: &Node, entering: Box<transaction::Entering>) -> Result<transaction::Admitted, Disconnect> {
+async fn let_in<T>(
+    node: &Node,
+    entering: Box<transaction::Entering>,
+    admit: impl AsyncFnOnce(&Node, transaction::Entering) -> Result<T, transaction::Refused>,
+) -> Result<Box<T>, Disconnect> {
     let (peer, answer) = (entering.peer, entering.answer.clone());
-    match transaction::admit(node, *entering).await {
-        Ok(admitted) => Ok(admitted),
+    match admit(node, *entering).await {
+        Ok(admitted) => Ok(Box::new(admitted)),
         Err(transaction::Refused::Ours(problem, client)) => {
             let words = [answer, refusal::fatal(&problem)].concat();
             Err(refuse(node, client, peer, &problem, &words).await)
@@ -140,8 +130,7 @@ async fn open(node: &Node, socket: TcpStream, peer: SocketAddr, worker: usize) -
     let wished =
         pooling::of(&request, proven.credential.level, node.pooling).and_then(|pooling| Ok((pooling, reset::of(&request, node.reset)?)));
     match wished {
-        Ok((Pooling::Session, _)) => join(node, conversation, &request, proven, peer).await,
-        Ok((Pooling::Transaction, reset)) => go_home(node, (conversation, peer), &request, proven, reset, worker).await,
+        Ok(wished) => go_home(node, (conversation, peer), &request, proven, wished, worker).await,
         Err(problem) => {
             let words = [proven.answer, refusal::fatal(&problem)].concat();
             Err(refuse(node, conversation.stream, peer, &problem, &words).await)
@@ -155,10 +144,10 @@ async fn go_home(
     (conversation, peer): (Conversation<Client>, SocketAddr),
     request: &startup::SessionRequest<'_>,
     proven: Proven,
-    reset: Reset,
+    (pooling, reset): (Pooling, Reset),
     worker: usize,
 ) -> Result<Joined, Disconnect> {
-    let registered = match login::admit(node, request, &proven, Pooling::Transaction) {
+    let registered = match login::admit(node, request, &proven, pooling) {
         Ok(registered) => registered,
         Err(problem) => {
             let words = [proven.answer, refusal::fatal(&problem)].concat();
@@ -178,148 +167,6 @@ async fn go_home(
             let words = [entering.answer.clone(), refusal::fatal(&refusal::stopped(Reason::ShuttingDown))].concat();
             last_words(entering.into_client(), &words).await;
             Err(Disconnect::Stopped)
-        }
-    }
-}
-
-/// Opens the server connection of a client that has proven itself, and tells the client that it may begin.
-async fn join(
-    node: &Node,
-    mut conversation: Conversation<Client>,
-    request: &startup::SessionRequest<'_>,
-    proven: Proven,
-    peer: SocketAddr,
-) -> Result<Joined, Disconnect> {
-    let answer = proven.answer.clone();
-    let (registered, seat, server) = match reach(node, request, &proven).await {
-        Ok(reached) => reached,
-        Err(server::Failed::Refused(problem)) => {
-            let words = [answer, refusal::fatal(&problem)].concat();
-            return Err(refuse(node, conversation.stream, peer, &problem, &words).await);
-        }
-        Err(server::Failed::Passed(message)) => {
-            last_words(conversation.into_parts().0, &[answer, message].concat()).await;
-            return Err(Disconnect::Refused);
-        }
-    };
-    // Before its client can know that it is open.
-    let open = node.counters.session_opened();
-    let mut welcome = answer;
-    welcome.extend_from_slice(&server.greeting);
-    let (process, key) = node.cancels.key_of(&registered);
-    message::backend_key_data(&mut welcome, process, &key);
-    message::ready_for_query(&mut welcome);
-    let deadline = Instant::now() + server::LOGIN_TIMEOUT;
-    let welcomed = tokio::select! {
-        // A welcome that was sent in part is never continued: the client is closed.
-        welcomed = timeout_at(deadline, conversation.send(&welcome)) => matches!(welcomed, Ok(Ok(()))),
-        _ = registered.stop.ended() => false,
-    };
-    if !welcomed {
-        release(server.stream, &registered, registered.server_key.load().as_deref(), Leave::Abandoned, Goodbye::Due).await;
-        return Err(Disconnect::ClientGone);
-    }
-    match Relay::new(conversation.into_parts(), (server.stream, server.rest)) {
-        (relay, None) => Ok(Joined::Own(Box::new(Own { open, relay, registered, seat }))),
-        (relay, Some(end)) => Err(part(relay, &registered, end).await),
-    }
-}
-
-async fn reach(node: &Node, request: &startup::SessionRequest<'_>, proven: &Proven) -> Result<(Registered, Seat, Server), server::Failed> {
-    let registered = login::admit(node, request, proven, Pooling::Session).map_err(server::Failed::Refused)?;
-    let Admission { route, cluster, login } = &registered.admission;
-    let startup = parameters::startup_message(request, route, &login.role);
-    if startup.len() > STARTUP_LENGTH_MAX {
-        // The server would close without a word.
-        return Err(server::Failed::Refused(refusal::violation("the startup parameters are too long")));
-    }
-    // Nobody else ever waits in its pool.
-    let waits = registered.waits();
-    let mut waiting = node.desks.of(cluster).want(node.desks.number_pool(), route.tenant, Ticketed::Own, node.wait_for_session);
-    // Both are safe to drop: an answer that was not taken is given back.
-    let answer = tokio::select! {
-        answer = waiting.answer() => answer,
-        reason = registered.stop.ended() => return Err(server::Failed::Refused(refusal::stopped(reason))),
-    };
-    drop(waits);
-    let mut seat = match answer {
-        Answer::MayOpen(seat) => seat,
-        Answer::Refused(because) => return Err(server::Failed::Refused(refusal::no_connection(because, route, cluster))),
-        Answer::Given(_) => unreachable!("only members of a pool are given connections"),
-    };
-    let latest = || node.routes.load().route_of(route.tenant).cloned();
-    let begun = Instant::now();
-    let mut server = match server::open((cluster, route), proven.credential.level, &startup, &registered.stop, latest).await {
-        Ok(server) => {
-            node.counters.connects.add(begun.elapsed());
-            server
-        }
-        Err(failed) => {
-            seat.failed();
-            return Err(failed);
-        }
-    };
-    if matches!(seat.opened(), Verdict::Close) {
-        // The budget shrank meanwhile, or what the tenant may have of it.
-        closing::abandon(server.stream).await;
-        let because = seat.desk.full(route.tenant);
-        return Err(server::Failed::Refused(refusal::no_connection(because, route, cluster)));
-    }
-    // Born with one tenant: the connection that was just opened and the session that gets it are of the same.
-    if server.tenant != route.tenant {
-        return Err(server::Failed::Refused(Problem::new(ErrorCode::Internal, "a server connection of another tenant was refused")));
-    }
-    if let Some(key) = server.key.take() {
-        registered.server_key.store(Some(Arc::new(key)));
-    }
-    drop(waiting);
-    Ok((registered, seat, server))
-}
-
-async fn carry(own: Own) -> Disconnect {
-    // In this order, so that a session that is not counted any more has no place either.
-    let Own { open: _open, mut relay, registered, seat } = own;
-    let end = relay.run(&registered.stop).await;
-    let ended = part(relay, &registered, end).await;
-    drop(seat);
-    ended
-}
-
-/// Ends a session: the client first, then the server.
-async fn part(relay: Relay, session: &Registered, end: End) -> Disconnect {
-    let (terminated, goodbye) = (relay.is_terminated(), relay.goodbye());
-    match end {
-        End::ClientGone => {
-            let Relay { client, server, .. } = relay;
-            drop(client);
-            release(server, session, session.server_key.load().as_deref(), Leave::Abandoned, goodbye).await;
-            if terminated { Disconnect::Terminated } else { Disconnect::ClientGone }
-        }
-        End::ServerGone if terminated => Disconnect::Terminated,
-        End::ServerGone if relay.has_told_error() => {
-            last_words(relay.client, &[]).await;
-            Disconnect::ServerGone
-        }
-        End::ServerGone => {
-            dismiss(relay, &refusal::server_lost("the server closed the connection")).await;
-            Disconnect::ServerGone
-        }
-        End::ServerViolation => {
-            tracing::warn!(tenant.id = %session.admission.route.tenant, "a server broke the protocol");
-            let Relay { client, server, .. } = relay;
-            drop(client);
-            release(server, session, session.server_key.load().as_deref(), Leave::Stopped, goodbye).await;
-            Disconnect::ServerViolation
-        }
-        End::ClientViolation => {
-            let server = dismiss(relay, &refusal::violation("a message has an impossible length")).await;
-            release(server, session, session.server_key.load().as_deref(), Leave::Stopped, goodbye).await;
-            Disconnect::ClientViolation
-        }
-        End::Stopped(reason) => {
-            let server = dismiss(relay, &refusal::stopped(reason)).await;
-            release(server, session, session.server_key.load().as_deref(), Leave::Stopped, goodbye).await;
-            Disconnect::Stopped
         }
     }
 }
@@ -356,5 +203,6 @@ mod tests {
         // What happens once, or seldom, belongs in a box of its own; a future is as large as its largest step.
         assert!(size(arrive) <= 512, "{}", size(arrive));
         assert!(size(transaction::serve) <= 1024, "{}", size(transaction::serve));
+        assert!(size(tenure::serve) <= 1024, "{}", size(tenure::serve));
     }
 }

@@ -32,8 +32,7 @@ pub(super) struct ServerKey {
     pub(super) key: Box<[u8]>,
     /// Since when the connection is there.
     pub(super) since: SystemTime,
-    /// Somebody of the console wants it replaced. For who looks on, and for a session that has it as its own; those of a pool
-    /// are told by their vintage.
+    /// Somebody of the console wants it replaced. For who looks on; whoever gives it back is told by its vintage.
     pub(super) close_needed: AtomicBool,
 }
 

@@ -57,7 +57,9 @@ pub(super) struct Use {
     pub(super) lent: usize,
     pub(super) idle: usize,
     pub(super) opening: usize,
-    /// Whether any of it is pooled by transaction.
+    /// Those that are being cleaned after one session for the next.
+    pub(super) cleaning: usize,
+    /// Whether any of it is pooled by transaction; what is left of that included.
     pub(super) is_pooled: bool,
     /// Clients that are pooled by transaction and keep their server connection.
     pub(super) pinned: usize,
@@ -96,7 +98,7 @@ impl fmt::Display for Tallies {
 
 impl Use {
     pub(super) const fn servers(&self) -> usize {
-        self.lent + self.idle + self.opening
+        self.lent + self.idle + self.cleaning + self.opening
     }
 
     fn add_session(&mut self, session: &Session) {
@@ -107,8 +109,6 @@ impl Use {
                 self.waiting += 1;
                 self.longest_wait = self.longest_wait.max(wait);
             }
-            // It is opening the one that it will have.
-            Doing::Idle if session.caller.pooling == Pooling::Session => self.opening += 1,
             Doing::Idle => {}
         }
         self.cancelling += usize::from(session.cancelling.load(Ordering::Relaxed));
@@ -119,9 +119,12 @@ impl Use {
     fn add_pool(&mut self, pool: &PoolUse, mark: u64) {
         self.idle += pool.idle.len();
         self.opening += pool.openings;
-        self.is_pooled = true;
-        self.tallied += pool.tallied;
-        self.tallies.add(Tallies { count: 1, mark });
+        self.cleaning += pool.cleaning;
+        if pool.pooling == Pooling::Transaction {
+            self.is_pooled = true;
+            self.tallied += pool.tallied;
+            self.tallies.add(Tallies { count: 1, mark });
+        }
     }
 
     fn add(&mut self, other: &Self) {
@@ -132,6 +135,7 @@ impl Use {
         self.lent += other.lent;
         self.idle += other.idle;
         self.opening += other.opening;
+        self.cleaning += other.cleaning;
         self.is_pooled |= other.is_pooled;
         self.pinned += other.pinned;
         self.tallied += other.tallied;

@@ -5,7 +5,10 @@
 //! byte is on its way and nothing is known to be left behind in its session; any doubt closes it. It never leaves the pool
 //! that it was opened for, and a pool is of one tenant and one role. A client that needs a session keeps its connection
 //! (`effects`), and what it leaves there is discarded before anybody else gets it.
+//!
+//! What both kinds of pooling need is here: `pools`, `opening`, `offer`, `cleaning`. Session pooling itself is `tenure`.
 
+mod cleaning;
 pub(super) mod connection;
 mod down;
 mod effects;
@@ -15,8 +18,9 @@ pub(super) mod offer;
 pub(super) mod opening;
 mod pools;
 mod prepared;
-mod settings;
+pub(super) mod settings;
 mod tally;
+pub(super) mod tenure;
 mod up;
 mod vintage;
 
@@ -27,15 +31,15 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::route::{Admission, RouteTable};
-use holm_pgwire::exchange::{Ask, Exchange, Goes, Whose};
-use holm_pgwire::frame::{HEADER_LENGTH, STARTUP_LENGTH_MAX, scan};
+use holm_pgwire::frame::STARTUP_LENGTH_MAX;
 use holm_pgwire::message;
 use holm_pgwire::startup::SessionRequest;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::cleaning::clean;
 use self::connection::Connection;
 pub(super) use self::effects::Pin;
 use self::lend::{Draining, End, Guest, Lend, Woke, leaves};
@@ -49,12 +53,11 @@ use super::client::Client;
 use super::closing::{self, Goodbye, Leave, last_words, release};
 use super::conversation::Conversation;
 use super::counters::{Disconnect, Open};
+use super::pooling::Pooling;
 use super::reset::Reset;
 use super::sessions::{Registered, Session};
 use super::{parameters, refusal, server};
 
-/// For DISCARD ALL; a connection that needs longer is closed.
-const RESET_PATIENCE: Duration = Duration::from_secs(2);
 /// For a client to take its last message.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(1);
 /// For a client to ask something that was let in when the node drains: who may connect may begin.
@@ -69,7 +72,7 @@ pub(super) struct Admitted {
     registered: Registered,
 }
 
-/// A client that has proven itself, on its way into its tenant's pool.
+/// A client that has proven itself, on its way into its tenant's pool, in either kind of pooling.
 pub(super) struct Entering {
     client: Client,
     /// What it sent already.
@@ -94,9 +97,18 @@ impl Entering {
     ) -> Self {
         let (client, asked) = conversation.into_parts();
         let Admission { route, login, .. } = &registered.admission;
-        let startup = parameters::pooled_startup_message(request, route, &login.role).into();
-        let application_name = request.parameter("application_name").map(Into::into);
+        let (startup, application_name) = match registered.caller.pooling {
+            Pooling::Transaction => (
+                parameters::pooled_startup_message(request, route, &login.role).into(),
+                request.parameter("application_name").map(Into::into),
+            ),
+            Pooling::Session => (parameters::startup_message(request, route, &login.role).into(), None),
+        };
         Self { client, asked, startup, application_name, answer, registered, reset, peer }
+    }
+
+    pub(super) fn pooling(&self) -> Pooling {
+        self.registered.caller.pooling
     }
 
     /// Leaves this worker.
@@ -121,7 +133,8 @@ pub(super) async fn admit(node: &Node, entering: Entering) -> Result<Admitted, R
     if startup.len() > STARTUP_LENGTH_MAX {
         return Err(Refused::Ours(refusal::violation("the startup parameters are too long"), client));
     }
-    let member = Member::enter(&registered.admission, registered.credential.level, startup, || node.desks.number_pool());
+    let kind = (registered.credential.level, Pooling::Transaction);
+    let member = Member::enter(&registered.admission, kind, startup, || node.desks.number_pool());
     let mut up = Up::default();
     up.hold(&asked);
     let mut settings = match member.greeting() {
@@ -142,25 +155,29 @@ pub(super) async fn admit(node: &Node, entering: Entering) -> Result<Admitted, R
     }
     // Before its client can know that it is open.
     let open = node.counters.session_opened();
+    if !welcome(node, &mut client, &registered, answer, &settings).await {
+        return Err(Refused::Gone);
+    }
+    let guest = Guest { client, up, names: Names::default(), settings, reset, pin: None, pinned: None, member };
+    Ok(Admitted { open, guest, registered })
+}
+
+/// Tells a client that it may begin; says whether it has heard it, and may.
+async fn welcome(node: &Node, client: &mut Client, registered: &Registered, answer: Vec<u8>, settings: &Settings) -> bool {
     let mut welcome = answer;
     settings.iter().for_each(|(name, value)| message::parameter_status(&mut welcome, name, value));
-    let (process, key) = node.cancels.key_of(&registered);
+    let (process, key) = node.cancels.key_of(registered);
     message::backend_key_data(&mut welcome, process, &key);
     message::ready_for_query(&mut welcome);
     let said = async {
         client.write_all(&welcome).await?;
         client.flush().await
     };
-    let welcomed = tokio::select! {
+    tokio::select! {
         // A welcome that was sent in part is never continued: the client is closed.
         welcomed = timeout(server::LOGIN_TIMEOUT, said) => matches!(welcomed, Ok(Ok(()))),
         _ = registered.stop.ended() => false,
-    };
-    if !welcomed {
-        return Err(Refused::Gone);
     }
-    let guest = Guest { client, up, names: Names::default(), settings, reset, pin: None, pinned: None, member };
-    Ok(Admitted { open, guest, registered })
 }
 
 /// Closes every idle connection of this worker that a table forbids, and ends every such opening.
@@ -280,7 +297,7 @@ async fn part(mut lend: Lend, guest: &mut Guest, session: &Session, end: End) ->
             drop(std::mem::replace(&mut guest.client, Client::Away));
             if settled && guest.pin.is_some() {
                 // At once: locks and listening end with their client.
-                match reset(connection).await {
+                match clean(connection).await {
                     Ok(connection) => put_back(connection, session).await,
                     Err(connection) => close(connection, session, Leave::Stopped, Goodbye::Due).await,
                 }
@@ -332,51 +349,6 @@ pub(super) async fn close_idle(connection: Box<Connection>) {
     drop(bottle);
 }
 
-/// Discards what a session has left behind.
-async fn reset(mut connection: Box<Connection>) -> Result<Box<Connection>, Box<Connection>> {
-    match timeout(RESET_PATIENCE, discard(&mut connection)).await {
-        Ok(Ok(())) => Ok(connection),
-        Ok(Err(())) | Err(_) => Err(connection),
-    }
-}
-
-async fn discard(connection: &mut Connection) -> Result<(), ()> {
-    connection.stream.write_all(b"Q\0\0\0\x10DISCARD ALL\0").await.map_err(drop)?;
-    connection.stream.flush().await.map_err(drop)?;
-    let (mut exchange, mut down, mut heard) = (Exchange::default(), Vec::new(), [0; 1024]);
-    exchange.ask(Ask::Query, Whose::Ours, |_| {});
-    loop {
-        let length = connection.stream.read(&mut heard).await.map_err(drop)?;
-        if length == 0 {
-            return Err(());
-        }
-        down.extend_from_slice(&heard[..length]);
-        while let Some(frame) = scan(&down, STARTUP_LENGTH_MAX).map_err(drop)? {
-            let goes = exchange.answer(frame.tag, frame.body.first().copied().unwrap_or(0), |_| {}).map_err(drop)?;
-            match frame.tag {
-                b'S' => note(frame.body, &mut connection.settings),
-                b'E' => return Err(()),
-                _ if goes == Goes::On => return Err(()),
-                _ => {}
-            }
-            let whole = HEADER_LENGTH + frame.body.len();
-            down.drain(..whole);
-        }
-        if exchange.is_settled() && down.is_empty() {
-            connection.known.clear();
-            connection.soiled = false;
-            return Ok(());
-        }
-    }
-}
-
-fn note(body: &[u8], settings: &mut Settings) {
-    let mut texts = body.split(|byte| *byte == 0);
-    if let (Some(name), Some(value)) = (texts.next(), texts.next()) {
-        settings.set(name, value);
-    }
-}
-
 /// Why a client has no connection.
 enum Denied {
     Failed(server::Failed),
@@ -389,7 +361,11 @@ async fn wait(node: &Node, session: &Session, member: &Member, (client, up): (&m
     let Admission { route, cluster, .. } = &session.admission;
     let begun = Instant::now();
     let _waits = session.waits();
-    let mut waiting = node.desks.of(cluster).want(member.id, route.tenant, Ticketed::Pooled, node.wait);
+    let (ticketed, patience) = match session.caller.pooling {
+        Pooling::Transaction => (Ticketed::Transaction, node.wait),
+        Pooling::Session => (Ticketed::Session, node.wait_for_session),
+    };
+    let mut waiting = node.desks.of(cluster).want(member.id, route.tenant, ticketed, patience);
     // All are safe to drop: what was read is held, and an answer that was not taken is given back.
     let answer = tokio::select! {
         answer = waiting.answer() => answer,
@@ -397,8 +373,10 @@ async fn wait(node: &Node, session: &Session, member: &Member, (client, up): (&m
         () = leaves(client, up) => return Err(Denied::Gone),
     };
     let waited = begun.elapsed();
-    node.counters.waits.add(waited);
-    member.tally.waited(waited);
+    if ticketed == Ticketed::Transaction {
+        node.counters.waits.add(waited);
+        member.tally.waited(waited);
+    }
     match answer {
         Answer::Given(connection) if connection.tenant == member.tenant() => Ok(connection),
         Answer::Given(connection) => {
@@ -408,7 +386,6 @@ async fn wait(node: &Node, session: &Session, member: &Member, (client, up): (&m
                 "a server connection of another tenant was refused",
             ))))
         }
-        Answer::MayOpen(_) => unreachable!("only who opens for himself is told so"),
         Answer::Refused(because) => Err(Denied::Failed(match (because, member.failure()) {
             (Because::OpeningFailed | Because::OpeningsFail { .. }, Some(failed)) => failed,
             (because, _) => server::Failed::Refused(refusal::no_connection(because, route, cluster)),

@@ -1,22 +1,27 @@
-//! What a client sees while it has a server connection of its own: it ends with it, and it hears when the server goes.
+//! What a client sees while it has a server connection of its own: nobody else has it, and it hears when the server goes.
+
+use futures_util::future::join_all;
+use holm_core::route::RouteChange;
 
 use crate::raw::{Raw, startup};
-use crate::support::{SECRET, World, eventually};
+use crate::support::{SECRET, World, cluster, eventually};
 
 #[tokio::test]
-async fn r86_r95_a_tenant_that_nobody_uses_holds_no_connection() {
+async fn r86_r95_a_tenant_that_nobody_used_holds_no_connection_and_one_that_was_used_none_that_others_need() {
     let world = World::new().await;
     let (used, cold) = tokio::join!(world.tenant("malmo"), world.tenant("lund"));
+    world.publish_and_wait([RouteChange::Cluster(cluster("production", &world.server.address, 5))]).await;
     let admin = world.server.connect("postgres").await;
-    let clients: Vec<_> = futures_util::future::join_all((0..5).map(|_| world.connect("app", "malmo"))).await;
+    let clients: Vec<_> = join_all((0..5).map(|_| world.connect("app", "malmo"))).await;
     assert_eq!((world.backends(&admin, &used).await, world.backends(&admin, &cold).await), (5, 0));
     assert_eq!(world.proxy.counters().sessions_open(), 5);
     drop(clients);
-    eventually("everything of the tenant is gone", async || {
-        match (world.backends(&admin, &used).await, world.proxy.counters().sessions_open()) {
-            (0, 0) => Ok(()),
-            left => Err(format!("{left:?} (backends, sessions)")),
-        }
+    let others = join_all((0..5).map(|_| world.connect("app", "lund"))).await;
+    assert_eq!((world.backends(&admin, &used).await, world.backends(&admin, &cold).await), (0, 5));
+    drop(others);
+    eventually("no session is left", async || match world.proxy.counters().sessions_open() {
+        0 => Ok(()),
+        left => Err(format!("{left} sessions")),
     })
     .await;
 }

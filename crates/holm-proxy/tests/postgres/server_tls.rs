@@ -101,7 +101,14 @@ async fn a_server_connection_over_tls_serves_one_client_after_the_other() {
     for round in 0..20_i32 {
         let client = world.connect("churn", "malmo").await;
         assert_eq!(client.query_one("SELECT $1::int", &[&round]).await.unwrap().get::<_, i32>(0), round);
+        drop(client);
+        eventually("the session has ended", async || match world.proxy.counters().sessions_open() {
+            0 => Ok(()),
+            open => Err(format!("{open} open")),
+        })
+        .await;
     }
+    assert_eq!(world.proxy.counters().connects.count(), 1);
 }
 
 #[tokio::test]

@@ -144,7 +144,8 @@ const PGBOUNCER: &[Known] = &[
     unneeded("server_login_retry", "after a failed login the next waits, longer after each"),
     becomes(
         "server_reset_query",
-        "`DISCARD ALL`, and no other, when a client has left something behind: `holm serve --proxy-reset seen|strict`",
+        "`DISCARD ALL`, and no other: between two sessions always, between two transactions when a client has left something \
+         behind (`holm serve --proxy-reset seen|strict`)",
     ),
     becomes("server_reset_query_always", "`holm serve --proxy-reset strict`"),
     lost("server_round_robin", "which idle connection is used next cannot be chosen"),

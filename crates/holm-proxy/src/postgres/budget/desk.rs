@@ -27,8 +27,9 @@ use super::waiting::Waiting;
 use crate::postgres::home::{Command, Homes};
 use crate::postgres::transaction::connection::Connection;
 
-/// An opening that was begun in time is not refused for its deadline: it has one of its own, shorter than this.
-const OPENING_MAX: Duration = Duration::from_secs(10);
+/// An opening that was begun in time is not refused for its deadline: it has one of its own, shorter than this. It may log in for
+/// 5 s, and the server may take 5.3 s more to notice that nobody wants it any more.
+const OPENING_MAX: Duration = Duration::from_secs(12);
 
 /// A cluster's desk.
 pub(in crate::postgres) struct Desk {
@@ -66,24 +67,23 @@ struct Waiter {
 /// For what somebody waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::postgres) enum Ticketed {
-    /// For any connection of a pool; its worker opens them.
-    Pooled,
-    /// For a connection that nobody else will have; whoever waits opens it.
-    Own,
+    /// For any connection of a pool, and not a moment longer than was said.
+    Transaction,
+    /// The same, for as long as the client stays. Its patience is short, and an opening that was begun in time is waited for.
+    Session,
 }
 
 /// What a waiter is told.
 #[derive(Debug)]
 pub(in crate::postgres) enum Answer {
     Given(Box<Connection>),
-    MayOpen(Seat),
     Refused(Because),
 }
 
 /// What becomes of a connection that somebody has in hand.
 #[derive(Debug)]
 pub(in crate::postgres) enum Verdict {
-    /// To this waiter; who opens for himself is that waiter.
+    /// To this waiter, if it is still there.
     Hand(Option<oneshot::Sender<Answer>>),
     Keep,
     SetAside,
@@ -172,17 +172,6 @@ impl Desk {
         self.state().scheduler.tenant_counts().collect()
     }
 
-    /// What is told to somebody of a tenant whose connection there was no place for after all.
-    pub(in crate::postgres) fn full(&self, tenant: TenantId) -> Because {
-        let state = self.state();
-        let TenantLimits { max, .. } = self.limits_of(tenant, state.connections_max);
-        match (max, state.scheduler.counts()) {
-            (0, _) => Because::Paused,
-            (max, _) if max < state.connections_max => Because::TenantMaximum { held: max, max, most: None, most_held: 0 },
-            (_, counts) => Because::BudgetFull { used: counts.used, ceiling: counts.ceiling, most: None, most_held: 0 },
-        }
-    }
-
     /// A moment, as the scheduler counts.
     pub(in crate::postgres) fn at(&self, moment: Instant) -> Duration {
         moment.saturating_duration_since(self.start)
@@ -257,12 +246,12 @@ impl Desk {
                 Action::Open { place, worker, pool, ticket, .. } => {
                     let seat = Seat::new(Arc::clone(self), place);
                     errands.push(match state.waiters.get(&ticket).map(|waiter| waiter.ticketed) {
-                        Some(Ticketed::Pooled) => Errand::Command(worker, Command::Open { seat, pool }),
-                        Some(Ticketed::Own) => {
-                            let until = self.start.elapsed() + OPENING_MAX;
-                            self.apply(state, Event::Extends(ticket, until), &mut actions);
-                            let sender = sender(state, ticket).expect("it was there a moment ago");
-                            Errand::Answer(sender, Answer::MayOpen(seat))
+                        Some(ticketed) => {
+                            if ticketed == Ticketed::Session {
+                                let until = self.start.elapsed() + OPENING_MAX;
+                                self.apply(state, Event::Extends(ticket, until), &mut actions);
+                            }
+                            Errand::Command(worker, Command::Open { seat, pool })
                         }
                         None => Errand::Unwanted(seat),
                     });
@@ -308,7 +297,7 @@ impl Desk {
         for errand in errands {
             match errand {
                 Errand::Command(worker, command) => self.homes.command(worker.0, command),
-                // Who has gone gave up, or is about to; a place that comes back is given back by being dropped.
+                // Who has gone gave up, or is about to.
                 Errand::Answer(sender, answer) => drop(sender.send(answer)),
                 Errand::Unwanted(seat) => drop(seat),
             }

@@ -99,6 +99,16 @@ pub(in crate::postgres) enum Whose {
 pub(in crate::postgres) struct Idle {
     pub(in crate::postgres) place: Place,
     pub(in crate::postgres) since: Duration,
+    pub(in crate::postgres) keep: Keep,
+}
+
+/// For what an idle connection is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::postgres) enum Keep {
+    /// For its tenant's next transaction, which is soon: others wait a while for it.
+    Transaction,
+    /// For its tenant's next session, if there is one: nobody waits for it.
+    Session,
 }
 
 /// Why an opening failed.
@@ -116,7 +126,7 @@ pub(in crate::postgres) enum Event {
     Want(Want),
     /// Its ticket may have been refused in the meantime.
     GivesUp(Ticket),
-    /// It may wait until then, since what it waits for is under way.
+    /// It may wait until then at least, since what it waits for is under way.
     Extends(Ticket, Duration),
     /// Answered by exactly one of `Hand`, `Keep`, `SetAside` and `Close`, and so are the next two.
     Released(Place),
@@ -381,7 +391,7 @@ impl Scheduler {
     }
 
     fn extend(&mut self, ticket: Ticket, deadline: Duration) {
-        let Some(waiter) = self.waiters.get_mut(&ticket) else { return };
+        let Some(waiter) = self.waiters.get_mut(&ticket).filter(|waiter| waiter.deadline < deadline) else { return };
         self.alarms.remove(&(waiter.deadline, Alarm::Deadline(ticket)));
         self.alarms.insert((deadline, Alarm::Deadline(ticket)));
         waiter.deadline = deadline;

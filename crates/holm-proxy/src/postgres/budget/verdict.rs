@@ -2,13 +2,13 @@
 //!
 //! Promises: it goes to its pool's longest waiter unless its slice is over and another has a better claim; a tenant's last
 //! ones up to its minimum are closed for nobody; an idle one is not closed for a tenant that holds more, before it was idle
-//! for long.
+//! for long, but for what a session left.
 
 use std::time::Duration;
 
 use holm_core::id::TenantId;
 
-use super::scheduler::{Action, Idle, Illegal, Place, Scheduler, Ticket, Whose, WorkerId};
+use super::scheduler::{Action, Idle, Illegal, Keep, Place, Scheduler, Ticket, Whose, WorkerId};
 use super::tenant::{Arrival, Stage};
 use super::turn::Need;
 
@@ -21,6 +21,7 @@ pub(super) enum Occasion {
         worker: WorkerId,
         whose: Whose,
         since: Duration,
+        keep: Keep,
     },
 }
 
@@ -50,7 +51,7 @@ impl Scheduler {
         }
         self.answered(worker, whose);
         match idle {
-            Some(Idle { place, since }) => self.decide(place, Occasion::Offered { worker, whose, since }),
+            Some(Idle { place, since, keep }) => self.decide(place, Occasion::Offered { worker, whose, since, keep }),
             None => self.is_dry(worker, whose),
         }
         if let Whose::Tenants(tenant) = whose {
@@ -70,11 +71,11 @@ impl Scheduler {
             let yields = !matches!(occasion, Occasion::Opened) && self.yields(place, arrival);
             if yields { Verdict::Close } else { Verdict::Hand(ticket) }
         } else {
-            let since = match occasion {
-                Occasion::Opened | Occasion::Released => self.now,
-                Occasion::Offered { since, .. } => since,
+            let (since, keep) = match occasion {
+                Occasion::Opened | Occasion::Released => (self.now, Keep::Transaction),
+                Occasion::Offered { since, keep, .. } => (since, keep),
             };
-            self.without_waiter(id, since)
+            self.without_waiter(id, since, keep)
         };
         match verdict {
             Verdict::Hand(ticket) => self.hand(place, id, ticket),
@@ -114,7 +115,7 @@ impl Scheduler {
         need != Need::WantsMore || rich.can_spare_for(poor) || (self.is_starved(claimant) && rich.holds_at_least_as_much_as(poor))
     }
 
-    fn without_waiter(&self, id: TenantId, since: Duration) -> Verdict {
+    fn without_waiter(&self, id: TenantId, since: Duration, keep: Keep) -> Verdict {
         let tenant = &self.tenants[&id];
         if tenant.is_squeezed() {
             return Verdict::Close;
@@ -127,6 +128,7 @@ impl Scheduler {
             return Verdict::SetAside;
         }
         let until = match need {
+            _ if keep == Keep::Session => since,
             Need::BelowMinimum => since,
             Need::HasNone => since.saturating_add(self.pace.linger),
             Need::WantsMore => self.until_richer_may(claimant, id, since),
@@ -171,7 +173,7 @@ impl Scheduler {
         self.actions.push(Action::Keep { place });
         match occasion {
             Occasion::Opened | Occasion::Released => self.has_one_idle(place, tenant, until),
-            Occasion::Offered { worker, whose: Whose::Anyones, since } => {
+            Occasion::Offered { worker, whose: Whose::Anyones, since, .. } => {
                 let worker = &mut self.workers[worker.0];
                 worker.oldest = worker.oldest.max(since);
                 worker.not_for_richer_until = until.unwrap_or_default();

@@ -31,7 +31,7 @@ impl Waiting {
     /// Safe: an answer that was not taken is given back when this is dropped.
     pub(in crate::postgres) async fn answer(&mut self) -> Answer {
         let answer = (&mut self.answered).await.unwrap_or(Answer::Refused(Because::OpeningFailed));
-        self.is_over = !matches!(answer, Answer::MayOpen(_));
+        self.is_over = true;
         answer
     }
 }

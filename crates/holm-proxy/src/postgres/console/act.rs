@@ -12,8 +12,6 @@ use holm_core::route::{Route, RouteState};
 
 use crate::postgres::Node;
 use crate::postgres::home::Command;
-use crate::postgres::pooling::Pooling;
-use crate::postgres::sessions::Session;
 use crate::postgres::stop::Reason;
 use crate::postgres::transaction::inventory::Which;
 
@@ -117,8 +115,6 @@ pub(super) async fn reconnect(node: &Node, which: Which) -> Done {
 /// Safe: it only looks.
 pub(super) async fn wait_close(node: &Node, which: Which) -> Done {
     node.homes.ask_all(|done| Command::Renewed(which, done)).await;
-    let has_one_from_before = |session: &Session| session.server_key.load().is_some_and(|key| key.close_needed.load(Ordering::Relaxed));
-    node.sessions.none_is(|session| is_own_and_of(session, which) && has_one_from_before(session)).await;
     Done::default()
 }
 
@@ -137,10 +133,4 @@ async fn hold(node: &Node, tenant: TenantId) {
 /// Waits until the tenant has no server connection here.
 async fn left(node: &Node, tenant: TenantId) {
     node.homes.ask_all(|done| Command::Renewed(Which::Tenants(tenant), done)).await;
-    let has_its_own = |session: &Session| is_own_and_of(session, Which::Tenants(tenant)) && session.server_key.load().is_some();
-    node.sessions.none_is(has_its_own).await;
-}
-
-fn is_own_and_of(session: &Session, which: Which) -> bool {
-    session.caller.pooling == Pooling::Session && which.has(session.admission.route.tenant)
 }

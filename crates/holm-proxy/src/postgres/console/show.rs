@@ -172,7 +172,7 @@ async fn pools(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
                 fixed("0"),
                 count(used.idle),
                 fixed("0"),
-                fixed("0"),
+                count(used.cleaning),
                 count(used.opening),
                 number(used.longest_wait.as_secs()),
                 number(used.longest_wait.subsec_micros()),

@@ -22,12 +22,13 @@ pub(in crate::postgres) struct Connection {
     /// For whom it was opened, for good.
     pub(in crate::postgres) tenant: TenantId,
     pub(super) pool: PoolId,
-    pub(super) stream: Stream,
+    pub(in crate::postgres) stream: Stream,
     pub(super) key: Option<Arc<ServerKey>>,
     /// What it owes: nothing, while nobody has it.
     pub(super) exchange: Exchange,
     pub(super) known: Known,
-    pub(super) settings: Settings,
+    /// As it reported them last.
+    pub(in crate::postgres) settings: Settings,
     /// What it reported when it began, and reports again when everything is discarded.
     pub(super) initial: Settings,
     /// Who had it last.

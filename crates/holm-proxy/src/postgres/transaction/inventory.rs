@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::postgres::budget::PoolId;
+use crate::postgres::pooling::Pooling;
 
 use super::{close_idle, pools};
 
@@ -24,6 +25,9 @@ pub(in crate::postgres) struct PoolUse {
     pub(in crate::postgres) id: PoolId,
     pub(in crate::postgres) tenant: TenantId,
     pub(in crate::postgres) level: Level,
+    pub(in crate::postgres) pooling: Pooling,
+    /// Connections that are being cleaned for whoever comes next.
+    pub(in crate::postgres) cleaning: usize,
     pub(in crate::postgres) openings: usize,
     pub(in crate::postgres) idle: Vec<IdleUse>,
     pub(in crate::postgres) tallied: Tallied,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use holm_core::id::ClusterId;
 
-use crate::postgres::budget::{Answer, Desk, Event, Idle, Verdict, Whose, WorkerId};
+use crate::postgres::budget::{Answer, Desk, Event, Idle, Keep, Verdict, Whose, WorkerId};
+use crate::postgres::pooling::Pooling;
 
 use super::connection::Connection;
 use super::pools::{self, Aside};
@@ -20,6 +21,18 @@ pub(in crate::postgres) fn give(connection: Box<Connection>) {
         follow(verdict, connection);
     } else {
         pools::put(connection, Aside::No);
+    }
+}
+
+/// Gives a connection back that a session had, and nobody may need again for long: it is kept only while nobody on the cluster
+/// waits for one.
+pub(super) fn give_after_session(connection: Box<Connection>) {
+    if connection.bottle.is_outdated() || !connection.seat.desk.listens() {
+        return give(connection);
+    }
+    match connection.seat.released() {
+        Verdict::Keep => connection.dismiss(),
+        verdict => follow(verdict, connection),
     }
 }
 
@@ -47,7 +60,13 @@ pub(in crate::postgres) fn reoffer(cluster: ClusterId, whose: Whose) {
 /// Offers the idle connection of this worker that nobody has had for longest.
 pub(in crate::postgres) fn evict(desk: &Arc<Desk>, worker: WorkerId, whose: Whose) {
     let oldest = pools::oldest(desk.cluster, whose);
-    let idle = oldest.as_ref().map(|oldest| Idle { place: oldest.place, since: desk.at(oldest.since) });
+    let idle = oldest.as_ref().map(|oldest| {
+        let keep = match oldest.pooling {
+            Pooling::Transaction => Keep::Transaction,
+            Pooling::Session => Keep::Session,
+        };
+        Idle { place: oldest.place, since: desk.at(oldest.since), keep }
+    });
     let verdict = desk.tell(Event::Offered { worker, whose, idle });
     let Some(oldest) = oldest else { return };
     match verdict {

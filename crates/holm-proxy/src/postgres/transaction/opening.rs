@@ -55,15 +55,15 @@ pub(in crate::postgres) async fn open(node: &Node, mut seat: Seat, pool: PoolId)
 type Opened = (holm_tls::Stream, Option<Arc<sessions::ServerKey>>, Settings);
 
 async fn attempt(node: &Node, opening: &Opening, pool: PoolId) -> Result<Opened, server::Failed> {
-    let Opening { admission, level, key, .. } = opening;
+    let Opening { admission, key, .. } = opening;
     // Entered before this look: a newer table finds the opening.
-    if let Some(reason) = sessions::forbidden(admission, *level, &node.routes.load()) {
+    if let Some(reason) = sessions::forbidden(admission, key.level, &node.routes.load()) {
         return Err(server::Failed::Refused(refusal::stopped(reason)));
     }
     let route = &admission.route;
     let latest = || node.routes.load().route_of(route.tenant).cloned();
     let begun = Instant::now();
-    let opened = server::open((&admission.cluster, route), *level, &key.startup, opening.stop(), latest).await?;
+    let opened = server::open((&admission.cluster, route), key.level, &key.startup, opening.stop(), latest).await?;
     node.counters.connects.add(begun.elapsed());
     let problem = if let Some(reason) = opening.stop().asked() {
         refusal::stopped(reason)
@@ -82,7 +82,7 @@ fn reported(mut greeting: &[u8]) -> Settings {
     let mut settings = Settings::default();
     while let Ok(Some(frame)) = scan(greeting, STARTUP_LENGTH_MAX) {
         if frame.tag == b'S' {
-            super::note(frame.body, &mut settings);
+            settings.note(frame.body);
         }
         greeting = &greeting[frame.whole.len()..];
     }

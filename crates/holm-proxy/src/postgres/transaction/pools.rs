@@ -1,4 +1,5 @@
-//! The pools of one worker: for each tenant, role and set of startup parameters, the server connections that nobody has now.
+//! The pools of one worker: for each tenant, role, set of startup parameters and kind of pooling, the server connections that
+//! nobody has now.
 //!
 //! Promises: what belongs to one pool is given to sessions of that pool only; a pool that nobody is in and that has no
 //! connection is not there. Nothing here walks over pools, waits, or is seen by another thread.
@@ -16,6 +17,7 @@ use holm_core::route::{Admission, RouteState, RouteTable};
 use tokio_util::sync::CancellationToken;
 
 use crate::postgres::budget::{Place, PoolId, Whose};
+use crate::postgres::pooling::Pooling;
 use crate::postgres::server;
 use crate::postgres::sessions;
 use crate::postgres::stop::{Reason, Stop};
@@ -34,8 +36,20 @@ pub(in crate::postgres) struct PoolKey {
     pub(in crate::postgres) cluster: ClusterId,
     pub(in crate::postgres) address: ServerAddress,
     pub(in crate::postgres) tls: ServerTls,
-    /// Role, database and every parameter, as the server is told; without the application's name, which is set on the way.
+    pub(in crate::postgres) level: Level,
+    pub(in crate::postgres) pooling: Pooling,
+    /// Of the route, in session pooling: who logs in by a newer one gets no connection from before.
+    epoch: Option<u64>,
+    /// Role, database and every parameter, as the server is told; in transaction pooling without the application's name, which
+    /// is set on the way.
     pub(in crate::postgres) startup: Box<[u8]>,
+}
+
+impl PoolKey {
+    /// Whether a table has a newer route than the one that counts here.
+    fn is_outrun_by(&self, table: &RouteTable) -> bool {
+        self.epoch.is_some_and(|epoch| table.route_of(self.tenant).is_none_or(|now| now.epoch != epoch))
+    }
 }
 
 /// A pool's place in this worker's list.
@@ -48,7 +62,6 @@ struct Pool {
     id: PoolId,
     /// By which its connections are judged when routes change.
     admission: Admission,
-    level: Level,
     /// Sessions that are in it.
     members: usize,
     /// Openings under way.
@@ -60,6 +73,8 @@ struct Pool {
     statements: Statements,
     /// What its servers report when they begin.
     greeting: Option<Settings>,
+    /// Connections that are being cleaned for whoever comes next.
+    cleaning: usize,
     tally: Arc<Tally>,
     vintage: Arc<Vintage>,
 }
@@ -110,13 +125,21 @@ pub(super) struct Member {
 
 impl Member {
     /// Enters the pool of an admission, on this worker; it has the number that is given if it is new.
-    pub(super) fn enter(admission: &Admission, level: Level, startup: Box<[u8]>, number: impl FnOnce() -> PoolId) -> Self {
+    pub(super) fn enter(
+        admission: &Admission,
+        (level, pooling): (Level, Pooling),
+        startup: Box<[u8]>,
+        number: impl FnOnce() -> PoolId,
+    ) -> Self {
         let Admission { route, cluster, .. } = admission;
         let key = Arc::new(PoolKey {
             tenant: route.tenant,
             cluster: cluster.id,
             address: cluster.address.clone(),
             tls: cluster.tls.clone(),
+            level,
+            pooling,
+            epoch: (pooling == Pooling::Session).then_some(route.epoch),
             startup,
         });
         POOLS.with_borrow_mut(|pools| {
@@ -126,13 +149,13 @@ impl Member {
                     key,
                     id: number(),
                     admission: admission.clone(),
-                    level,
                     members: 0,
                     openings: Vec::new(),
                     failure: None,
                     idle: Vec::new(),
                     statements: Statements::default(),
                     greeting: None,
+                    cleaning: 0,
                     tally: Arc::default(),
                     vintage: Arc::default(),
                 }),
@@ -174,6 +197,17 @@ impl Member {
     pub(super) fn failure(&self) -> Option<server::Failed> {
         POOLS.with_borrow_mut(|pools| pools.pool(self.index).failure.clone())
     }
+
+    /// Notes that a connection of its pool is being cleaned, until that is dropped.
+    pub(super) fn cleans(&self) -> Cleans<'_> {
+        POOLS.with_borrow_mut(|pools| pools.pool(self.index).cleaning += 1);
+        Cleans(self)
+    }
+
+    /// Whether a table has outrun what the pool was made for.
+    pub(super) fn is_outrun_by(&self, table: &RouteTable) -> bool {
+        self.key.is_outrun_by(table)
+    }
 }
 
 impl Drop for Member {
@@ -185,6 +219,15 @@ impl Drop for Member {
     }
 }
 
+/// A connection is being cleaned; for who looks on.
+pub(super) struct Cleans<'m>(&'m Member);
+
+impl Drop for Cleans<'_> {
+    fn drop(&mut self) {
+        POOLS.with_borrow_mut(|pools| pools.pool(self.0.index).cleaning -= 1);
+    }
+}
+
 /// An opening for a pool of this worker; dropping it ends it, and the pool stays for as long.
 #[derive(Debug)]
 pub(super) struct Opening {
@@ -192,7 +235,6 @@ pub(super) struct Opening {
     under: Arc<Under>,
     pub(super) key: Arc<PoolKey>,
     pub(super) admission: Admission,
-    pub(super) level: Level,
     /// Of the connection that it becomes; until then its own.
     pub(super) bottle: Option<Bottle>,
 }
@@ -205,7 +247,7 @@ impl Opening {
             let (pool, under) = (pools.pool(index), Arc::new(Under::default()));
             pool.openings.push(Arc::clone(&under));
             let bottle = Some(pool.vintage.bottle());
-            Some(Self { index, under, key: Arc::clone(&pool.key), admission: pool.admission.clone(), level: pool.level, bottle })
+            Some(Self { index, under, key: Arc::clone(&pool.key), admission: pool.admission.clone(), bottle })
         })
     }
 
@@ -254,7 +296,8 @@ pub(super) fn oldest(cluster: ClusterId, whose: Whose) -> Option<Oldest> {
                 };
                 if is_asked_for && key.cluster == cluster {
                     return Some(if idle.connection.is_quiet() {
-                        Ok(Oldest { at: here, place: idle.connection.seat.place, since: idle.connection.idle_since })
+                        let (place, since) = (idle.connection.seat.place, idle.connection.idle_since);
+                        Ok(Oldest { at: here, place, since, pooling: key.pooling })
                     } else {
                         Err(pools.remove(here))
                     });
@@ -276,6 +319,7 @@ pub(super) struct Oldest {
     at: usize,
     pub(super) place: Place,
     pub(super) since: Instant,
+    pub(super) pooling: Pooling,
 }
 
 impl Oldest {
@@ -349,7 +393,9 @@ pub(super) fn take_forbidden(table: &RouteTable) -> Vec<Box<Connection>> {
             let idle = pools.idle[here].as_ref().expect("a place in the list is taken");
             at = idle.newer;
             let pool = pools.pools[idle.pool.0].as_ref().expect("a pool with a connection is there");
-            if sessions::forbidden(&pool.admission, pool.level, table).is_some() || sessions::is_paused(&pool.admission, table) {
+            let Pool { admission, key, .. } = pool;
+            let is_forbidden = sessions::forbidden(admission, key.level, table).is_some() || key.is_outrun_by(table);
+            if is_forbidden || sessions::is_paused(admission, table) {
                 taken.push(pools.remove(here));
             }
         }
@@ -371,7 +417,9 @@ pub(super) fn some(from: usize, length: usize, found: &mut Vec<PoolUse>) -> Opti
             PoolUse {
                 id: pool.id,
                 tenant: pool.key.tenant,
-                level: pool.level,
+                level: pool.key.level,
+                pooling: pool.key.pooling,
+                cleaning: pool.cleaning,
                 openings: pool.openings.len(),
                 idle: idle.collect(),
                 tallied: pool.tally.read(),
@@ -404,7 +452,7 @@ pub(super) fn vintages(which: Which) -> Vec<Arc<Vintage>> {
 
 /// Asks every opening to end that a table forbids; each token says when one has.
 pub(super) fn stop_forbidden(table: &RouteTable) -> Vec<CancellationToken> {
-    stop_openings(|pool| sessions::forbidden(&pool.admission, pool.level, table))
+    stop_openings(|pool| sessions::forbidden(&pool.admission, pool.key.level, table))
 }
 
 /// Openings for tenants that a table has paused; each token says when one is over.

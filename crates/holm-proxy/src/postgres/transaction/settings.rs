@@ -22,7 +22,7 @@ impl Settings {
     }
 
     /// Whether the server says when this setting changes. PostgreSQL compares the names of settings without case.
-    pub(super) fn reports(&self, name: &[u8]) -> bool {
+    pub(in crate::postgres) fn reports(&self, name: &[u8]) -> bool {
         self.0.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
@@ -35,6 +35,14 @@ impl Settings {
         match all.iter_mut().find(|(known, _)| **known == *name) {
             Some((_, known)) => *known = value.into(),
             None => all.push((name.into(), value.into())),
+        }
+    }
+
+    /// Notes the body of a ParameterStatus.
+    pub(in crate::postgres) fn note(&mut self, body: &[u8]) {
+        let mut texts = body.split(|byte| *byte == 0);
+        if let (Some(name), Some(value)) = (texts.next(), texts.next()) {
+            self.set(name, value);
         }
     }
 

@@ -166,6 +166,11 @@ impl Up {
         self.held.extend_from_slice(bytes);
     }
 
+    /// Gives what is held.
+    pub(super) fn take_held(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+
     /// How many bytes are held.
     pub(super) const fn held_length(&self) -> usize {
         self.held.len()

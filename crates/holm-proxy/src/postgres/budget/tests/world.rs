@@ -9,7 +9,7 @@ use holm_core::id::TenantId;
 use crate::postgres::budget::pace::Pace;
 use crate::postgres::budget::refusal::Because;
 use crate::postgres::budget::scheduler::{
-    Action, ClusterBudget, Event, Idle, Illegal, Place, PoolId, Scheduler, TenantLimits, Ticket, Want, Whose, WorkerId,
+    Action, ClusterBudget, Event, Idle, Illegal, Keep, Place, PoolId, Scheduler, TenantLimits, Ticket, Want, Whose, WorkerId,
 };
 
 /// `SplitMix64`: small, and the same everywhere.
@@ -100,6 +100,8 @@ pub(super) struct World {
     pub(super) actions: Vec<Action>,
     /// Whether everything is counted anew after every event.
     pub(super) strict: bool,
+    /// For what idle connections are kept.
+    pub(super) keep: Keep,
     next_ticket: u64,
 }
 
@@ -126,6 +128,7 @@ impl World {
             lines: BTreeMap::new(),
             asked: Vec::new(),
             actions: Vec::new(),
+            keep: Keep::Transaction,
             strict: true,
             next_ticket: 0,
         }
@@ -203,7 +206,7 @@ impl World {
             }
         });
         let idle = candidates.filter_map(|(place, connection)| connection.idle_since().map(|since| (since, *place))).min();
-        let idle = idle.map(|(since, place)| Idle { place, since });
+        let idle = idle.map(|(since, place)| Idle { place, since, keep: self.keep });
         if let Some(Idle { place, .. }) = idle {
             self.set(place, State::Busy);
         }

@@ -4,7 +4,7 @@ use super::super::world::{LIMITS, START, State, budget, ms, tenant};
 use super::{PACE, cluster};
 use crate::postgres::budget::refusal::Because;
 use crate::postgres::budget::scheduler::{
-    Action, ClusterBudget, Event, Idle, Illegal, Place, PoolId, Scheduler, TenantLimits, Ticket, Want, Whose, WorkerId,
+    Action, ClusterBudget, Event, Idle, Illegal, Keep, Place, PoolId, Scheduler, TenantLimits, Ticket, Want, Whose, WorkerId,
 };
 use crate::postgres::budget::tenant::Stage;
 
@@ -231,7 +231,11 @@ fn events_that_cannot_be_are_refused_and_change_nothing() {
     let stage = |event, place, stage| Illegal::Stage { event, place, stage };
     let (open, connecting) = (Some(Stage::Open { since: START }), Some(Stage::Connecting));
     let unknown = Place(99);
-    let idle = |place| Event::Offered { worker: WorkerId(0), whose: Whose::Anyones, idle: Some(Idle { place, since: START }) };
+    let idle = |place| Event::Offered {
+        worker: WorkerId(0),
+        whose: Whose::Anyones,
+        idle: Some(Idle { place, since: START, keep: Keep::Transaction }),
+    };
     let failed = |place| Event::Failed(place, crate::postgres::budget::scheduler::Failure::Passing);
     let want = Want { ticket: Ticket(1), worker: WorkerId(0), pool: a, tenant: tenant(0), limits: LIMITS, deadline: ms(1_000) };
     for (event, illegal) in [

@@ -2,7 +2,7 @@
 
 use super::super::world::{LIMITS, World, tenant};
 use super::{PACE, cluster};
-use crate::postgres::budget::scheduler::{Action, Event, TenantLimits, Whose, WorkerId};
+use crate::postgres::budget::scheduler::{Action, Event, Keep, TenantLimits, Whose, WorkerId};
 
 const ANYONES: Action = Action::Evict { worker: WorkerId(0), whose: Whose::Anyones };
 
@@ -55,6 +55,20 @@ fn a_crowd_does_not_take_what_quiet_tenants_have_idle() {
     world.tell(Event::Tick);
     world.answer(0);
     assert_eq!(world.took(), [ANYONES, Action::Close { place: idle }], "nobody wants it");
+}
+
+#[test]
+fn what_a_session_left_goes_at_once_to_whoever_waits() {
+    let (mut world, [crowd, quiet]) = cluster(3);
+    let idle = world.in_use(quiet);
+    let busy = [world.in_use(crowd), world.in_use(crowd)];
+    world.release(idle);
+    world.keep = Keep::Session;
+    world.waits(crowd);
+    world.answer(0);
+    assert_eq!(world.took(), [ANYONES, Action::Close { place: idle }]);
+    world.closed(idle);
+    assert!(matches!(world.took()[..], [Action::Open { pool, .. }] if pool == crowd), "{busy:?}");
 }
 
 #[test]
