@@ -59,6 +59,7 @@ pub(crate) enum Begun {
         (name = "tenants", description = "Customers, each with a database of its own"),
         (name = "environments", description = "Production, staging and their kin; nothing crosses between them"),
         (name = "clusters", description = "PostgreSQL servers that tenants are placed on"),
+        (name = "residency", description = "By what the place of data is judged, where it is, and why"),
         (name = "operations", description = "Work that takes longer than a request, and what people may say to it"),
         (name = "credentials", description = "What apps present to the proxy"),
         (name = "keys", description = "Master keys: their names and ages, rotation"),

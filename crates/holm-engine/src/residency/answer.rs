@@ -11,7 +11,9 @@ use holm_core::environment::EnvironmentName;
 use holm_core::error::Problem;
 use holm_core::slug::TenantSlug;
 use holm_policy::evaluate::verdict::Outcome;
+use holm_policy::id::Place;
 use holm_store::cluster::{self, Cluster};
+use holm_store::residency::observed::Observed;
 use holm_store::residency::placed::Placed;
 use holm_store::residency::{decision, standing};
 use holm_store::tenant::Tenant;
@@ -80,13 +82,28 @@ pub async fn whereabouts(control: &Control, name: &EnvironmentName, slug: &Tenan
         judged: None,
         since: None,
     };
+    // What was seen on the cluster is somewhere else than the cluster, or may be.
+    let seen = |copy: &Observed| {
+        let place: Option<Place> = copy.placed.as_ref().and_then(|placed| placed.place.parse().ok());
+        let at = place.as_ref().and_then(|place| known.registry().region(place));
+        Where {
+            placed: copy.placed.clone(),
+            lies: place.as_ref().map(|place| lies::server(known.registry(), place, now)).unwrap_or_default(),
+            contracting: at.and_then(|(provider, _)| provider.contracting.at(now).ok()).map(|held| held.value.to_string()),
+            ..bare(copies::id_of(&copy.seen).as_str(), copies::role_of(&copy.seen).as_str())
+        }
+    };
     let Some(profile) = tenant.profile.as_deref().map(|name| known.profile(name)).transpose()? else {
-        return Ok((tenant, vec![bare("primary", "primary")]));
+        let all = std::iter::once(bare("primary", "primary")).chain(cluster.copies.iter().map(seen)).collect();
+        return Ok((tenant, all));
     };
     let whose = Whose { environment: name, kind, tenant: Some(tenant.id) };
     let found = copies::on(&known, profile, whose, &cluster, now).into_iter().map(|judged| {
         let copy = judged.copy.to_string();
         let since = noted.get(&copy).filter(|(outcome, _)| *outcome == judged.outcome().to_string()).map(|(_, since)| *since);
+        if let Some(observed) = cluster.copies.iter().find(|observed| copies::id_of(&observed.seen) == judged.copy) {
+            return Where { since, judged: Some(judged), ..seen(observed) };
+        }
         let lies = judged.place.as_ref().map(|place| {
             let placement = copies::placement(&known, whose, judged.role, judged.copy.clone(), place);
             lies::copy(known.registry(), profile, &placement, now)

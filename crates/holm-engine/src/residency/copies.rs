@@ -83,7 +83,7 @@ pub fn on(known: &Known, profile: &Profile, whose: Whose<'_>, cluster: &Cluster,
     let primary = place_of(cluster);
     let mut copies = at(known, profile, whose, primary.as_ref(), now);
     copies.extend(cluster.copies.iter().map(|seen| {
-        let role = if seen.seen.kind == "archive" { CopyRole::Wal } else { CopyRole::Replica };
+        let role = role_of(&seen.seen);
         let copy = id_of(&seen.seen);
         let place: Option<Place> = seen.placed.as_ref().and_then(|placed| placed.place.parse().ok());
         let standing = place.as_ref().map_or(Comes::Nowhere, |place| {
@@ -97,8 +97,13 @@ pub fn on(known: &Known, profile: &Profile, whose: Whose<'_>, cluster: &Cluster,
     copies
 }
 
+/// What somebody receives is a replica, or becomes one; an archive keeps the log itself.
+pub(crate) fn role_of(seen: &Seen) -> CopyRole {
+    if seen.kind == "archive" { CopyRole::Wal } else { CopyRole::Replica }
+}
+
 /// `standby-walreceiver_10_0_0_9`: what is seen, in the letters of an id.
-fn id_of(seen: &Seen) -> CopyId {
+pub(crate) fn id_of(seen: &Seen) -> CopyId {
     let word = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     let id: String = format!("{}-{}", seen.kind, seen.name).chars().map(word).take(64).collect();
     id.parse().expect("1 to 64 letters, digits, `-` and `_` are an id")
