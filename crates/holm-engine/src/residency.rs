@@ -15,6 +15,7 @@ pub mod exception;
 pub mod facts;
 pub mod known;
 pub mod lies;
+pub mod markdown;
 pub mod matrix;
 pub mod observed;
 pub mod paper;

@@ -71,7 +71,7 @@ pub fn usual() -> Vec<Job> {
         },
         Job {
             name: "judge copies",
-            every: Duration::from_secs(60),
+            every: Duration::from_secs(30),
             at_most: Duration::from_secs(60),
             run: |control| Box::pin(watch::judge(control)),
         },

@@ -11,7 +11,7 @@ pub mod limits;
 mod list;
 mod parameters;
 pub mod pause;
-mod placing;
+pub(crate) mod placing;
 pub mod rename;
 pub mod rotate_roles;
 mod show;

@@ -1,11 +1,16 @@
 -- Where servers are said to be, which profile a tenant's copies are judged by, and what an installation knows besides what Holm
 -- ships. New tables, and columns that may be empty: a Holm that does not know them goes on working, and judges nothing.
 
+-- In the order in which everybody waits for rows: an older Holm goes on meanwhile.
+LOCK TABLE environment, cluster, tenant IN ACCESS EXCLUSIVE MODE;
+
 -- What whoever added a cluster says of it. Nobody can see from a server where it is: a claim, with what it rests on and a date.
 ALTER TABLE cluster
     ADD COLUMN place text COLLATE "C" CHECK (place ~ '^[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_/-]{1,64}$'),
     ADD COLUMN place_evidence text CHECK (length(place_evidence) <= 2000),
     ADD COLUMN placed_at timestamptz,
+    -- When it was last asked who receives its log; until then nobody knows what other copies there are.
+    ADD COLUMN copies_seen_at timestamptz,
     ADD CONSTRAINT cluster_place_dated CHECK ((place IS NULL) = (placed_at IS NULL));
 
 -- By name, so that a new version of a profile is what its tenants are judged by from then on.
@@ -67,6 +72,8 @@ CREATE TABLE residency_exception (
     tenant_id  uuid NOT NULL REFERENCES tenant (id),
     copy       text COLLATE "C" NOT NULL CHECK (copy ~ '^[A-Za-z0-9_-]{1,64}$'),
     rule       text COLLATE "C" NOT NULL,
+    -- Where the copy was then: it is for that and for nowhere else.
+    place      text COLLATE "C",
     -- A principal's name or an office, as it was given.
     owner      text NOT NULL CHECK (length(owner) BETWEEN 1 AND 200),
     reason     text NOT NULL CHECK (length(reason) BETWEEN 1 AND 2000),

@@ -118,6 +118,8 @@ pub struct Cluster {
     pub placed: Option<Placed>,
     /// Copies of everything there that were seen: standbys, slots, an archive.
     pub copies: Vec<Observed>,
+    /// When somebody looked for such copies last.
+    pub copies_seen_at: Option<Timestamp>,
     /// What is wrong with it, if anything is.
     pub trouble: Option<Problem>,
     /// When it was registered.
@@ -142,7 +144,7 @@ macro_rules! select {
             "SELECT c.id, e.name AS environment, c.environment_id, c.name, c.host, c.port, c.admin_role, c.sealed_admin_password,\n",
             "    c.system_identifier, c.server_version, c.connections_max, c.trouble, c.created_at, c.state, c.adopted_database, c.adopted_oid,\n",
             "    c.capability, c.capability_before, c.capability_changed_at, c.public_before, c.sslmode, c.ssl_root_cert,\n",
-            "    c.place, c.place_evidence, c.placed_at,\n",
+            "    c.place, c.place_evidence, c.placed_at, c.copies_seen_at,\n",
             "    (SELECT coalesce(jsonb_agg(to_jsonb(o) ORDER BY o.kind, o.name), '[]') FROM cluster_copy o WHERE o.cluster_id = c.id AND o.gone_at IS NULL)",
             " AS copies\n",
             "FROM cluster c\nJOIN environment e ON e.id = c.environment_id\n",
@@ -375,6 +377,7 @@ pub(crate) fn read(row: &Row) -> Result<Cluster, StoreError> {
         public_before: column::get::<Json<Vec<PublicBefore>>>(row, "public_before")?.0,
         placed: placed::read(row)?,
         copies: observed::read(row)?,
+        copies_seen_at: column::get(row, "copies_seen_at")?,
         trouble: column::problem(row, "trouble")?,
         created_at: column::get(row, "created_at")?,
     })

@@ -54,6 +54,18 @@ pub async fn share(tx: &mut Tx) -> Result<(Epoch, Timestamp), StoreError> {
     Ok((read(&row)?, column::get(&row, "now")?))
 }
 
+/// Which state it is, and what time it is; may be another state in a moment.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn epoch(tx: &mut Tx) -> Result<(Epoch, Timestamp), StoreError> {
+    let row = tx.query_one(EPOCH, &[]).await?;
+    Ok((read(&row)?, column::get(&row, "now")?))
+}
+
 /// Waits for whoever judges, and keeps others from it until this transaction ends: something is perhaps going to change. Says
 /// which state it is before.
 ///

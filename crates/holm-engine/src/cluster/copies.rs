@@ -2,7 +2,8 @@
 //!
 //! Promises: a copy is seen whether or not Holm made it (DESIGN 5.2). A slot that nobody uses now is one: somebody has received
 //! up to there. Of a command that archives only a digest is kept, since secrets stand in such commands; another command is
-//! another archive. Cannot see what leaves no trace in PostgreSQL: a copy of the disk, a dump over an ordinary login.
+//! another archive. Cannot see what leaves no trace in PostgreSQL: a copy of the disk, a dump over an ordinary login; and leaves out a base backup
+//! that is being taken, which is there for minutes and would be somebody else each time.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use holm_store::residency::observed::Seen;
@@ -17,13 +18,15 @@ const NAME_MAX: usize = 200;
 const SENDERS: &str = "\
 SELECT coalesce(nullif(r.application_name, ''), 'unnamed') AS name, coalesce(host(r.client_addr), 'this machine') AS address
 FROM pg_stat_replication r
-WHERE NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.active_pid = r.pid)
+WHERE r.state <> 'backup'
+    AND NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.active_pid = r.pid AND NOT s.temporary)
 GROUP BY 1, 2
 ORDER BY 1, 2";
 const SLOTS: &str = "\
 SELECT s.slot_name::text AS name, s.slot_type, s.database::text AS database,
     coalesce((SELECT coalesce(host(r.client_addr), 'this machine') FROM pg_stat_replication r WHERE r.pid = s.active_pid), 'nobody') AS address
 FROM pg_replication_slots s
+WHERE NOT s.temporary
 ORDER BY 1";
 const ARCHIVE: &str = "\
 SELECT s.name, s.setting

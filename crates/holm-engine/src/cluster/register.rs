@@ -19,12 +19,13 @@ use holm_core::secret::Secret;
 use holm_store::audit::record;
 use holm_store::cluster::{self, Cluster, Inserted};
 use holm_store::data_key::KeyOwner;
+use holm_store::residency::observed::{self, Seen};
 use holm_store::sealed::Sealed;
 use uuid::Uuid;
 
 use super::connect::Access;
 use super::observe::{self, Server};
-use super::{guard, trouble::ClusterError};
+use super::{copies, guard, trouble::ClusterError};
 use crate::control::{CONFIRM_PATIENCE, Control};
 use crate::environment;
 use crate::secret::keys::Sealing;
@@ -102,6 +103,7 @@ async fn act(control: Control, by: Actor, new: NewCluster) -> Result<(Cluster, O
     };
     let public_before = guard::public(&admin).await.map_err(refused)?;
     guard::close_to_public(&admin).await.map_err(refused)?;
+    let copies = copies::look(&admin).await.map_err(refused)?;
     admin.close().await;
     let row = cluster::NewCluster {
         id,
@@ -113,7 +115,7 @@ async fn act(control: Control, by: Actor, new: NewCluster) -> Result<(Cluster, O
         adopted: None,
         public_before,
     };
-    write(&control, &by, &new, row, &sealing).await
+    write(&control, &by, &new, row, &sealing, &copies).await
 }
 
 async fn write(
@@ -122,6 +124,7 @@ async fn write(
     new: &NewCluster,
     row: cluster::NewCluster,
     sealing: &Sealing,
+    copies: &[Seen],
 ) -> Result<(Cluster, Option<holm_core::route::RouteVersion>), Problem> {
     let id = row.id;
     let mut tx = control.catalog().transaction().await?;
@@ -129,7 +132,7 @@ async fn write(
     if !cluster::set_access(&mut tx, id, &row.access).await? {
         action = AuditAction::ClusterRegister;
         match cluster::insert(&mut tx, &row).await? {
-            Inserted::Done(_) => {}
+            Inserted::Done(_) => observed::note(&mut tx, id, copies).await?,
             Inserted::NoSuchEnvironment => return Err(environment::not_found(&new.environment)),
             Inserted::Taken(other) if other.system_identifier == row.system_identifier => return Err(elsewhere(&other, new)),
             Inserted::Taken(_) => return Err(name_taken(new)),

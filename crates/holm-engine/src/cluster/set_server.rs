@@ -4,6 +4,7 @@
 //! take its place and a server of its own cannot; Holm has logged in the new way, and found what it needs, before anything
 //! changes. What is not said of TLS stays as it was. Once it is confirmed, every node opens connections the new way only, and
 //! ends sessions that were opened another way.
+//! At another address it may be in another country: where it was said to be counts no more, and what is there is judged so.
 //! Refuses another address while a server answers at the old one and is not the one at the new: what is under way would go on
 //! there. Cannot tell copies of one server from each other: which of them is the right one is the caller's word.
 //! Refuses databases that somebody brought: their logins are the tenant's own.
@@ -19,6 +20,7 @@ use holm_core::route::RouteVersion;
 use holm_store::audit::record;
 use holm_store::cluster::{self, Cluster, life};
 use holm_store::data_key::KeyOwner;
+use holm_store::residency::{self, placed};
 use holm_store::sealed::Sealed;
 
 use super::add::{room, unsuitable};
@@ -29,6 +31,7 @@ use super::trouble::Trouble;
 use super::url::ServerUrl;
 use super::{encrypted, identity, named};
 use crate::control::{CONFIRM_PATIENCE, Control};
+use crate::residency::watch;
 use crate::secret::seal::Purpose;
 
 /// Has a cluster reached in another way from now on; returns it as it is then.
@@ -78,7 +81,13 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> 
         // A smaller server is not refused, least of all when the larger one is lost.
         connections_max: cluster.access.connections_max.min(room(&capability, None, &name)?),
     };
+    let is_elsewhere = stored.address != cluster.access.address;
     let mut tx = control.catalog().transaction().await?;
+    if is_elsewhere {
+        residency::alone(&mut tx).await?;
+        residency::advance(&mut tx).await?;
+        placed::clear(&mut tx, cluster.id).await?;
+    }
     let gone = || Problem::new(ErrorCode::ClusterNotFound, format!("cluster `{name}` is gone"));
     if !cluster::set_access(&mut tx, cluster.id, &stored).await? {
         return Err(gone());
@@ -89,6 +98,9 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> 
     record(&mut tx, NewEntry::new(&by, AuditAction::ClusterChange, Some(&cluster.environment), Subject::Cluster(cluster.id)));
     let version = tx.commit().await?;
     control.nudge();
+    if is_elsewhere {
+        watch::soon(&control);
+    }
     let changed = cluster::by_id(control.catalog(), cluster.id).await?.ok_or_else(gone)?;
     Ok((changed, version))
 }

@@ -53,11 +53,11 @@ pub(crate) async fn one(control: &Control, cluster: &Cluster) -> Result<Capabili
     if changed {
         tracing::warn!(cluster.id = %cluster.id, "cluster `{}` is not as it was seen before", cluster.name);
     }
-    life::observed(control.catalog(), cluster.id, &capability, changed).await?;
-    // Of a database that somebody brought, Holm may not see what its server does.
+    // Of a database that somebody brought, Holm may not see what its server does. Before the rest: what was not seen is due again.
     if cluster.adopted.is_none() {
         let copies = copies.map_err(|error| error.problem(&cluster.name))?;
         observed::note(control, cluster.id, &copies).await?;
     }
+    life::observed(control.catalog(), cluster.id, &capability, changed).await?;
     Ok(capability)
 }

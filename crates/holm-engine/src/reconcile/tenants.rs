@@ -23,6 +23,7 @@ use crate::control::Control;
 use crate::operation::acting;
 use crate::pulse::{UNHEARD, heard};
 use crate::seed::{self, SeedError};
+use crate::tenant::placing;
 
 /// Before something that failed for a passing reason is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -105,7 +106,7 @@ async fn assign(control: &Control) -> Result<(), Problem> {
     for cluster in holm_store::cluster::list(catalog).await? {
         if waiting.iter().any(|tenant| tenant.environment == cluster.environment) {
             let mut tx = catalog.transaction().await?;
-            tenant::claim::assign_waiting(&mut tx, cluster.id).await?;
+            placing::assign_waiting(control, &mut tx, cluster.id).await?;
             tx.commit().await?;
         }
     }

@@ -10,6 +10,7 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_core::slug::TenantSlug;
 use holm_policy::evaluate::verdict::Outcome;
 use holm_store::audit::record;
+use holm_store::cluster;
 use holm_store::residency::{self, assigned};
 use holm_store::tenant::{self, Tenant};
 
@@ -90,19 +91,21 @@ async fn give_tenant(
 ) -> Result<Tenant, Problem> {
     let kind = environment::show(&control, &environment).await?.kind;
     let gone = || environment::tenant_not_found(&environment, &slug);
+    // Before what is judged by is held: others wait for that, and this would wait for one of their connections.
+    let found = tenant::by_slug(control.catalog(), &environment, &slug).await?.ok_or_else(gone)?;
     let mut tx = control.catalog().transaction().await?;
     let (known, now) = Known::alone(&control, &mut tx).await?;
     let profile = known.profile(&profile)?;
-    let found = tenant::by_slug(control.catalog(), &environment, &slug).await?.ok_or_else(gone)?;
+    let clusters = cluster::list_within(&mut tx).await?;
     let what = profile.metadata().id.to_string();
     residency::advance(&mut tx).await?;
     if !assigned::set_of_tenant(&mut tx, found.id, &what).await? {
         return Err(gone());
     }
     let whose = Whose { environment: &environment, kind, tenant: Some(found.id) };
-    if let Some(cluster) = found.database.as_ref().and(found.cluster.as_ref()) {
-        let cluster = crate::cluster::named(&control, cluster).await?;
-        let copies = copies::on(&known, profile, whose, &cluster, now);
+    let home = found.database.as_ref().and(found.cluster.as_ref());
+    if let Some(cluster) = home.and_then(|name| clusters.iter().find(|cluster| cluster.name == *name)) {
+        let copies = copies::on(&known, profile, whose, cluster, now);
         if copies::worst(&copies) != Outcome::Allow && !in_breach {
             let problem = not_there(profile, &cluster.name, &copies);
             return Err(problem.next("if the tenant has to satisfy it all the same, say so, and the breach is told: `--in-breach`"));

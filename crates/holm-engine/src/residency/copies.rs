@@ -3,6 +3,7 @@
 //! Promises: a copy is judged by itself (R101). Where a provider's service keeps the database, the backups that it makes are a
 //! copy, whether or not anybody asked for them.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use holm_core::environment::{EnvironmentKind, EnvironmentName};
 use holm_core::id::TenantId;
 use holm_policy::copy::{CopyRole, Isolation, KeyHolder, ServiceKind};
@@ -65,6 +66,11 @@ impl Judged {
             Comes::Nowhere if self.role == CopyRole::Primary => {
                 vec![("location.countries".to_owned(), "nobody said where its cluster is".to_owned())]
             }
+            Comes::Nowhere if self.copy.as_str() == "not-looked" => {
+                let why =
+                    "nobody has looked yet who else receives its cluster's log; that is done within a minute while the server answers";
+                vec![("location.countries".to_owned(), why.to_owned())]
+            }
             Comes::Nowhere => vec![("location.countries".to_owned(), "it was seen, and nobody said where it is".to_owned())],
         }
     }
@@ -94,6 +100,10 @@ pub fn on(known: &Known, profile: &Profile, whose: Whose<'_>, cluster: &Cluster,
         });
         Judged { copy, role, place, standing }
     }));
+    if cluster.copies_seen_at.is_none() && cluster.adopted.is_none() {
+        let copy = "not-looked".parse().expect("letters and `-` are an id");
+        copies.push(Judged { copy, role: CopyRole::Replica, place: None, standing: Comes::Nowhere });
+    }
     copies
 }
 
@@ -102,11 +112,18 @@ pub(crate) fn role_of(seen: &Seen) -> CopyRole {
     if seen.kind == "archive" { CopyRole::Wal } else { CopyRole::Replica }
 }
 
-/// `standby-walreceiver_10_0_0_9`: what is seen, in the letters of an id.
+/// `slot-reporting`: what is seen, in the letters of an id.
 pub(crate) fn id_of(seen: &Seen) -> CopyId {
     let word = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    let id: String = format!("{}-{}", seen.kind, seen.name).chars().map(word).take(64).collect();
-    id.parse().expect("1 to 64 letters, digits, `-` and `_` are an id")
+    let whole = format!("{}-{}", seen.kind, seen.name);
+    let id: String = whole.chars().map(word).collect();
+    if id == whole && id.len() <= 64 {
+        return id.parse().expect("1 to 64 letters, digits, `-` and `_` are an id");
+    }
+    // Two that are written alike stay two.
+    let hash: String = digest(&SHA256, whole.as_bytes()).as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let short: String = id.chars().take(55).collect();
+    format!("{short}-{hash}").parse().expect("at most 64 letters, digits, `-` and `_` are an id")
 }
 
 /// Every copy that there would be of a tenant with its database at a place.
@@ -143,6 +160,14 @@ pub(super) fn roles(known: &Known, place: Option<&Place>) -> Vec<CopyRole> {
 
 pub(super) fn copy_id(role: CopyRole) -> CopyId {
     role.as_str().parse().expect("a role's word is letters and `_`")
+}
+
+/// A copy that was judged, as it was judged.
+pub fn placement_of(known: &Known, whose: Whose<'_>, judged: &Judged) -> Option<Placement> {
+    let placement = placement(known, whose, judged.role, judged.copy.clone(), judged.place.as_ref()?);
+    let is_seen = judged.copy.as_str() != judged.role.as_str();
+    // Where it is, and not where a provider would put such a thing.
+    Some(if is_seen { Placement { backup: BackupBy::Holm, ..placement } } else { placement })
 }
 
 /// A copy as `holm-policy` judges it.

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use super::answer::{self, Where};
 use super::decision::{Candidate, Decision};
 use super::known::Known;
+use super::markdown;
 use crate::control::Control;
 use crate::tenant;
 
@@ -140,5 +141,5 @@ fn day(at: Timestamp) -> String {
 
 /// Text that somebody wrote, on one line, with nothing in it that Markdown would read as HTML.
 fn line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('<', "&lt;")
+    markdown::line(text)
 }

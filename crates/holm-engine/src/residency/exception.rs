@@ -12,6 +12,7 @@ use holm_policy::evaluate::exception::{Exception, Request};
 use holm_policy::evaluate::verdict::RuleId;
 use holm_policy::id::CopyId;
 use holm_store::audit::record;
+use holm_store::cluster::Cluster;
 use holm_store::residency;
 use holm_store::residency::exception::{self, Listed, NewException};
 use holm_store::tenant::{self, Tenant};
@@ -109,17 +110,23 @@ pub async fn revoke(control: &Control, by: &Actor, id: Uuid) -> Result<Listed, P
 
 async fn give(control: Control, by: Actor, environment: EnvironmentName, slug: TenantSlug, wanted: Wanted) -> Result<Listed, Problem> {
     environment::show(&control, &environment).await?;
-    let mut tx = control.catalog().transaction().await?;
-    let (known, now) = Known::alone(&control, &mut tx).await?;
+    // Before what is judged by is held: others wait for that, and this would wait for one of their connections.
     let tenant = tenant::by_slug(control.catalog(), &environment, &slug).await?;
     let tenant = tenant.ok_or_else(|| environment::tenant_not_found(&environment, &slug))?;
+    let home = match tenant.database.as_ref().and(tenant.cluster.as_ref()) {
+        Some(name) => Some(crate::cluster::named(&control, name).await?),
+        None => None,
+    };
+    let mut tx = control.catalog().transaction().await?;
+    let (known, now) = Known::alone(&control, &mut tx).await?;
     let granted = granted(wanted, now)?;
-    its_copy(&control, &known, &tenant, granted.copy()).await?;
+    its_copy(&known, &tenant, home.as_ref(), granted.copy())?;
     let new = NewException {
         id: Uuid::now_v7(),
         tenant: tenant.id,
         copy: granted.copy().to_string(),
         rule: granted.rule().to_string(),
+        place: home.as_ref().and_then(|home| place_of(home, granted.copy())),
         owner: granted.owner().to_owned(),
         reason: granted.reason().to_owned(),
         measure: granted.measure().to_owned(),
@@ -173,13 +180,18 @@ fn granted(wanted: Wanted, now: Timestamp) -> Result<Exception, Problem> {
     Ok(granted)
 }
 
+/// Where a copy is said to be that is on a cluster, or was seen there.
+fn place_of(home: &Cluster, copy: &CopyId) -> Option<String> {
+    match home.copies.iter().find(|seen| copies::id_of(&seen.seen) == *copy) {
+        Some(seen) => seen.placed.as_ref().map(|placed| placed.place.clone()),
+        None => home.placed.as_ref().map(|placed| placed.place.clone()),
+    }
+}
+
 /// An exception for a copy that there is not would cover nothing, and nobody would notice.
-async fn its_copy(control: &Control, known: &Known, tenant: &Tenant, copy: &CopyId) -> Result<(), Problem> {
-    let place = match tenant.database.as_ref().and(tenant.cluster.as_ref()) {
-        Some(name) => copies::place_of(&crate::cluster::named(control, name).await?),
-        None => None,
-    };
-    let there = copies::names(known, place.as_ref());
+fn its_copy(known: &Known, tenant: &Tenant, home: Option<&Cluster>, copy: &CopyId) -> Result<(), Problem> {
+    let mut there = copies::names(known, home.and_then(copies::place_of).as_ref());
+    there.extend(home.into_iter().flat_map(|cluster| &cluster.copies).map(|copy| copies::id_of(&copy.seen)));
     if there.contains(copy) {
         return Ok(());
     }

@@ -29,7 +29,7 @@ use super::watch;
 use crate::control::Control;
 
 /// As long as the body of a request: who has more to say gives it in several texts.
-pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+pub const TEXT_BYTES_MAX: usize = 48 * 1024;
 
 /// Each is laid over all before it: more would be felt whenever something changes.
 const TEXTS_MAX: usize = 64;
@@ -140,7 +140,7 @@ async fn put(control: Control, by: Actor, name: FactsName, text: String) -> Resu
     let rest = Rest {
         profiles: profile::newest_within(&mut tx).await?,
         papers: paper::on_file_within(&mut tx).await?,
-        clusters: cluster::list(control.catalog()).await?,
+        clusters: cluster::list_within(&mut tx).await?,
     };
     let notes = tokio::task::spawn_blocking(move || judged(&before, &after, &rest)).await.expect("reading facts does not panic")?;
     residency::advance(&mut tx).await?;
@@ -166,7 +166,7 @@ async fn take(control: Control, by: Actor, name: FactsName) -> Result<Changed, P
     let rest = Rest {
         profiles: profile::newest_within(&mut tx).await?,
         papers: paper::on_file_within(&mut tx).await?,
-        clusters: cluster::list(control.catalog()).await?,
+        clusters: cluster::list_within(&mut tx).await?,
     };
     let notes = tokio::task::spawn_blocking(move || judged(&before, &after, &rest)).await.expect("reading facts does not panic")?;
     residency::advance(&mut tx).await?;
@@ -196,6 +196,10 @@ fn judged(before: &[Kept], after: &[Kept], rest: &Rest) -> Result<Vec<String>, P
     for kept in &rest.profiles {
         let file = format!("profile `{}` version {}", kept.name, kept.version);
         match Profile::parse(&file, &kept.text, &registry) {
+            // What nobody could read before is not the fault of these.
+            Err(problems) if was.as_deref().is_none_or(|was| Profile::parse(&file, &kept.text, was).is_err()) => {
+                notes.push(problems.on_one_line());
+            }
             Err(problems) => faults.push(problems.on_one_line()),
             Ok(profile) => notes.extend(cases(&file, kept, &profile, &registry, was.as_deref())),
         }

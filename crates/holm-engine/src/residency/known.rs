@@ -11,7 +11,7 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::TenantId;
 use holm_policy::evaluate::exception::{Exception, Request};
 use holm_policy::evaluate::{Paper, Placement, judge, verdict::Verdict};
-use holm_policy::id::{ProfileId, ProviderId};
+use holm_policy::id::{Place, ProfileId, ProviderId};
 use holm_policy::profile::Profile;
 use holm_policy::registry::Registry;
 use holm_store::residency::{self, Epoch, exception, facts, paper, profile};
@@ -25,7 +25,18 @@ static SHIPPED: OnceLock<Arc<Registry>> = OnceLock::new();
 
 /// What a process read last.
 #[derive(Default)]
-pub(crate) struct Cache(pub(super) Mutex<Option<Arc<Known>>>);
+pub(crate) struct Cache {
+    last: Mutex<Option<Arc<Known>>>,
+    /// Whoever reads; the others wait, and find what was read.
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl Cache {
+    fn at(&self, epoch: Epoch) -> Option<Arc<Known>> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|known| known.epoch == epoch).cloned()
+    }
+}
 
 /// All that verdicts rest on, at one epoch.
 pub struct Known {
@@ -34,7 +45,8 @@ pub struct Known {
     profiles: BTreeMap<ProfileId, Profile>,
     /// Of one environment, or of all.
     papers: Vec<(Option<EnvironmentName>, Paper)>,
-    exceptions: HashMap<TenantId, Vec<Exception>>,
+    /// Each for a copy where it was when that was granted.
+    exceptions: HashMap<(TenantId, Place), Vec<Exception>>,
 }
 
 /// Texts as they are kept, before anybody understood them.
@@ -79,15 +91,24 @@ impl Known {
     /// Safe: it only reads.
     pub async fn now(control: &Control) -> Result<(Arc<Self>, Timestamp), Problem> {
         let mut tx = control.catalog().transaction().await?;
-        let known = Self::within(control, &mut tx).await?;
+        // A question waits for nobody if what is in force was read before.
+        let (epoch, now) = residency::epoch(&mut tx).await?;
+        let known = match control.known().at(epoch) {
+            Some(known) => (known, now),
+            None => Self::within(control, &mut tx).await?,
+        };
         tx.rollback().await?;
         Ok(known)
     }
 
     async fn of(control: &Control, tx: &mut Tx, epoch: Epoch) -> Result<Arc<Self>, Problem> {
-        let cache = &control.known().0;
-        if let Some(known) = cache.lock().unwrap_or_else(PoisonError::into_inner).as_ref().filter(|known| known.epoch == epoch) {
-            return Ok(known.clone());
+        let cache = control.known();
+        if let Some(known) = cache.at(epoch) {
+            return Ok(known);
+        }
+        let _turn = cache.reading.lock().await;
+        if let Some(known) = cache.at(epoch) {
+            return Ok(known);
         }
         let texts = Texts {
             facts: facts::in_force_within(tx).await?,
@@ -96,7 +117,7 @@ impl Known {
             exceptions: exception::granted_within(tx).await?,
         };
         let known = Arc::new(tokio::task::spawn_blocking(move || read(epoch, texts)).await.expect("reading texts does not panic")?);
-        *cache.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
+        *cache.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
         Ok(known)
     }
 
@@ -151,14 +172,14 @@ impl Known {
         self.papers.iter().filter(|(of, _)| of.is_none()).map(|(_, paper)| paper.clone()).collect()
     }
 
-    /// What does not count for a tenant's copies.
-    pub fn exceptions(&self, tenant: TenantId) -> &[Exception] {
-        self.exceptions.get(&tenant).map_or(&[], Vec::as_slice)
+    /// What does not count for a tenant's copies at a place.
+    pub fn exceptions(&self, tenant: TenantId, place: &Place) -> &[Exception] {
+        self.exceptions.get(&(tenant, place.clone())).map_or(&[], Vec::as_slice)
     }
 
     /// Judges a copy of a tenant, or of one that is to be.
     pub fn judge(&self, profile: &Profile, placement: &Placement, tenant: Option<TenantId>, now: Timestamp) -> Verdict {
-        judge(&self.registry, profile, placement, tenant.map_or(&[], |tenant| self.exceptions(tenant)), now)
+        judge(&self.registry, profile, placement, tenant.map_or(&[], |tenant| self.exceptions(tenant, &placement.place)), now)
     }
 
     pub(crate) const fn epoch(&self) -> Epoch {
@@ -175,11 +196,12 @@ fn read(epoch: Epoch, texts: Texts) -> Result<Known, Problem> {
         profiles.insert(profile.metadata().id.clone(), profile);
     }
     let papers = texts.papers.into_iter().map(read_paper).collect::<Result<_, Problem>>()?;
-    let mut exceptions: HashMap<TenantId, Vec<Exception>> = HashMap::new();
+    let mut exceptions: HashMap<(TenantId, Place), Vec<Exception>> = HashMap::new();
     for granted in texts.exceptions {
         let tenant = granted.exception.tenant;
-        if let Some(exception) = read_exception(granted)? {
-            exceptions.entry(tenant).or_default().push(exception);
+        let place: Option<Place> = granted.exception.place.as_deref().and_then(|place| place.parse().ok());
+        if let Some((place, exception)) = place.zip(read_exception(granted)?) {
+            exceptions.entry((tenant, place)).or_default().push(exception);
         }
     }
     Ok(Known { epoch, registry, profiles, papers, exceptions })

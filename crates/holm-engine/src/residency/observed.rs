@@ -22,7 +22,9 @@ use crate::control::Control;
 pub(crate) async fn note(control: &Control, cluster: ClusterId, seen: &[Seen]) -> Result<(), Problem> {
     let mut tx = control.catalog().transaction().await?;
     if !observed::is_news(&mut tx, cluster, seen).await? {
-        return Ok(tx.rollback().await?);
+        observed::looked(&mut tx, cluster).await?;
+        tx.commit().await?;
+        return Ok(());
     }
     residency::alone(&mut tx).await?;
     residency::advance(&mut tx).await?;
@@ -50,7 +52,7 @@ async fn act(control: Control, by: Actor, name: ClusterName, copy: String, claim
     let (known, _) = Known::alone(&control, &mut tx).await?;
     let place = claim.place(known.registry())?.to_string();
     residency::advance(&mut tx).await?;
-    let which = copy.split_once('/').unwrap_or(("", ""));
+    let which = copy.split_once('/').filter(|_| !copy.contains(char::is_control)).unwrap_or(("", ""));
     if !observed::place(&mut tx, cluster.id, which, &place, claim.evidence.as_deref()).await? {
         return Err(never_seen(&cluster, &copy));
     }

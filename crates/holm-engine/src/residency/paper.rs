@@ -130,15 +130,18 @@ async fn put(control: Control, by: Actor, wanted: Wanted) -> Result<Paper, Probl
 }
 
 async fn take(control: Control, by: Actor, id: Uuid) -> Result<Paper, Problem> {
-    let mut tx = control.catalog().transaction().await?;
-    residency::alone(&mut tx).await?;
-    let found = paper::on_file_within(&mut tx).await?.into_iter().find(|paper| paper.id == id).ok_or_else(|| not_found(id))?;
+    let found = show(&control, id).await?;
     let subject = match &found.environment {
         Some(name) => Subject::Environment(environment::show(&control, name).await?.id),
         None => Subject::Installation,
     };
+    let mut tx = control.catalog().transaction().await?;
+    residency::alone(&mut tx).await?;
     residency::advance(&mut tx).await?;
-    paper::remove(&mut tx, id).await?;
+    // Another may have been first.
+    if !paper::remove(&mut tx, id).await? {
+        return Err(not_found(id));
+    }
     let detail = Detail::Judged { what: format!("{} {} {id}", found.kind, found.entity), before: None };
     record(&mut tx, NewEntry::new(&by, AuditAction::PaperRemove, found.environment.as_ref(), subject).with(detail));
     tx.commit().await?;

@@ -162,10 +162,8 @@ fn entry(known: &Known, kind: EnvironmentKind, held: &Held, cluster: &Cluster, r
                 let transfers = findings.iter().filter(|finding| finding.rule.as_str().starts_with("transfer."));
                 let facts: std::collections::BTreeSet<String> =
                     findings.iter().flat_map(|finding| &finding.facts).map(ToString::to_string).collect();
-                let lies = judged.place.as_ref().map(|place| {
-                    let placement = copies::placement(known, whose, judged.role, judged.copy.clone(), place);
-                    lies::copy(known.registry(), profile, &placement, now)
-                });
+                let lies =
+                    copies::placement_of(known, whose, &judged).map(|placement| lies::copy(known.registry(), profile, &placement, now));
                 Copy {
                     role: judged.role,
                     lies: lies.unwrap_or_default(),

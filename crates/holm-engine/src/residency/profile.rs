@@ -9,9 +9,10 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_policy::profile::Profile;
 use holm_store::audit::record;
 use holm_store::residency;
+use holm_store::residency::facts;
 use holm_store::residency::profile::{self, Keeping, Kept};
 
-use super::known::Known;
+use super::known;
 use super::watch;
 use crate::control::Control;
 
@@ -53,8 +54,10 @@ pub fn shipped(name: &str) -> Result<&'static str, Problem> {
 
 async fn act(control: Control, by: Actor, text: String) -> Result<Kept, Problem> {
     let mut tx = control.catalog().transaction().await?;
-    let (known, _) = Known::alone(&control, &mut tx).await?;
-    let (text, profile) = tokio::task::spawn_blocking(move || checked(text, &known)).await.expect("reading a profile does not panic")?;
+    // The facts alone: if a profile that is in force cannot be understood, this is how it is put right.
+    residency::alone(&mut tx).await?;
+    let facts = facts::in_force_within(&mut tx).await?;
+    let (text, profile) = tokio::task::spawn_blocking(move || checked(text, &facts)).await.expect("reading a profile does not panic")?;
     let (id, version) = (profile.metadata().id.clone(), profile.metadata().version);
     let kept = profile::keep(&mut tx, id.as_str(), version, &text, profile.hash().as_str()).await?;
     match kept {
@@ -75,11 +78,15 @@ async fn act(control: Control, by: Actor, text: String) -> Result<Kept, Problem>
     kept.ok_or_else(|| Problem::new(ErrorCode::Internal, format!("profile `{id}` was written and is not there")))
 }
 
-fn checked(text: String, known: &Known) -> Result<(String, Profile), Problem> {
+fn checked(text: String, facts: &[facts::Kept]) -> Result<(String, Profile), Problem> {
     let refused = |why: String| Problem::new(ErrorCode::ProfileRefused, "the profile cannot be put in force").because(why);
-    let profile = Profile::parse("profile", &text, known.registry())
+    let registry = known::overlaid(facts)?;
+    let profile = Profile::parse("profile", &text, &registry)
         .map_err(|problems| refused(problems.on_one_line()).next("check it: `holm residency profile check FILE`"))?;
-    let results = profile.run_cases(known.registry()).map_err(|problems| refused(problems.on_one_line()))?;
+    if i32::try_from(profile.metadata().version).is_err() {
+        return Err(refused(format!("version {} is more than {}", profile.metadata().version, i32::MAX)).next("count from 1"));
+    }
+    let results = profile.run_cases(&registry).map_err(|problems| refused(problems.on_one_line()))?;
     let failed: Vec<String> = results
         .iter()
         .filter(|result| !result.passed)

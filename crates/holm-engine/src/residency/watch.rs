@@ -76,8 +76,9 @@ async fn all(control: &Control) -> Result<(), Problem> {
     let (known, now) = Known::now(control).await?;
     let clusters: HashMap<ClusterId, Cluster> =
         cluster::list(control.catalog()).await?.into_iter().map(|cluster| (cluster.id, cluster)).collect();
-    let held = assigned::held(control.catalog()).await?;
+    // In this order: a tenant that is made between the two is judged once more, and not forgotten.
     let before = standing::all(control.catalog()).await?;
+    let held = assigned::held(control.catalog()).await?;
     let epoch = known.epoch();
     let (news, until) =
         tokio::task::spawn_blocking(move || compare(&known, &clusters, &held, before, now)).await.expect("judging does not panic");

@@ -192,7 +192,7 @@ fn copies_of<'a>(
             tenant: tenant.slug.clone(),
             profile,
             placement: copies::placement(known, whose, role, copies::copy_id(role), place),
-            exceptions: known.exceptions(tenant.tenant),
+            exceptions: known.exceptions(tenant.tenant, place),
         })
         .collect()
 }

@@ -223,6 +223,11 @@ fn too_powerful(access: &Access, what: &str) -> Problem {
 }
 
 async fn record(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
+    if state.profile.is_none() {
+        // It may have been given one since the adoption was asked for.
+        let given = assigned::of_environment_within(tx, &state.environment).await?;
+        state.profile = given.and_then(|given| given.profile);
+    }
     let copies = judged(&acting.control, tx, state).await.map_err(|problem| match problem.code {
         ErrorCode::ResidencyRefused | ErrorCode::ProfileNotFound | ErrorCode::InvalidValue => StepError::Fatal(problem),
         _ => StepError::Retry(problem),

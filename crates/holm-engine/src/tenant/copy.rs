@@ -28,7 +28,7 @@ use holm_policy::evaluate::verdict::Outcome;
 use holm_store::cluster::Cluster;
 use holm_store::data_key::KeyOwner;
 use holm_store::database::{self, Database, DatabaseState};
-use holm_store::residency::{assigned, standing};
+use holm_store::residency::{self, assigned, standing};
 use holm_store::sealed::Sealed;
 use holm_store::state::Update;
 use holm_store::template::{self, TemplateId, TemplateState};
@@ -128,6 +128,10 @@ impl Operation for Copy {
 async fn plan(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
     let logins = tokio::task::spawn_blocking(Logins::generate).await.expect("hashing does not panic");
     let sealing = acting.control.keys().for_new(KeyOwner::Database(state.database), KeyPurpose::Logins).await?;
+    residency::share(tx).await?;
+    // As it is now: it may have been given one, or another, since the copy was asked for.
+    let given = assigned::of_environment_within(tx, &state.environment).await?;
+    state.profile = assigned::of_tenant_within(tx, state.source).await?.or(given.and_then(|given| given.profile));
     let copies = judged(&acting.control, tx, state).await.map_err(|problem| match problem.code {
         ErrorCode::ResidencyRefused | ErrorCode::ProfileNotFound => StepError::Fatal(problem),
         _ => StepError::Retry(problem),
@@ -434,6 +438,7 @@ async fn begin(
     unchanged(&mut tx, &environment, &slug, seen).await?;
     free(&mut tx, &tenant, &new.slug).await?;
     let copy = TenantId::from_uuid(Uuid::now_v7());
+    let given = assigned::of_environment_within(&mut tx, &environment).await?;
     let wanted = Request {
         by,
         environment: Some((tenant.environment_id, environment.clone())),
@@ -453,7 +458,7 @@ async fn begin(
             tenant: copy,
             slug: new.slug,
             parameters: tenant.parameters,
-            profile: tenant.profile,
+            profile: tenant.profile.or(given.and_then(|given| given.profile)),
             ttl,
             database: DatabaseId::from_uuid(Uuid::now_v7()),
             name: DatabaseName::generated(Uuid::new_v4()),

@@ -4,18 +4,58 @@
 //! edited meanwhile is the one that counts or is not yet; why it is there, and why not elsewhere, is kept in that transaction.
 
 use holm_core::cluster::ClusterName;
-use holm_core::error::Problem;
-use holm_core::id::TenantId;
+use holm_core::error::{ErrorCode, Problem};
+use holm_core::id::{ClusterId, TenantId};
+use holm_policy::evaluate::verdict::Outcome;
 use holm_store::cluster;
-use holm_store::residency::{assigned, decision, room, standing};
+use holm_store::residency;
+use holm_store::residency::assigned::{self, Held};
+use holm_store::residency::{decision, room, standing};
+use holm_store::tenant::claim;
 use holm_store::tx::Tx;
 
 use super::create::NewTenant;
 use crate::control::Control;
 use crate::environment;
 use crate::residency::choose::{Chosen, Room, choose, standings};
-use crate::residency::copies::Whose;
+use crate::residency::copies::{self, Judged, Whose};
 use crate::residency::known::Known;
+
+/// Gives ready members of a cluster to the tenants that wait for one, and to none whose profile does not allow it now: what was
+/// judged when it began to wait may be otherwise. What is judged by stays in force until the transaction ends.
+pub(crate) async fn assign_waiting(control: &Control, tx: &mut Tx, cluster: ClusterId) -> Result<(), Problem> {
+    residency::share(tx).await?;
+    let waiting = assigned::waiting_within(tx, cluster).await?;
+    let judged = if waiting.is_empty() { Vec::new() } else { judged(control, tx, cluster, waiting).await? };
+    let allowed: Vec<TenantId> = judged.iter().filter(|(_, copies)| copies::worst(copies) == Outcome::Allow).map(|(id, _)| *id).collect();
+    for given in claim::assign_waiting(tx, cluster, &allowed).await? {
+        for (tenant, copies) in judged.iter().filter(|(tenant, _)| *tenant == given) {
+            for standing in standings(*tenant, copies) {
+                standing::set(tx, &standing).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the copies of each would come to; none, and so nothing that is allowed, where nobody can say.
+async fn judged(control: &Control, tx: &mut Tx, cluster: ClusterId, waiting: Vec<Held>) -> Result<Vec<(TenantId, Vec<Judged>)>, Problem> {
+    let (known, now) = match Known::within(control, tx).await {
+        Ok(known) => known,
+        Err(problem) if problem.code == ErrorCode::FactsRefused => {
+            return Ok(waiting.into_iter().map(|held| (held.tenant, Vec::new())).collect());
+        }
+        Err(problem) => return Err(problem),
+    };
+    let clusters = cluster::list_within(tx).await?;
+    let cluster = clusters.iter().find(|known| known.id == cluster);
+    let copies = |held: &Held| {
+        let profile = held.profile.as_deref().and_then(|name| known.profile(name).ok());
+        let whose = Whose { environment: &held.environment, kind: held.kind, tenant: Some(held.tenant) };
+        profile.zip(cluster).map_or_else(Vec::new, |(profile, cluster)| copies::on(&known, profile, whose, cluster, now))
+    };
+    Ok(waiting.iter().map(|held| (held.tenant, copies(held))).collect())
+}
 
 /// Where it is to be, by which profile.
 pub(super) struct Placing {
@@ -59,7 +99,8 @@ pub(super) async fn place(control: &Control, tx: &mut Tx, new: &NewTenant) -> Re
         .await?
         .into_iter()
         .filter_map(|room| {
-            let cluster = clusters.iter().find(|cluster| cluster.id == room.cluster)?;
+            // Of databases that somebody brought nobody else is told, not by the names of their clusters either.
+            let cluster = clusters.iter().find(|cluster| cluster.id == room.cluster && cluster.adopted.is_none())?;
             Some(Room { cluster: cluster.clone(), ready: room.ready, tenants: room.tenants })
         })
         .collect();

@@ -7,7 +7,7 @@ use holm_core::operation::OperationState;
 use holm_engine::cluster::{self, NewCluster};
 use holm_engine::operation::show;
 use holm_engine::residency::placed::{Claim, set_place};
-use holm_engine::residency::{answer, assigned, observed, profile, watch};
+use holm_engine::residency::{answer, assigned, exception, observed, profile, watch};
 use holm_engine::tenant::copy::{self, NewTenantCopy};
 use holm_engine::tenant::{self, NewTenant};
 use holm_policy::evaluate::verdict::Outcome;
@@ -23,7 +23,7 @@ const SKYLINE: &str = include_str!("../../../../demo/facts/skyline.toml");
 
 /// Facts of the demo, as of today.
 pub(crate) fn today(text: &str) -> String {
-    let today = jiff::Zoned::now().date();
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let until = today.checked_add(jiff::Span::new().days(365)).unwrap();
     text.replace("@today@", &today.to_string()).replace("@until@", &until.to_string())
 }
@@ -195,11 +195,10 @@ async fn a_tenant_is_not_given_a_profile_that_it_does_not_satisfy_unless_that_is
     refused(&give(false).await.unwrap_err(), "control.owners");
     assert_eq!(tenant::show(&world.control, &production(), &slug("goteborg")).await.unwrap().profile, None);
     assert_eq!(give(true).await.unwrap().profile.as_deref(), Some("eea-jurisdiction"));
-    watch::judge(world.control.clone()).await.unwrap();
+    world.until_count("audit_entry WHERE action = 'residency.breach' AND detail::jsonb ->> 'copy' = 'primary'", 1).await;
     let complaint = async || world.complaints().await.into_iter().find(|finding| finding.check == "residency");
     let found = complaint().await.unwrap();
     assert!(found.text.contains("goteborg in production") && found.next.unwrap().contains("holm residency explain"), "{}", found.text);
-    world.until_count("audit_entry WHERE action = 'residency.breach' AND detail::jsonb ->> 'copy' = 'primary'", 1).await;
     // What was wrong is mended by the truth about the place, and that is told too.
     place(&world, "production-1", "nordlys", "se-sto").await;
     world.until_count("residency_standing WHERE outcome = 'allow'", 2).await;
@@ -327,4 +326,63 @@ async fn a_slot_and_an_archive_that_nobody_registered_are_copies_of_every_tenant
         1,
         "what was there is not forgotten"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_waits_for_a_database_is_judged_again_when_there_is_one() {
+    let world = World::without_cluster(Setup { pool_size: 1, ..Setup::default() }, new_server(&[]).await).await;
+    told(&world).await;
+    let waits = tenant::create(&world.control, &DEV, new_tenant("goteborg"), Duration::from_millis(300)).await.unwrap_err();
+    assert_eq!(waits.code, ErrorCode::NoDatabaseInTime);
+    let give = assigned::set_of_tenant(&world.control, &DEV, &production(), &slug("goteborg"), "eea-jurisdiction", false).await;
+    assert_eq!(give.unwrap().profile.as_deref(), Some("eea-jurisdiction"));
+    world.register().await;
+    world.until_count("database WHERE state = 'ready'", 1).await;
+    // There is a database, and nobody said where: it goes to somebody whom nobody judges, and not to who has waited longer.
+    assert_eq!(world.create("malmo").await.unwrap().cluster.unwrap().as_str(), "production-1");
+    world.until_count("database WHERE state = 'ready'", 1).await;
+    assert_eq!(world.count("tenant WHERE slug = 'goteborg' AND database_id IS NULL").await, 1);
+    place(&world, "production-1", "nordlys", "no-osl").await;
+    world.until_count("tenant WHERE slug = 'goteborg' AND state = 'serving'", 1).await;
+    world.until_count("residency_standing WHERE outcome = 'allow'", 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exception_is_for_a_copy_where_it_is_and_ends_when_it_is_said_to_be_elsewhere() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    told(&world).await;
+    place(&world, "production-1", "nordlys", "no-osl").await;
+    let strict = profile::shipped("eea-jurisdiction").unwrap().replace("version = 1", "version = 2");
+    let strict = strict.replace("[location]\ncountries = [\"@EEA\"]", "[location]\ncountries = [\"FR\"]");
+    create(&world, "goteborg", None).await.unwrap();
+    for copy in ["primary", "backup"] {
+        let wanted = exception::Wanted {
+            copy: copy.to_owned(),
+            rule: "location.countries".to_owned(),
+            owner: "data protection officer".to_owned(),
+            reason: "until the hall in Lyon is ready".to_owned(),
+            measure: "no names in free text".to_owned(),
+            until: jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_hours(24)).unwrap(),
+        };
+        exception::grant(&world.control, &DEV, &production(), &slug("goteborg"), wanted).await.unwrap();
+    }
+    profile::keep(&world.control, &DEV, strict[..strict.find("[[case]]").unwrap()].to_owned()).await.unwrap();
+    watch::judge(world.control.clone()).await.unwrap();
+    world.until_count("residency_standing WHERE outcome = 'allow'", 2).await;
+    place(&world, "production-1", "nordlys", "se-sto").await;
+    world.until_count("residency_standing WHERE outcome = 'deny'", 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_cannot_be_understood_is_put_right_by_a_newer_version() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    told(&world).await;
+    place(&world, "production-1", "nordlys", "no-osl").await;
+    // As another Holm may have kept it.
+    let catalog = world.catalog().await;
+    catalog.batch_execute("UPDATE residency_profile SET text = 'no toml'; UPDATE residency SET epoch = epoch + 1").await.unwrap();
+    assert_eq!(create(&world, "goteborg", None).await.unwrap_err().code, ErrorCode::FactsRefused);
+    let newer = profile::shipped("eea-jurisdiction").unwrap().replace("version = 1", "version = 2");
+    assert_eq!(profile::keep(&world.control, &DEV, newer).await.unwrap().version, 2);
+    create(&world, "goteborg", None).await.unwrap();
 }

@@ -289,7 +289,7 @@ async fn r31_facts_are_refused_with_every_fault_and_leave_what_is_in_force_in_fo
              [[fact]]\nid = \"entity:umea-drift-ab.parents\"\nis = [\"umea-drift-ab\"]\nfrom = \"x\"",
             &["circle"],
         ),
-        ("# long\n".repeat(10_000).as_str(), &["65536"]),
+        ("# long\n".repeat(10_000).as_str(), &["49152"]),
     ] {
         let problem = facts::keep(&world.control, &DEV, name("umea-wrong"), text.to_owned()).await.unwrap_err();
         for why in whys {

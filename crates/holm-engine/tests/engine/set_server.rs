@@ -7,6 +7,7 @@ use holm_core::secret::Secret;
 use holm_engine::cluster;
 use holm_engine::cluster::set_server::set_server;
 use holm_engine::cluster::url::{Beside, ServerUrl};
+use holm_engine::residency::placed::{Claim, set_place};
 use holm_engine::tenant::adopt::{self, NewAdoption};
 use holm_store::cluster::Cluster;
 use holm_testkit::certificates::Authority;
@@ -24,6 +25,12 @@ async fn shown(world: &World) -> Cluster {
     cluster::show(&world.control, &"production-1".parse().unwrap()).await.unwrap().0
 }
 
+/// Somebody says where it is.
+async fn place(world: &World) {
+    let claim = Claim { provider: "scalingo".to_owned(), region: "osc-fr1".to_owned(), evidence: None };
+    set_place(&world.control, &DEV, &"production-1".parse().unwrap(), claim).await.unwrap();
+}
+
 async fn change(world: &World, url: ServerUrl) -> Result<Cluster, Problem> {
     set_server(&world.control, &DEV, &"production-1".parse().unwrap(), url).await
 }
@@ -32,6 +39,7 @@ async fn change(world: &World, url: ServerUrl) -> Result<Cluster, Problem> {
 async fn a_server_gets_another_name_a_certificate_a_password_and_a_new_authority_and_its_tenants_stay() {
     let world = World::start(Setup { pool_size: 1, migrations: vec![SCHEMA], ..Setup::default() }).await;
     let first = world.create("goteborg").await.unwrap();
+    place(&world).await;
     let before = shown(&world).await;
     world.server.connect("postgres").await.batch_execute("CREATE ROLE elsewhere SUPERUSER LOGIN PASSWORD 'far away'").await.unwrap();
     let url = format!("postgresql://elsewhere:far%20away@localhost:{}", world.server.address.port);
@@ -52,6 +60,9 @@ async fn a_server_gets_another_name_a_certificate_a_password_and_a_new_authority
         );
         assert_eq!((changed.id, changed.system_identifier, changed.state), (before.id, before.system_identifier, ClusterState::Open));
         assert_eq!(changed.access.connections_max, before.access.connections_max);
+        // At another address it may be in another country.
+        assert_eq!((changed.placed.is_some(), number > 0), (number > 0, number > 0));
+        place(&world).await;
         // Confirmed: the data plane has it, and the pool is filled that way.
         let table = world.control.publisher().table();
         assert!(table.clusters().all(|cluster| cluster.tls == tls && &*cluster.address.host == "localhost"), "{number}");

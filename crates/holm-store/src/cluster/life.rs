@@ -57,7 +57,8 @@ SET capability_before = CASE WHEN $3 THEN capability ELSE capability_before END,
     capability = $2, server_version = $4
 WHERE id = $1 AND state <> 'removed'";
 const TO_OBSERVE: &str = select!(
-    "WHERE c.state <> 'removed' AND (c.capability IS NULL OR (c.capability ->> 'observed_at')::timestamptz < now() - interval '1 hour')\n\
+    "WHERE c.state <> 'removed' AND (c.capability IS NULL OR (c.adopted_oid IS NULL AND c.copies_seen_at IS NULL)\n\
+     \x20   OR (c.capability ->> 'observed_at')::timestamptz < now() - interval '1 hour')\n\
      ORDER BY c.id"
 );
 

@@ -13,8 +13,10 @@ use crate::row::column;
 use crate::tx::Tx;
 
 const OF_ENVIRONMENT: &str = "SELECT kind, profile FROM environment WHERE name = $1";
+/// Held, so that what it gives is what counts until the tenant is there.
+const OF_ENVIRONMENT_HELD: &str = "SELECT kind, profile FROM environment WHERE name = $1 FOR SHARE";
 const SET_OF_ENVIRONMENT: &str = "UPDATE environment SET profile = $2 WHERE id = $1";
-const SET_OF_TENANT: &str = "UPDATE tenant SET profile = $2 WHERE id = $1 AND state NOT IN ('failed', 'dropped')";
+const SET_OF_TENANT: &str = "UPDATE tenant SET profile = $2, updated_at = now() WHERE id = $1 AND state NOT IN ('failed', 'dropped')";
 const OF_TENANT: &str = "SELECT profile FROM tenant WHERE id = $1";
 const HELD: &str = "\
 SELECT t.id, t.slug, e.name AS environment, e.kind, t.profile, d.cluster_id
@@ -23,13 +25,23 @@ JOIN environment e ON e.id = t.environment_id
 JOIN database d ON d.id = t.database_id
 WHERE t.state NOT IN ('failed', 'dropped')
 ORDER BY e.name, t.slug";
+/// Those that are judged, and wait for a database there or anywhere.
+const WAITING: &str = "\
+SELECT t.id, t.slug, e.name AS environment, e.kind, t.profile, c.id AS cluster_id
+FROM tenant t
+JOIN environment e ON e.id = t.environment_id
+JOIN cluster c ON c.environment_id = e.id
+WHERE c.id = $1 AND t.state = 'creating' AND t.database_id IS NULL AND t.made_by IS NULL AND t.profile IS NOT NULL
+    AND (t.wanted_cluster_id IS NULL OR t.wanted_cluster_id = c.id)
+ORDER BY t.created_at, t.id
+LIMIT 100";
 const IN_USE: &str = "\
 SELECT profile AS name FROM tenant WHERE profile IS NOT NULL AND state NOT IN ('failed', 'dropped')
 UNION
 SELECT profile FROM environment WHERE profile IS NOT NULL";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[OF_ENVIRONMENT, SET_OF_ENVIRONMENT, SET_OF_TENANT, OF_TENANT, HELD, IN_USE];
+pub const STATEMENTS: &[&str] = &[OF_ENVIRONMENT, OF_ENVIRONMENT_HELD, SET_OF_ENVIRONMENT, SET_OF_TENANT, OF_TENANT, HELD, WAITING, IN_USE];
 
 /// What an environment is for, and what it gives to a tenant that asks for none.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,7 +77,7 @@ pub struct Held {
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
 pub async fn of_environment_within(tx: &mut Tx, environment: &EnvironmentName) -> Result<Option<Given>, StoreError> {
-    let row = tx.query_opt(OF_ENVIRONMENT, &[&environment.as_str()]).await?;
+    let row = tx.query_opt(OF_ENVIRONMENT_HELD, &[&environment.as_str()]).await?;
     row.as_ref().map(read_given).transpose()
 }
 
@@ -136,6 +148,17 @@ pub async fn of_tenant(catalog: &Catalog, tenant: TenantId) -> Result<Option<Str
 /// Safe: it only reads.
 pub async fn held(catalog: &Catalog) -> Result<Vec<Held>, StoreError> {
     catalog.session().await?.query(HELD, &[]).await?.iter().map(read).collect()
+}
+
+/// Tenants that are judged, and would take a database of this cluster; the 100 that have waited longest.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn waiting_within(tx: &mut Tx, cluster: ClusterId) -> Result<Vec<Held>, StoreError> {
+    tx.query(WAITING, &[&cluster.as_uuid()]).await?.iter().map(read).collect()
 }
 
 /// The names of profiles that somebody is judged by, or is going to be.

@@ -15,13 +15,13 @@ use crate::row::column;
 use crate::tx::Tx;
 
 const IN_FORCE: &str = "\
-SELECT x.id, x.tenant_id, x.copy, x.rule, x.owner, x.reason, x.measure, x.until, x.granted_at
+SELECT x.id, x.tenant_id, x.copy, x.rule, x.place, x.owner, x.reason, x.measure, x.until, x.granted_at
 FROM residency_exception x
 JOIN tenant t ON t.id = x.tenant_id
 WHERE x.removed_at IS NULL AND t.state NOT IN ('failed', 'dropped')
 ORDER BY x.tenant_id, x.copy, x.rule, x.granted_at";
 const LISTED: &str = "\
-SELECT x.id, x.tenant_id, x.copy, x.rule, x.owner, x.reason, x.measure, x.until, x.granted_at, e.name AS environment, t.slug,
+SELECT x.id, x.tenant_id, x.copy, x.rule, x.place, x.owner, x.reason, x.measure, x.until, x.granted_at, e.name AS environment, t.slug,
     x.until <= now() AS ended
 FROM residency_exception x
 JOIN tenant t ON t.id = x.tenant_id
@@ -29,12 +29,12 @@ JOIN environment e ON e.id = t.environment_id
 WHERE x.removed_at IS NULL AND t.state NOT IN ('failed', 'dropped')
 ORDER BY e.name, t.slug, x.copy, x.rule, x.granted_at, x.id";
 const KEEP: &str = "\
-INSERT INTO residency_exception (id, tenant_id, copy, rule, owner, reason, measure, until)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+INSERT INTO residency_exception (id, tenant_id, copy, rule, owner, reason, measure, until, place)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const REMOVE: &str = "\
 UPDATE residency_exception SET removed_at = now()
 WHERE id = $1 AND removed_at IS NULL
-RETURNING id, tenant_id, copy, rule, owner, reason, measure, until, granted_at";
+RETURNING id, tenant_id, copy, rule, place, owner, reason, measure, until, granted_at";
 
 /// Every statement of this module.
 pub const STATEMENTS: &[&str] = &[IN_FORCE, LISTED, KEEP, REMOVE];
@@ -50,6 +50,8 @@ pub struct NewException {
     pub copy: String,
     /// Which rule.
     pub rule: String,
+    /// Where the copy is: it is for that place and for no other.
+    pub place: Option<String>,
     /// Who answers for it.
     pub owner: String,
     /// Why it is needed.
@@ -91,7 +93,9 @@ pub struct Listed {
 /// Safe: the transaction is rolled back.
 pub async fn keep(tx: &mut Tx, new: &NewException) -> Result<(), StoreError> {
     let tenant = new.tenant.as_uuid();
-    tx.execute(KEEP, &[&new.id, &tenant, &new.copy, &new.rule, &new.owner, &new.reason, &new.measure, &new.until]).await.map(drop)
+    tx.execute(KEEP, &[&new.id, &tenant, &new.copy, &new.rule, &new.owner, &new.reason, &new.measure, &new.until, &new.place])
+        .await
+        .map(drop)
 }
 
 /// Takes one back, and returns it if it was in force. The caller has advanced the epoch.
@@ -153,6 +157,7 @@ fn read(row: &Row) -> Result<Granted, StoreError> {
             tenant: TenantId::from_uuid(column::uuid(row, "tenant_id")?),
             copy: column::get(row, "copy")?,
             rule: column::get(row, "rule")?,
+            place: column::get(row, "place")?,
             owner: column::get(row, "owner")?,
             reason: column::get(row, "reason")?,
             measure: column::get(row, "measure")?,

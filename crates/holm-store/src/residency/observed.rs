@@ -26,16 +26,21 @@ WITH seen AS (
     INSERT INTO cluster_copy AS c (cluster_id, kind, name, seen)
     SELECT $1, s.kind, s.name, s.seen FROM seen s
     ON CONFLICT (cluster_id, kind, name) DO UPDATE
-    SET seen = excluded.seen, seen_at = now(), gone_at = NULL
+    SET seen = excluded.seen, seen_at = now(), gone_at = NULL,
+        -- What comes back may be somebody else's, under the same name.
+        place = CASE WHEN c.gone_at IS NULL THEN c.place END,
+        place_evidence = CASE WHEN c.gone_at IS NULL THEN c.place_evidence END,
+        placed_at = CASE WHEN c.gone_at IS NULL THEN c.placed_at END
     WHERE c.gone_at IS NOT NULL OR c.seen <> excluded.seen
     RETURNING c.first_seen_at = c.seen_at AS is_new
 )
 SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM noted) AS changes";
+const LOOKED: &str = "UPDATE cluster SET copies_seen_at = now() WHERE id = $1";
 const PLACE: &str = "\
 UPDATE cluster_copy SET place = $4, place_evidence = $5, placed_at = now()
 WHERE cluster_id = $1 AND kind = $2 AND name = $3";
 const IS_NEWS: &str = "\
-SELECT EXISTS (
+SELECT (SELECT copies_seen_at IS NULL FROM cluster WHERE id = $1) OR EXISTS (
     SELECT FROM jsonb_to_recordset($2) AS s (kind text, name text, seen text)
     LEFT JOIN cluster_copy c ON c.cluster_id = $1 AND c.kind = s.kind AND c.name = s.name AND c.gone_at IS NULL
     WHERE c.seen IS DISTINCT FROM s.seen
@@ -46,7 +51,7 @@ SELECT EXISTS (
 ) AS news";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[NOTE, PLACE, IS_NEWS];
+pub const STATEMENTS: &[&str] = &[NOTE, LOOKED, PLACE, IS_NEWS];
 
 /// What was seen.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -101,7 +106,19 @@ pub async fn is_news(tx: &mut Tx, cluster: ClusterId, seen: &[Seen]) -> Result<b
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
 pub async fn note(tx: &mut Tx, cluster: ClusterId, seen: &[Seen]) -> Result<(), StoreError> {
-    tx.query_one(NOTE, &[&cluster.as_uuid(), &Json(seen)]).await.map(drop)
+    tx.query_one(NOTE, &[&cluster.as_uuid(), &Json(seen)]).await?;
+    looked(tx, cluster).await
+}
+
+/// Notes that somebody looked, and saw nothing else than the last time.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn looked(tx: &mut Tx, cluster: ClusterId) -> Result<(), StoreError> {
+    tx.execute(LOOKED, &[&cluster.as_uuid()]).await.map(drop)
 }
 
 /// Says where one is. Returns whether it was ever seen. The caller has advanced the epoch.

@@ -13,9 +13,10 @@ use crate::tx::Tx;
 const SET: &str = "\
 UPDATE cluster SET place = $2, place_evidence = $3, placed_at = now()
 WHERE id = $1 AND state <> 'removed'";
+const CLEAR: &str = "UPDATE cluster SET place = NULL, place_evidence = NULL, placed_at = NULL, copies_seen_at = NULL WHERE id = $1";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[SET];
+pub const STATEMENTS: &[&str] = &[SET, CLEAR];
 
 /// Where a cluster is said to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +38,17 @@ pub struct Placed {
 /// Safe: the transaction is rolled back.
 pub async fn set(tx: &mut Tx, cluster: ClusterId, place: &str, evidence: Option<&str>) -> Result<bool, StoreError> {
     Ok(tx.execute(SET, &[&cluster.as_uuid(), &place, &evidence]).await? > 0)
+}
+
+/// Takes the claim back: the server is another machine now. The caller has advanced the epoch.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn clear(tx: &mut Tx, cluster: ClusterId) -> Result<(), StoreError> {
+    tx.execute(CLEAR, &[&cluster.as_uuid()]).await.map(drop)
 }
 
 /// What a row of clusters says.

@@ -180,7 +180,8 @@ pub async fn adopt(
     Ok(if taken { Named::Taken } else { Named::Done })
 }
 
-/// Gives ready members of a cluster to the tenants that have waited longest, at most 100 at a time; returns which.
+/// Gives ready members of a cluster to the tenants that have waited longest, at most 100 at a time; of those
+/// that are judged by a profile, to none but the allowed ones. Returns which.
 /// Call it when members become ready *and* when woken: a tenant that began to wait while a member became ready saw
 /// nothing of it, and the commit of either wakes.
 ///
@@ -189,8 +190,9 @@ pub async fn adopt(
 ///
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
-pub async fn assign_waiting(tx: &mut Tx, cluster: ClusterId) -> Result<Vec<TenantId>, StoreError> {
-    let rows = tx.query(ASSIGN_WAITING, &[&cluster.as_uuid(), &useless()]).await?;
+pub async fn assign_waiting(tx: &mut Tx, cluster: ClusterId, allowed: &[TenantId]) -> Result<Vec<TenantId>, StoreError> {
+    let allowed: Vec<uuid::Uuid> = allowed.iter().map(|tenant| tenant.as_uuid()).collect();
+    let rows = tx.query(ASSIGN_WAITING, &[&cluster.as_uuid(), &useless(), &allowed]).await?;
     if !rows.is_empty() {
         tx.wake();
     }

@@ -108,7 +108,7 @@ async fn who_waits_gets_the_next_databases_in_the_order_of_coming() {
     let members = fill(&world.catalog, place, 3).await;
     let mut tx = world.catalog.transaction().await.unwrap();
     assert_eq!(
-        assign_waiting(&mut tx, place.cluster).await.unwrap().into_iter().collect::<BTreeSet<_>>(),
+        assign_waiting(&mut tx, place.cluster, &[]).await.unwrap().into_iter().collect::<BTreeSet<_>>(),
         order[..3].iter().copied().collect()
     );
     tx.commit().await.unwrap();
@@ -133,7 +133,7 @@ async fn several_who_give_out_databases_at_once_give_each_once() {
         let catalog = world.catalog.clone();
         tokio::spawn(async move {
             let mut tx = catalog.transaction().await.unwrap();
-            let given = assign_waiting(&mut tx, place.cluster).await.unwrap();
+            let given = assign_waiting(&mut tx, place.cluster, &[]).await.unwrap();
             tx.commit().await.unwrap();
             given
         })
@@ -144,7 +144,7 @@ async fn several_who_give_out_databases_at_once_give_each_once() {
     }
     // One that found rows locked left them; whoever is woken by the commits finds the rest.
     let mut tx = world.catalog.transaction().await.unwrap();
-    given.extend(assign_waiting(&mut tx, place.cluster).await.unwrap());
+    given.extend(assign_waiting(&mut tx, place.cluster, &[]).await.unwrap());
     tx.commit().await.unwrap();
     assert_eq!((given.len(), given.iter().collect::<BTreeSet<_>>().len()), (30, 30));
     let databases = tenant::unfinished(&world.catalog, 100).await.unwrap();
@@ -161,12 +161,12 @@ async fn r13_a_waiting_tenant_gets_nothing_of_another_environment_or_of_a_cluste
     for elsewhere in [first, staging] {
         fill(&world.catalog, elsewhere, 1).await;
         let mut tx = world.catalog.transaction().await.unwrap();
-        assert_eq!(assign_waiting(&mut tx, elsewhere.cluster).await.unwrap(), []);
+        assert_eq!(assign_waiting(&mut tx, elsewhere.cluster, &[]).await.unwrap(), []);
         tx.commit().await.unwrap();
     }
     fill(&world.catalog, second, 1).await;
     let mut tx = world.catalog.transaction().await.unwrap();
-    assert_eq!(assign_waiting(&mut tx, second.cluster).await.unwrap().len(), 1);
+    assert_eq!(assign_waiting(&mut tx, second.cluster, &[]).await.unwrap().len(), 1);
     tx.commit().await.unwrap();
     let choosy = tenant::by_slug(&world.catalog, &environment_name("production"), &slug("choosy")).await.unwrap().unwrap();
     assert_eq!(choosy.cluster.unwrap().as_str(), "production-2");

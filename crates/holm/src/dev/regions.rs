@@ -61,7 +61,10 @@ pub(super) async fn ensure(control: &Control, by: &Actor, servers: &Servers) -> 
             placed::set_place(control, by, &name.parse().expect("a constant that is a name"), claim).await?;
         }
     }
-    profile::keep(control, by, profile::shipped(PROFILE)?.to_owned()).await?;
+    // Its owner may have put a newer version in force.
+    if !profile::list(control).await?.iter().any(|kept| kept.name == PROFILE) {
+        profile::keep(control, by, profile::shipped(PROFILE)?.to_owned()).await?;
+    }
     for environment in ["production", "staging"] {
         let environment = environment.parse().expect("a constant that is a name");
         if assigned::of_environment(control, &environment).await?.is_none() {
@@ -73,7 +76,8 @@ pub(super) async fn ensure(control: &Control, by: &Actor, servers: &Servers) -> 
 
 /// Facts of today and contracts with everybody, where they are missing or half of their time is over.
 async fn know(control: &Control, by: &Actor) -> Result<(), Problem> {
-    let today = jiff::Zoned::now().date();
+    // In UTC, as papers and facts count their days.
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let kept = facts::list(control).await?;
     for (name, text) in FACTS {
         let known = kept.iter().find(|kept| kept.name == *name);

@@ -18,6 +18,7 @@ use super::Pool;
 use crate::cluster::connect::Connection;
 use crate::cluster::{lock, member};
 use crate::secret::logins::Logins;
+use crate::tenant::placing;
 
 /// More members than the pool's size are made only for tenants that wait already; so many at once.
 const WAITING_MAX: u32 = 32;
@@ -128,7 +129,7 @@ impl Pool<'_> {
         member::make(self.access, session, &whole).await.map_err(|error| self.problem(&error))?;
         let mut tx = catalog.transaction().await?;
         let _ = database::mark_ready(&mut tx, planned.id).await?;
-        tenant::claim::assign_waiting(&mut tx, self.cluster.id).await?;
+        placing::assign_waiting(self.control, &mut tx, self.cluster.id).await?;
         tx.commit().await?;
         self.control.nudge();
         Ok(())

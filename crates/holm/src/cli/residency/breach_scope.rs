@@ -94,7 +94,7 @@ fn second(at: Timestamp) -> Timestamp {
 }
 
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    holm_engine::residency::markdown::line(text)
 }
 
 impl Row for Of<'_> {

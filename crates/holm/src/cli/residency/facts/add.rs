@@ -47,7 +47,7 @@ fn text_of(path: &Path) -> std::io::Result<String> {
     // One byte more than there may be: what is cut off would be left out without anybody noticing.
     let read = File::open(path)?.take(TEXT_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
     if read > TEXT_BYTES_MAX {
-        return Err(std::io::Error::other("it is longer than 64 KiB; give it in several texts"));
+        return Err(std::io::Error::other("it is longer than 48 KiB; give it in several texts"));
     }
     Ok(text)
 }
