@@ -85,7 +85,7 @@ impl Known {
     /// What is in force now.
     ///
     /// # Errors
-    /// As [`Known::within`].
+    /// The catalog does not answer, or holds what this Holm does not understand.
     ///
     /// # Cancel safety
     /// Safe: it only reads.
