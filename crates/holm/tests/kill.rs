@@ -82,7 +82,8 @@ async fn eventually_whole(holm: &Holm) {
         assert!(Instant::now() < deadline, "{unfinished} rows are unfinished");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    for environment in ["production", "staging"] {
+    let production = ["env-production", "env-production-2", "env-production-3"];
+    for (environment, servers) in [("production", &production[..]), ("staging", &["env-staging"])] {
         let known: BTreeSet<String> = names(
             &catalog,
             &format!(
@@ -92,12 +93,15 @@ async fn eventually_whole(holm: &Holm) {
             ),
         )
         .await;
-        let server = holm.server(&format!("env-{environment}")).await;
-        let there =
-            names(&server, "SELECT datname::text FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1')").await;
+        let (mut there, mut owners) = (BTreeSet::new(), BTreeSet::new());
+        for server in servers {
+            let server = holm.server(server).await;
+            let databases = "SELECT datname::text FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1')";
+            there.extend(names(&server, databases).await);
+            let roles = r"SELECT regexp_replace(rolname, '_(owner|rw|ro)$', '') FROM pg_roles WHERE rolname ~ '^(t|tpl)_'";
+            owners.extend(names(&server, roles).await);
+        }
         assert_eq!(there, known, "databases in {environment}");
-        let owners =
-            names(&server, r"SELECT regexp_replace(rolname, '_(owner|rw|ro)$', '') FROM pg_roles WHERE rolname ~ '^(t|tpl)_'").await;
         assert_eq!(owners, known, "roles in {environment}");
     }
 }
