@@ -31,6 +31,7 @@ fn next_steps(args: &Args, environments: &[&str], gateway_port: u16) -> Vec<Stri
         lines.push("  holm tenant psql goteborg --env production      then: SELECT * FROM open_gigs LIMIT 5;".into());
         lines.push("  psql \"$(holm tenant url malmo --env production)\"".into());
         lines.push("  holm tenant create uppsala --env production".into());
+        lines.push("  holm residency explain goteborg --env production".into());
         lines.push("  holm env print --env production                 DATABASE_URL_GOTEBORG=… for an app".into());
     } else {
         lines.push(format!("  holm tenant create my-first --env {}", environments[0]));
