@@ -47,7 +47,8 @@ async fn what_a_person_says_between_the_claim_of_an_operation_and_its_first_step
         }
 
         fn claimed(&self, _: &[OperationId]) {
-            self.0.stand();
+            // Whatever else this thread was to do, another goes on with.
+            tokio::task::block_in_place(|| self.0.stand());
         }
     }
     let mut world = World::start().await;
