@@ -26,7 +26,7 @@ JOIN database d ON d.id = t.database_id
 WHERE t.state NOT IN ('failed', 'dropped')
 ORDER BY e.name, t.slug";
 /// Those that are judged, and wait for a database there or anywhere.
-const WAITING: &str = "\
+pub(crate) const WAITING: &str = "\
 SELECT t.id, t.slug, e.name AS environment, e.kind, t.profile, c.id AS cluster_id
 FROM tenant t
 JOIN environment e ON e.id = t.environment_id
