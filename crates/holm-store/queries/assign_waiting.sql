@@ -1,5 +1,5 @@
 -- Gives ready members of one cluster ($1) to the tenants that have waited longest for one; of those that are
--- judged by a profile, to none but those in $3.
+-- judged by a profile, to none whose profile is not in $3.
 WITH place AS (
     -- The cluster and its environment, unless the cluster is in a kind of trouble ($2) that makes its databases useless.
     SELECT id, environment_id
@@ -11,7 +11,7 @@ WITH place AS (
     FROM tenant t
     JOIN place ON place.environment_id = t.environment_id
     WHERE t.state = 'creating' AND t.database_id IS NULL AND (t.wanted_cluster_id IS NULL OR t.wanted_cluster_id = place.id)
-        AND (t.profile IS NULL OR t.id = ANY ($3))
+        AND (t.profile IS NULL OR t.profile = ANY ($3))
     ORDER BY t.created_at, t.id
     LIMIT 100
     FOR UPDATE OF t SKIP LOCKED
@@ -39,4 +39,4 @@ UPDATE tenant t
 SET database_id = pair.database_id, updated_at = now()
 FROM pair
 WHERE t.id = pair.tenant_id
-RETURNING t.id
+RETURNING t.id, t.profile

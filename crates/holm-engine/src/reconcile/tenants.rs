@@ -99,12 +99,13 @@ async fn look(control: &Control, in_hand: &InHand, seeds: &Arc<Semaphore>) -> Re
 /// made it.
 async fn assign(control: &Control) -> Result<(), Problem> {
     let catalog = control.catalog();
-    let waiting = tenant::awaiting(catalog, BATCH).await?;
+    // Not the first so many of all: those of one environment who may have none must not hide those of another.
+    let waiting = tenant::claim::environments_that_wait(catalog).await?;
     if waiting.is_empty() {
         return Ok(());
     }
     for cluster in holm_store::cluster::list(catalog).await? {
-        if waiting.iter().any(|tenant| tenant.environment == cluster.environment) {
+        if waiting.contains(&cluster.environment_id) {
             let mut tx = catalog.transaction().await?;
             placing::assign_waiting(control, &mut tx, cluster.id).await?;
             tx.commit().await?;

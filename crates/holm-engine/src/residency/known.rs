@@ -156,7 +156,7 @@ impl Known {
                     .because("it comes with Holm, and nobody has put it in force")
                     .next(format!("do so: `holm residency profile add {name}`"))
             } else {
-                problem.next("see which there are: `holm residency profile list`")
+                problem.next("see which are: `holm residency profile in-force`")
             }
         })
     }

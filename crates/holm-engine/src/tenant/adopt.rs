@@ -21,7 +21,7 @@ use holm_core::tenant::TenantEvent;
 use holm_policy::evaluate::verdict::Outcome;
 use holm_store::cluster::{self, Adopted, Cluster, Inserted, life};
 use holm_store::data_key::KeyOwner;
-use holm_store::residency::{assigned, placed, standing};
+use holm_store::residency::{self, assigned, placed, standing};
 use holm_store::tenant::claim::{self, Named};
 use holm_store::tenant::name;
 use holm_store::tx::Tx;
@@ -223,6 +223,7 @@ fn too_powerful(access: &Access, what: &str) -> Problem {
 }
 
 async fn record(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
+    residency::share(tx).await?;
     if state.profile.is_none() {
         // It may have been given one since the adoption was asked for.
         let given = assigned::of_environment_within(tx, &state.environment).await?;

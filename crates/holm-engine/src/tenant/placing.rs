@@ -9,7 +9,7 @@ use holm_core::id::{ClusterId, TenantId};
 use holm_policy::evaluate::verdict::Outcome;
 use holm_store::cluster;
 use holm_store::residency;
-use holm_store::residency::assigned::{self, Held};
+use holm_store::residency::assigned::{self, Waiting};
 use holm_store::residency::{decision, room, standing};
 use holm_store::tenant::claim;
 use holm_store::tx::Tx;
@@ -26,35 +26,35 @@ use crate::residency::known::Known;
 pub(crate) async fn assign_waiting(control: &Control, tx: &mut Tx, cluster: ClusterId) -> Result<(), Problem> {
     residency::share(tx).await?;
     let waiting = assigned::waiting_within(tx, cluster).await?;
-    let judged = if waiting.is_empty() { Vec::new() } else { judged(control, tx, cluster, waiting).await? };
-    let allowed: Vec<TenantId> = judged.iter().filter(|(_, copies)| copies::worst(copies) == Outcome::Allow).map(|(id, _)| *id).collect();
-    for given in claim::assign_waiting(tx, cluster, &allowed).await? {
-        for (tenant, copies) in judged.iter().filter(|(tenant, _)| *tenant == given) {
-            for standing in standings(*tenant, copies) {
-                standing::set(tx, &standing).await?;
-            }
+    let allowed = if waiting.is_empty() { Vec::new() } else { allowed(control, tx, cluster, waiting).await? };
+    let names: Vec<String> = allowed.iter().map(|(profile, _)| profile.clone()).collect();
+    for given in claim::assign_waiting(tx, cluster, &names).await? {
+        let copies = allowed.iter().find(|(profile, _)| given.profile.as_ref() == Some(profile)).map(|(_, copies)| copies.as_slice());
+        for standing in standings(given.tenant, copies.unwrap_or_default()) {
+            standing::set(tx, &standing).await?;
         }
     }
     Ok(())
 }
 
-/// What the copies of each would come to; none, and so nothing that is allowed, where nobody can say.
-async fn judged(control: &Control, tx: &mut Tx, cluster: ClusterId, waiting: Vec<Held>) -> Result<Vec<(TenantId, Vec<Judged>)>, Problem> {
+/// The profiles that allow every copy there, with what each comes to; none where nobody can say.
+async fn allowed(control: &Control, tx: &mut Tx, cluster: ClusterId, waiting: Vec<Waiting>) -> Result<Vec<(String, Vec<Judged>)>, Problem> {
     let (known, now) = match Known::within(control, tx).await {
         Ok(known) => known,
         Err(problem) if problem.code == ErrorCode::FactsRefused => {
-            return Ok(waiting.into_iter().map(|held| (held.tenant, Vec::new())).collect());
+            tracing::warn!(code = %problem.code, why = problem.why, "tenants that are judged wait: {}", problem.what);
+            return Ok(Vec::new());
         }
         Err(problem) => return Err(problem),
     };
     let clusters = cluster::list_within(tx).await?;
-    let cluster = clusters.iter().find(|known| known.id == cluster);
-    let copies = |held: &Held| {
-        let profile = held.profile.as_deref().and_then(|name| known.profile(name).ok());
-        let whose = Whose { environment: &held.environment, kind: held.kind, tenant: Some(held.tenant) };
-        profile.zip(cluster).map_or_else(Vec::new, |(profile, cluster)| copies::on(&known, profile, whose, cluster, now))
-    };
-    Ok(waiting.iter().map(|held| (held.tenant, copies(held))).collect())
+    let Some(cluster) = clusters.iter().find(|known| known.id == cluster) else { return Ok(Vec::new()) };
+    let judged = waiting.into_iter().filter_map(|waiting| {
+        let whose = Whose { environment: &waiting.environment, kind: waiting.kind, tenant: None };
+        let copies = copies::on(&known, known.profile(&waiting.profile).ok()?, whose, cluster, now);
+        (copies::worst(&copies) == Outcome::Allow).then_some((waiting.profile, copies))
+    });
+    Ok(judged.collect())
 }
 
 /// Where it is to be, by which profile.
@@ -85,6 +85,8 @@ impl Placing {
 
 /// `None` for one that nobody judges.
 pub(super) async fn place(control: &Control, tx: &mut Tx, new: &NewTenant) -> Result<Option<Placing>, Problem> {
+    // First, and not a lock on the environment's row: whoever gives that a profile holds this alone, and then writes the row.
+    residency::share(tx).await?;
     let given = assigned::of_environment_within(tx, &new.environment).await?.ok_or_else(|| environment::not_found(&new.environment))?;
     let Some(profile) = new.profile.clone().or(given.profile) else { return Ok(None) };
     let (known, now) = Known::within(control, tx).await?;

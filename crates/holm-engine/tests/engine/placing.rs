@@ -386,3 +386,21 @@ async fn a_profile_that_cannot_be_understood_is_put_right_by_a_newer_version() {
     assert_eq!(profile::keep(&world.control, &DEV, newer).await.unwrap().version, 2);
     create(&world, "goteborg", None).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_creation_that_waits_for_what_it_is_judged_by_holds_nothing_that_whoever_changes_it_needs() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    told(&world).await;
+    place(&world, "production-1", "nordlys", "no-osl").await;
+    // Somebody is going to give the environment a profile, and a tenant is asked for.
+    let mut changing = world.control.catalog().transaction().await.unwrap();
+    residency::alone(&mut changing).await.unwrap();
+    let control = world.control.clone();
+    let creation = tokio::spawn(async move { tenant::create(&control, &DEV, new_tenant("goteborg"), PATIENCE).await });
+    let own = "database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    world.until_count(&format!("pg_locks WHERE locktype = 'advisory' AND NOT granted AND {own}"), 1).await;
+    let catalog = world.catalog().await;
+    catalog.batch_execute("BEGIN; SELECT FROM environment FOR UPDATE NOWAIT; ROLLBACK").await.unwrap();
+    changing.rollback().await.unwrap();
+    creation.await.unwrap().unwrap();
+}

@@ -13,8 +13,6 @@ use crate::row::column;
 use crate::tx::Tx;
 
 const OF_ENVIRONMENT: &str = "SELECT kind, profile FROM environment WHERE name = $1";
-/// Held, so that what it gives is what counts until the tenant is there.
-const OF_ENVIRONMENT_HELD: &str = "SELECT kind, profile FROM environment WHERE name = $1 FOR SHARE";
 const SET_OF_ENVIRONMENT: &str = "UPDATE environment SET profile = $2 WHERE id = $1";
 const SET_OF_TENANT: &str = "UPDATE tenant SET profile = $2, updated_at = now() WHERE id = $1 AND state NOT IN ('failed', 'dropped')";
 const OF_TENANT: &str = "SELECT profile FROM tenant WHERE id = $1";
@@ -25,23 +23,22 @@ JOIN environment e ON e.id = t.environment_id
 JOIN database d ON d.id = t.database_id
 WHERE t.state NOT IN ('failed', 'dropped')
 ORDER BY e.name, t.slug";
-/// Those that are judged, and wait for a database there or anywhere.
+/// Of those that wait for a database there or anywhere. Nobody has an exception for a copy that there is not.
 pub(crate) const WAITING: &str = "\
-SELECT t.id, t.slug, e.name AS environment, e.kind, t.profile, c.id AS cluster_id
+SELECT DISTINCT t.profile, e.name AS environment, e.kind
 FROM tenant t
 JOIN environment e ON e.id = t.environment_id
 JOIN cluster c ON c.environment_id = e.id
-WHERE c.id = $1 AND t.state = 'creating' AND t.database_id IS NULL AND t.made_by IS NULL AND t.profile IS NOT NULL
+WHERE c.id = $1 AND t.state = 'creating' AND t.database_id IS NULL AND t.profile IS NOT NULL
     AND (t.wanted_cluster_id IS NULL OR t.wanted_cluster_id = c.id)
-ORDER BY t.created_at, t.id
-LIMIT 100";
+ORDER BY t.profile";
 const IN_USE: &str = "\
 SELECT profile AS name FROM tenant WHERE profile IS NOT NULL AND state NOT IN ('failed', 'dropped')
 UNION
 SELECT profile FROM environment WHERE profile IS NOT NULL";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[OF_ENVIRONMENT, OF_ENVIRONMENT_HELD, SET_OF_ENVIRONMENT, SET_OF_TENANT, OF_TENANT, HELD, WAITING, IN_USE];
+pub const STATEMENTS: &[&str] = &[OF_ENVIRONMENT, SET_OF_ENVIRONMENT, SET_OF_TENANT, OF_TENANT, HELD, WAITING, IN_USE];
 
 /// What an environment is for, and what it gives to a tenant that asks for none.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +47,17 @@ pub struct Given {
     pub kind: EnvironmentKind,
     /// The profile.
     pub profile: Option<String>,
+}
+
+/// A profile of tenants that wait for a database.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    /// Its name.
+    pub profile: String,
+    /// Their environment.
+    pub environment: EnvironmentName,
+    /// What that is for.
+    pub kind: EnvironmentKind,
 }
 
 /// A tenant that has a database.
@@ -69,7 +77,8 @@ pub struct Held {
     pub cluster: ClusterId,
 }
 
-/// What an environment gives to a tenant that asks for none; `None` if there is no such environment.
+/// What an environment gives to a tenant that asks for none; `None` if there is no such environment. It counts until the transaction
+/// ends if the caller holds the epoch shared.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -77,7 +86,7 @@ pub struct Held {
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
 pub async fn of_environment_within(tx: &mut Tx, environment: &EnvironmentName) -> Result<Option<Given>, StoreError> {
-    let row = tx.query_opt(OF_ENVIRONMENT_HELD, &[&environment.as_str()]).await?;
+    let row = tx.query_opt(OF_ENVIRONMENT, &[&environment.as_str()]).await?;
     row.as_ref().map(read_given).transpose()
 }
 
@@ -150,14 +159,21 @@ pub async fn held(catalog: &Catalog) -> Result<Vec<Held>, StoreError> {
     catalog.session().await?.query(HELD, &[]).await?.iter().map(read).collect()
 }
 
-/// Tenants that are judged, and would take a database of this cluster; the 100 that have waited longest.
+/// By what tenants are judged that would take a database of this cluster.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: it only reads.
-pub async fn waiting_within(tx: &mut Tx, cluster: ClusterId) -> Result<Vec<Held>, StoreError> {
+pub async fn waiting_within(tx: &mut Tx, cluster: ClusterId) -> Result<Vec<Waiting>, StoreError> {
+    let read = |row: &Row| {
+        Ok(Waiting {
+            profile: column::get(row, "profile")?,
+            environment: column::parsed(row, "environment")?,
+            kind: column::parsed(row, "kind")?,
+        })
+    };
     tx.query(WAITING, &[&cluster.as_uuid()]).await?.iter().map(read).collect()
 }
 

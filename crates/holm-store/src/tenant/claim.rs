@@ -20,6 +20,7 @@ use tokio_postgres::types::Json;
 use super::Tenant;
 use super::expiry::millis;
 use super::name::{self, Alias};
+use crate::catalog::Catalog;
 use crate::database::{self, Database};
 use crate::error::StoreError;
 use crate::row::column;
@@ -96,8 +97,20 @@ ON CONFLICT (environment_id, slug) WHERE state NOT IN ('failed', 'dropped') DO N
 pub(crate) const TAKE_MEMBER: &str = include_str!("../../queries/take_member.sql");
 pub(crate) const ASSIGN_WAITING: &str = include_str!("../../queries/assign_waiting.sql");
 
+/// No more than somebody would make databases for at once, whoever waits elsewhere.
+pub(crate) const WAITING_FOR: &str = "\
+SELECT count(*) AS waiting
+FROM (
+    SELECT 1
+    FROM cluster c
+    JOIN tenant t ON t.environment_id = c.environment_id
+    WHERE c.id = $1 AND t.state = 'creating' AND t.database_id IS NULL AND (t.wanted_cluster_id IS NULL OR t.wanted_cluster_id = c.id)
+    LIMIT $2
+) AS waiting";
+const ENVIRONMENTS: &str = "SELECT DISTINCT environment_id FROM tenant WHERE state = 'creating' AND database_id IS NULL";
+
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[INSERT, WHY_NOT, ADOPT, TAKE_MEMBER, ASSIGN_WAITING];
+pub const STATEMENTS: &[&str] = &[INSERT, WHY_NOT, ADOPT, TAKE_MEMBER, ASSIGN_WAITING, WAITING_FOR, ENVIRONMENTS];
 
 /// Takes the name and, if one is ready, a database.
 ///
@@ -180,8 +193,41 @@ pub async fn adopt(
     Ok(if taken { Named::Taken } else { Named::Done })
 }
 
+/// How many tenants wait for a database of a cluster, or of any of its environment; `most` at the most.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn waiting_for(catalog: &Catalog, cluster: ClusterId, most: u32) -> Result<u64, StoreError> {
+    let row = catalog.session().await?.query_one(WAITING_FOR, &[&cluster.as_uuid(), &i64::from(most)]).await?;
+    column::count_big(&row, "waiting")
+}
+
+/// The environments in which somebody waits for a database.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn environments_that_wait(catalog: &Catalog) -> Result<Vec<EnvironmentId>, StoreError> {
+    let rows = catalog.session().await?.query(ENVIRONMENTS, &[]).await?;
+    rows.iter().map(|row| column::uuid(row, "environment_id").map(EnvironmentId::from_uuid)).collect()
+}
+
+/// A tenant that was given what it waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// Its identity.
+    pub tenant: TenantId,
+    /// By which profile its copies are judged, if by any.
+    pub profile: Option<String>,
+}
+
 /// Gives ready members of a cluster to the tenants that have waited longest, at most 100 at a time; of those
-/// that are judged by a profile, to none but the allowed ones. Returns which.
+/// that are judged by a profile, to none whose profile is not allowed. Returns which.
 /// Call it when members become ready *and* when woken: a tenant that began to wait while a member became ready saw
 /// nothing of it, and the commit of either wakes.
 ///
@@ -190,13 +236,13 @@ pub async fn adopt(
 ///
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
-pub async fn assign_waiting(tx: &mut Tx, cluster: ClusterId, allowed: &[TenantId]) -> Result<Vec<TenantId>, StoreError> {
-    let allowed: Vec<uuid::Uuid> = allowed.iter().map(|tenant| tenant.as_uuid()).collect();
+pub async fn assign_waiting(tx: &mut Tx, cluster: ClusterId, allowed: &[String]) -> Result<Vec<Assigned>, StoreError> {
     let rows = tx.query(ASSIGN_WAITING, &[&cluster.as_uuid(), &useless(), &allowed]).await?;
     if !rows.is_empty() {
         tx.wake();
     }
-    rows.iter().map(|row| column::uuid(row, "id").map(TenantId::from_uuid)).collect()
+    let read = |row: &Row| Ok(Assigned { tenant: TenantId::from_uuid(column::uuid(row, "id")?), profile: column::get(row, "profile")? });
+    rows.iter().map(read).collect()
 }
 
 fn useless() -> Vec<String> {

@@ -54,11 +54,8 @@ impl Pool<'_> {
 
     /// Tenants that wait for a member of this cluster, or of any of its environment.
     async fn waiting(&self) -> Result<usize, Problem> {
-        let waiting = tenant::awaiting(self.control.catalog(), WAITING_MAX).await?;
-        let here = |tenant: &&tenant::Tenant| {
-            tenant.environment == self.cluster.environment && tenant.cluster.as_ref().is_none_or(|wanted| *wanted == self.cluster.name)
-        };
-        Ok(waiting.iter().filter(here).count())
+        let waiting = tenant::claim::waiting_for(self.control.catalog(), self.cluster.id, WAITING_MAX).await?;
+        Ok(usize::try_from(waiting).expect("WAITING_MAX at the most"))
     }
 
     /// Commits name and logins before anything has them.
