@@ -58,8 +58,7 @@ impl From<Explained> for ExplanationView {
 
 impl From<Judged> for JudgedView {
     fn from(judged: Judged) -> Self {
-        let (copy, place, outcome) =
-            (judged.copy.to_string(), judged.place.as_ref().map(ToString::to_string), judged.outcome().to_string());
+        let (copy, place, outcome) = (judged.copy.to_string(), judged.place().map(ToString::to_string), judged.outcome().to_string());
         let findings = match judged.standing {
             Comes::To(verdict) => verdict.findings.into_iter().map(|finding| {
                 let (excepted_by, excepted_until) = finding.excepted_by.map(|by| (by.owner, by.until)).unzip();

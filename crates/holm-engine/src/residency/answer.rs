@@ -10,6 +10,7 @@ use holm_core::cluster::ClusterName;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::Problem;
 use holm_core::slug::TenantSlug;
+use holm_policy::copy::CopyRole;
 use holm_policy::evaluate::verdict::Outcome;
 use holm_policy::id::Place;
 use holm_store::cluster::{self, Cluster};
@@ -19,7 +20,7 @@ use holm_store::residency::{decision, standing};
 use holm_store::tenant::Tenant;
 use jiff::Timestamp;
 
-use super::copies::{self, Judged, Whose};
+use super::copies::{self, Judged, Origin, Terms, Whose};
 use super::decision::{Candidate, Decision, objections};
 use super::known::Known;
 use super::lies::{self, Lies};
@@ -93,22 +94,25 @@ pub async fn whereabouts(control: &Control, name: &EnvironmentName, slug: &Tenan
             ..bare(copies::id_of(&copy.seen).as_str(), copies::role_of(&copy.seen).as_str())
         }
     };
-    let Some(profile) = tenant.profile.as_deref().map(|name| known.profile(name)).transpose()? else {
-        let all = std::iter::once(bare("primary", "primary")).chain(cluster.copies.iter().map(seen)).collect();
-        return Ok((tenant, all));
-    };
+    let profile = tenant.profile.as_deref().map(|name| known.profile(name)).transpose()?;
     let whose = Whose { environment: name, kind, tenant: Some(tenant.id) };
-    let found = copies::on(&known, profile, whose, &cluster, now).into_iter().map(|judged| {
-        let copy = judged.copy.to_string();
-        let since = noted.get(&copy).filter(|(outcome, _)| *outcome == judged.outcome().to_string()).map(|(_, since)| *since);
-        if let Some(observed) = cluster.copies.iter().find(|observed| copies::id_of(&observed.seen) == judged.copy) {
-            return Where { since, judged: Some(judged), ..seen(observed) };
-        }
-        let lies = judged.place.as_ref().map(|place| {
-            let placement = copies::placement(&known, whose, judged.role, judged.copy.clone(), place);
-            lies::copy(known.registry(), profile, &placement, now)
-        });
-        Where { since, lies: lies.unwrap_or_default(), judged: Some(judged.clone()), ..bare(&copy, judged.role.as_str()) }
+    let there = copies::there(&known, &Terms::of(&known, whose), &cluster).into_iter();
+    // Which copies a provider makes of what nobody judges is not asked.
+    let there = there.filter(|copy| profile.is_some() || copy.origin != Origin::Tenant || copy.role == CopyRole::Primary);
+    let found = there.map(|copy| {
+        let (id, role) = (copy.copy.to_string(), copy.role.as_str());
+        let at = match copy.origin {
+            Origin::Tenant => bare(&id, role),
+            Origin::Seen => {
+                cluster.copies.iter().find(|observed| copies::id_of(&observed.seen) == copy.copy).map_or_else(|| bare(&id, role), seen)
+            }
+            Origin::NotLooked => Where { placed: None, lies: Lies::default(), contracting: None, ..bare(&id, role) },
+        };
+        let Some(profile) = profile else { return at };
+        let lies = copy.placement.as_ref().map(|placement| lies::copy(known.registry(), profile, placement, now));
+        let judged = copy.judged(&known, profile, whose.tenant, now);
+        let since = noted.get(&id).filter(|(outcome, _)| *outcome == judged.outcome().to_string()).map(|(_, since)| *since);
+        Where { since, lies: lies.unwrap_or_default(), judged: Some(judged), ..at }
     });
     let found = found.collect();
     Ok((tenant, found))
@@ -174,12 +178,12 @@ pub async fn explain(control: &Control, name: &EnvironmentName, slug: &TenantSlu
     let elsewhere = elsewhere.collect();
     let grounds = rests_on::grounds(&known, &here);
     let profile = (profile.metadata().id.to_string(), profile.metadata().version);
-    let falls = match cluster.as_ref().and_then(copies::place_of) {
-        Some(place) => {
+    let falls = match cluster {
+        Some(cluster) => {
             let (known, name, id, profile, grounds) = (known.clone(), name.clone(), tenant.id, profile.0.clone(), grounds.clone());
             let judge = move || {
                 let whose = Whose { environment: &name, kind, tenant: Some(id) };
-                rests_on::falls(&known, &profile, whose, &place, &grounds, now)
+                rests_on::falls(&known, &profile, whose, &cluster, &grounds, now)
             };
             tokio::task::spawn_blocking(judge).await.expect("judging does not panic")?
         }

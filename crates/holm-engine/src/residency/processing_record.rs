@@ -4,20 +4,21 @@
 //! Promises: it says which profile is satisfied, by which facts, as of when. Refuses to say that anything is lawful, and to make up
 //! what a controller alone knows: purposes, categories of persons and of data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holm_core::environment::{EnvironmentKind, EnvironmentName};
 use holm_core::error::Problem;
 use holm_core::slug::TenantSlug;
 use holm_policy::copy::CopyRole;
 use holm_policy::evaluate::verdict::{Finding, Outcome};
+use holm_policy::id::Place;
 use holm_policy::registry::Registry;
 use holm_store::cluster::{self, Cluster};
 use holm_store::residency::assigned::{self, Held};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::copies::{self, Comes, Whose};
+use super::copies::{self, Comes, Origin, Terms, Whose};
 use super::known::Known;
 use super::lies::{self, Lies};
 use crate::control::Control;
@@ -135,48 +136,41 @@ fn entry(known: &Known, kind: EnvironmentKind, held: &Held, cluster: &Cluster, r
     let whose = Whose { environment: &held.environment, kind, tenant: Some(held.tenant) };
     let place = copies::place_of(cluster);
     let at = place.as_ref().and_then(|place| known.registry().region(place));
-    let kept = place.as_ref().and_then(|place| retention.get(place.provider.as_str()));
     // Of the database itself nothing is kept for a time; what is made of it is.
-    let kept = |role: CopyRole| {
-        let all = kept.into_iter().flatten().filter(move |(key, _)| key == "residue_days" || role == CopyRole::Backup);
+    let kept = |role: CopyRole, place: Option<&Place>| {
+        let all = place.and_then(|place| retention.get(place.provider.as_str())).into_iter().flatten();
+        let all = all.filter(|(key, _)| key == "residue_days" || role == CopyRole::Backup);
         all.map(|(_, retention)| retention.clone()).collect()
     };
-    let server = place.as_ref().map(|place| lies::server(known.registry(), place, now)).unwrap_or_default();
-    let copies = match profile {
-        None => vec![Copy {
-            role: CopyRole::Primary,
-            lies: server,
-            outcome: None,
-            valid_until: None,
-            transfers: Vec::new(),
-            facts: Vec::new(),
-            retention: kept(CopyRole::Primary),
-        }],
-        Some(profile) => {
-            let judged = copies::on(known, profile, whose, cluster, now);
-            let copies = judged.into_iter().map(|judged| {
-                let findings: &[Finding] = match &judged.standing {
-                    Comes::To(verdict) => &verdict.findings,
-                    Comes::Nowhere => &[],
-                };
-                let transfers = findings.iter().filter(|finding| finding.rule.as_str().starts_with("transfer."));
-                let facts: std::collections::BTreeSet<String> =
-                    findings.iter().flat_map(|finding| &finding.facts).map(ToString::to_string).collect();
-                let lies =
-                    copies::placement_of(known, whose, &judged).map(|placement| lies::copy(known.registry(), profile, &placement, now));
-                Copy {
-                    role: judged.role,
-                    lies: lies.unwrap_or_default(),
-                    outcome: Some(judged.outcome()),
-                    valid_until: judged.valid_until(),
-                    transfers: transfers.map(|one| (one.rule.to_string(), one.outcome, one.because.clone())).collect(),
-                    facts: facts.into_iter().collect(),
-                    retention: kept(judged.role),
-                }
-            });
-            copies.collect()
+    let there = copies::there(known, &Terms::of(known, whose), cluster).into_iter();
+    // Which copies a provider makes of what nobody judges is not asked.
+    let there = there.filter(|copy| profile.is_some() || copy.origin != Origin::Tenant || copy.role == CopyRole::Primary);
+    let copies = there.map(|copy| {
+        let (role, place) = (copy.role, copy.placement.as_ref().map(|placement| placement.place.clone()));
+        let kept = kept(role, place.as_ref());
+        let Some(profile) = profile else {
+            let lies = place.map(|place| lies::server(known.registry(), &place, now)).unwrap_or_default();
+            return Copy { role, lies, outcome: None, valid_until: None, transfers: Vec::new(), facts: Vec::new(), retention: kept };
+        };
+        let lies = copy.placement.as_ref().map(|placement| lies::copy(known.registry(), profile, placement, now));
+        let judged = copy.judged(known, profile, whose.tenant, now);
+        let findings: &[Finding] = match &judged.standing {
+            Comes::To(verdict) => &verdict.findings,
+            Comes::Nowhere => &[],
+        };
+        let transfers = findings.iter().filter(|finding| finding.rule.as_str().starts_with("transfer."));
+        let facts: BTreeSet<String> = findings.iter().flat_map(|finding| &finding.facts).map(ToString::to_string).collect();
+        Copy {
+            role,
+            lies: lies.unwrap_or_default(),
+            outcome: Some(judged.outcome()),
+            valid_until: judged.valid_until(),
+            transfers: transfers.map(|one| (one.rule.to_string(), one.outcome, one.because.clone())).collect(),
+            facts: facts.into_iter().collect(),
+            retention: kept,
         }
-    };
+    });
+    let copies = copies.collect();
     Entry {
         tenant: held.slug.clone(),
         profile: profile.map(|one| (one.metadata().id.to_string(), one.metadata().version, one.metadata().title.en.clone())),

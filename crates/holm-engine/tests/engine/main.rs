@@ -64,6 +64,8 @@ mod residency_answers;
 #[cfg(test)]
 mod residency_records;
 #[cfg(test)]
+mod residency_seen;
+#[cfg(test)]
 mod rotating;
 #[cfg(test)]
 mod routes;

@@ -14,7 +14,8 @@ use crate::output::{Answer, Cell, Row};
   holm residency matrix --profile eea-jurisdiction -o csv
 
 A place is judged as it would be if a tenant were created there now. Without --env it is judged as for production, by papers that are on
-file for every environment.")]
+file for every environment. Clusters of the environment at a place that come to something else, by what was seen on them, are named
+under OTHERWISE.")]
 pub(in crate::cli) struct Args {
     /// A profile in force [default: all of them]
     #[arg(long, value_name = "PROFILE")]
@@ -37,11 +38,17 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem
 }
 
 impl Row for MatrixRowView {
-    const COLUMNS: &'static [&'static str] = &["PROFILE", "PLACE", "COUNTRIES", "OUTCOME", "AGAINST", "BECAUSE", "COPY", "VERSION"];
-    const BRIEF: usize = 6;
+    const COLUMNS: &'static [&'static str] =
+        &["PROFILE", "PLACE", "COUNTRIES", "OUTCOME", "AGAINST", "BECAUSE", "OTHERWISE", "COPY", "VERSION"];
+    const BRIEF: usize = 7;
 
     fn cells(&self) -> Vec<Cell> {
         let objection = self.objection.as_ref();
+        let otherwise = self.otherwise.iter().map(|one| match &one.objection {
+            Some(against) => format!("{}: {} by {}", one.cluster, one.outcome, against.copy),
+            None => format!("{}: {}", one.cluster, one.outcome),
+        });
+        let otherwise: Vec<String> = otherwise.collect();
         vec![
             Cell::of(&self.profile),
             Cell::of(&self.place),
@@ -49,6 +56,7 @@ impl Row for MatrixRowView {
             Cell::of(&self.outcome),
             objection.map(|one| one.rule.clone()).into(),
             objection.map(|one| one.because.clone()).into(),
+            Cell::of(otherwise.join("; ")),
             objection.map(|one| one.copy.clone()).into(),
             Cell::Number(self.profile_version.into()),
         ]
