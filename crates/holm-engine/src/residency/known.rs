@@ -228,10 +228,10 @@ pub(crate) fn overlaid(facts: &[facts::Kept]) -> Result<Arc<Registry>, Problem> 
 }
 
 /// Nothing is kept that could not be read; another Holm may have kept it, or facts that were taken away.
-fn kept_wrong(what: &str, problems: &dyn std::fmt::Display) -> Problem {
-    Problem::new(ErrorCode::FactsRefused, format!("what is in force cannot be understood: {what}"))
+pub(super) fn kept_wrong(what: &str, problems: &dyn std::fmt::Display) -> Problem {
+    Problem::new(ErrorCode::InForceUnreadable, format!("what is in force cannot be understood: {what}"))
         .because(problems.to_string().replace('\n', "; "))
-        .next("put a version in force that this Holm understands; until then nothing is placed")
+        .next("put a version in force that this Holm understands, or take it away; until then nothing is placed")
 }
 
 fn read_paper(kept: paper::Paper) -> Result<(Option<EnvironmentName>, Paper), Problem> {

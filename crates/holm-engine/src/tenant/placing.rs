@@ -41,7 +41,7 @@ pub(crate) async fn assign_waiting(control: &Control, tx: &mut Tx, cluster: Clus
 async fn allowed(control: &Control, tx: &mut Tx, cluster: ClusterId, waiting: Vec<Waiting>) -> Result<Vec<(String, Vec<Judged>)>, Problem> {
     let (known, now) = match Known::within(control, tx).await {
         Ok(known) => known,
-        Err(problem) if problem.code == ErrorCode::FactsRefused => {
+        Err(problem) if problem.code == ErrorCode::InForceUnreadable => {
             tracing::warn!(code = %problem.code, why = problem.why, "tenants that are judged wait: {}", problem.what);
             return Ok(Vec::new());
         }

@@ -381,7 +381,7 @@ async fn a_profile_that_cannot_be_understood_is_put_right_by_a_newer_version() {
     // As another Holm may have kept it.
     let catalog = world.catalog().await;
     catalog.batch_execute("UPDATE residency_profile SET text = 'no toml'; UPDATE residency SET epoch = epoch + 1").await.unwrap();
-    assert_eq!(create(&world, "goteborg", None).await.unwrap_err().code, ErrorCode::FactsRefused);
+    assert_eq!(create(&world, "goteborg", None).await.unwrap_err().code, ErrorCode::InForceUnreadable);
     let newer = profile::shipped("eea-jurisdiction").unwrap().replace("version = 1", "version = 2");
     assert_eq!(profile::keep(&world.control, &DEV, newer).await.unwrap().version, 2);
     create(&world, "goteborg", None).await.unwrap();
