@@ -1,6 +1,6 @@
 //! How it is shown where a tenant's data is, and why.
 
-use holm_engine::residency::answer::{Explained, Where};
+use holm_engine::residency::answer::{Explained, Where, Whereabouts};
 use holm_engine::residency::copies::{Comes, Judged};
 use holm_engine::residency::decision::{self, Candidate, Decision};
 use holm_engine::residency::decision_record::Record;
@@ -8,8 +8,14 @@ use holm_engine::residency::rests_on::{Fall, Ground};
 
 use crate::view::answers::{
     CandidateView, DecidedView, DecisionView, ExplanationView, FallView, FindingOfRuleView, GroundView, JudgedView, ObjectionView,
-    WhereView,
+    WhereView, WhereaboutsView,
 };
+
+impl From<Whereabouts> for WhereaboutsView {
+    fn from(told: Whereabouts) -> Self {
+        Self { items: told.copies.into_iter().map(Into::into).collect(), next: None, notes: told.notes }
+    }
+}
 
 impl From<Where> for WhereView {
     fn from(at: Where) -> Self {
@@ -52,6 +58,7 @@ impl From<Explained> for ExplanationView {
             falls: explained.falls.into_iter().map(Into::into).collect(),
             decided_at,
             decision: decision.map(Into::into),
+            notes: explained.notes,
         }
     }
 }

@@ -19,6 +19,7 @@ impl From<Matrix> for MatrixView {
             registry_hash: matrix.registry_hash,
             environment: matrix.environment,
             rows: matrix.rows.into_iter().map(Into::into).collect(),
+            notes: matrix.notes,
         }
     }
 }

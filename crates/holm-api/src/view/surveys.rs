@@ -23,6 +23,8 @@ pub struct MatrixView {
     pub environment: Option<EnvironmentName>,
     /// By profile, then by place.
     pub rows: Vec<MatrixRowView>,
+    /// What is not known of the day that was asked about.
+    pub notes: Vec<String>,
 }
 
 /// A profile at a place.

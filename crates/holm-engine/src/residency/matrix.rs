@@ -12,9 +12,10 @@ use holm_core::error::Problem;
 use holm_policy::evaluate::verdict::Outcome;
 use holm_policy::id::{Place, ProfileId};
 use holm_policy::profile::Profile;
-use holm_store::cluster::{self, Cluster};
+use holm_store::cluster::Cluster;
 use jiff::Timestamp;
 
+use super::as_of::{AsOf, Moment};
 use super::copies::{self, Comes, Judged, Origin, Terms};
 use super::decision::Objection;
 use super::known::Known;
@@ -33,6 +34,8 @@ pub struct Matrix {
     pub environment: Option<EnvironmentName>,
     /// By profile, then by place.
     pub rows: Vec<Row>,
+    /// What is not known of then.
+    pub notes: Vec<String>,
 }
 
 /// A profile at a place.
@@ -81,19 +84,42 @@ struct Bench {
 /// # Cancel safety
 /// Safe: it only reads.
 pub async fn matrix(control: &Control, profile: Option<&str>, environment: Option<&EnvironmentName>) -> Result<Matrix, Problem> {
+    matrix_as_of(control, profile, environment, AsOf::default()).await
+}
+
+/// Judges as one would have on another day.
+///
+/// # Errors
+/// As [`matrix`]; a time of which nothing is known.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn matrix_as_of(
+    control: &Control,
+    profile: Option<&str>,
+    environment: Option<&EnvironmentName>,
+    asked: AsOf,
+) -> Result<Matrix, Problem> {
     let kind = match environment {
         Some(name) => environment::show(control, name).await?.kind,
         None => EnvironmentKind::Production,
     };
-    let (known, now) = Known::now(control).await?;
+    let mut moment = Moment::of(control, asked).await?;
+    if let Some(name) = environment {
+        moment.note_gone(control, name).await?;
+    }
+    let (known, now) = (moment.known.clone(), moment.now);
     let papers = environment.map_or_else(|| known.papers_everywhere(), |name| known.papers(name));
     let wanted = profile.map(|name| known.profile(name).map(|found| found.metadata().id.clone())).transpose()?;
     let registry_hash = known.registry().hash().as_str().to_owned();
-    let mut clusters = cluster::list(control.catalog()).await?;
+    let mut clusters = match environment {
+        Some(_) => moment.clusters(control).await?,
+        None => Vec::new(),
+    };
     clusters.retain(|cluster| environment.is_some_and(|name| *name == cluster.environment) && cluster.adopted.is_none());
     let bench = Bench { known, terms: Terms { kind, papers }, clusters, now };
     let rows = tokio::task::spawn_blocking(move || rows(&bench, wanted.as_ref())).await.expect("judging does not panic");
-    Ok(Matrix { judged_at: now, registry_hash, environment: environment.cloned(), rows })
+    Ok(Matrix { judged_at: now, registry_hash, environment: environment.cloned(), rows, notes: moment.notes() })
 }
 
 fn rows(bench: &Bench, wanted: Option<&ProfileId>) -> Vec<Row> {

@@ -13,11 +13,12 @@ use holm_policy::copy::CopyRole;
 use holm_policy::evaluate::verdict::{Finding, Outcome};
 use holm_policy::id::Place;
 use holm_policy::registry::Registry;
-use holm_store::cluster::{self, Cluster};
-use holm_store::residency::assigned::{self, Held};
+use holm_store::cluster::Cluster;
+use holm_store::residency::assigned::Held;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::as_of::{AsOf, Moment};
 use super::copies::{self, Comes, Origin, Terms, Whose};
 use super::known::Known;
 use super::lies::{self, Lies};
@@ -37,6 +38,8 @@ pub struct Record {
     pub registry_hash: String,
     /// By name.
     pub tenants: Vec<Entry>,
+    /// What is not known of then.
+    pub notes: Vec<String>,
 }
 
 /// What there is of a tenant.
@@ -96,10 +99,23 @@ pub struct Retention {
 /// # Cancel safety
 /// Safe: it only reads.
 pub async fn record(control: &Control, name: &EnvironmentName) -> Result<Record, Problem> {
+    record_as_of(control, name, AsOf::default()).await
+}
+
+/// Writes that of another day.
+///
+/// # Errors
+/// As [`record`]; a time of which nothing is known.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn record_as_of(control: &Control, name: &EnvironmentName, asked: AsOf) -> Result<Record, Problem> {
     let kind = environment::show(control, name).await?.kind;
-    let (known, as_of) = Known::now(control).await?;
-    let clusters: BTreeMap<_, _> = cluster::list(control.catalog()).await?.into_iter().map(|one| (one.id.as_uuid(), one)).collect();
-    let held: Vec<Held> = assigned::held(control.catalog()).await?.into_iter().filter(|held| held.environment == *name).collect();
+    let mut moment = Moment::of(control, asked).await?;
+    moment.note_gone(control, name).await?;
+    let (known, as_of) = (moment.known.clone(), moment.now);
+    let clusters: BTreeMap<_, _> = moment.clusters(control).await?.into_iter().map(|one| (one.id.as_uuid(), one)).collect();
+    let held = moment.held(control, name).await?;
     let registry_hash = known.registry().hash().as_str().to_owned();
     let entries = move || {
         let retention = retention(known.registry(), as_of);
@@ -107,7 +123,7 @@ pub async fn record(control: &Control, name: &EnvironmentName) -> Result<Record,
         held.iter().filter_map(of).collect()
     };
     let tenants = tokio::task::spawn_blocking(entries).await.expect("judging does not panic");
-    Ok(Record { environment: name.clone(), kind, as_of, registry_hash, tenants })
+    Ok(Record { environment: name.clone(), kind, as_of, registry_hash, tenants, notes: moment.notes() })
 }
 
 /// What is known of each provider's PostgreSQL.

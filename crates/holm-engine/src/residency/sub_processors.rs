@@ -13,11 +13,11 @@ use holm_policy::id::{EntityId, Place};
 use holm_policy::profile::Profile;
 use holm_policy::registry::Registry;
 use holm_policy::registry::provider::Provider;
-use holm_store::cluster::{self, Cluster};
-use holm_store::residency::assigned;
+use holm_store::cluster::Cluster;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::as_of::{AsOf, Moment};
 use super::copies::{self, Origin, Terms, There, Whose};
 use super::known::Known;
 use super::lies;
@@ -82,14 +82,26 @@ pub struct Company {
 /// # Cancel safety
 /// Safe: it only reads.
 pub async fn sub_processors(control: &Control, name: &EnvironmentName) -> Result<SubProcessors, Problem> {
+    sub_processors_as_of(control, name, AsOf::default()).await
+}
+
+/// Lists those of another day; what is not known of it is a gap.
+///
+/// # Errors
+/// As [`sub_processors`]; a time of which nothing is known.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn sub_processors_as_of(control: &Control, name: &EnvironmentName, asked: AsOf) -> Result<SubProcessors, Problem> {
     let kind = environment::show(control, name).await?.kind;
-    let (known, now) = Known::now(control).await?;
-    let clusters: BTreeMap<_, _> = cluster::list(control.catalog()).await?.into_iter().map(|one| (one.id.as_uuid(), one)).collect();
-    let (mut places, mut gaps) = (BTreeSet::new(), BTreeSet::new());
-    let held = assigned::held(control.catalog()).await?;
+    let mut moment = Moment::of(control, asked).await?;
+    moment.note_gone(control, name).await?;
+    let (known, now) = (moment.known.clone(), moment.now);
+    let clusters: BTreeMap<_, _> = moment.clusters(control).await?.into_iter().map(|one| (one.id.as_uuid(), one)).collect();
+    let held = moment.held(control, name).await?;
+    let (mut places, mut gaps) = (BTreeSet::new(), BTreeSet::from_iter(moment.notes()));
     // Where copies lie is the same for all on a cluster that are judged by one profile.
-    let alike: BTreeSet<_> =
-        held.iter().filter(|held| held.environment == *name).map(|held| (held.cluster.as_uuid(), held.profile.as_deref())).collect();
+    let alike: BTreeSet<_> = held.iter().map(|held| (held.cluster.as_uuid(), held.profile.as_deref())).collect();
     let terms = Terms::of(&known, Whose { environment: name, kind, tenant: None });
     for (cluster, profile) in alike {
         let Some(cluster) = clusters.get(&cluster) else { continue };

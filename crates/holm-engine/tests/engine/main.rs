@@ -62,6 +62,8 @@ mod renaming;
 #[cfg(test)]
 mod residency_answers;
 #[cfg(test)]
+mod residency_as_of;
+#[cfg(test)]
 mod residency_records;
 #[cfg(test)]
 mod residency_seen;

@@ -192,7 +192,7 @@ fn read_given(row: &Row) -> Result<Given, StoreError> {
     Ok(Given { kind: column::parsed(row, "kind")?, profile: column::get(row, "profile")? })
 }
 
-fn read(row: &Row) -> Result<Held, StoreError> {
+pub(super) fn read(row: &Row) -> Result<Held, StoreError> {
     Ok(Held {
         tenant: TenantId::from_uuid(column::uuid(row, "id")?),
         slug: column::parsed(row, "slug")?,

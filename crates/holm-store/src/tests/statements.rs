@@ -47,6 +47,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("residency::facts", residency::facts::STATEMENTS),
     ("residency::observed", residency::observed::STATEMENTS),
     ("residency::paper", residency::paper::STATEMENTS),
+    ("residency::past", residency::past::STATEMENTS),
     ("residency::placed", residency::placed::STATEMENTS),
     ("residency::profile", residency::profile::STATEMENTS),
     ("residency::room", residency::room::STATEMENTS),

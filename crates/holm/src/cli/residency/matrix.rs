@@ -3,7 +3,7 @@
 use holm_api::view::surveys::{MatrixRowView, MatrixView};
 use holm_core::error::Problem;
 
-use super::countries;
+use super::{AsOf, countries, say};
 use crate::cli::context::Context;
 use crate::output::{Answer, Cell, Row};
 
@@ -12,6 +12,7 @@ use crate::output::{Answer, Cell, Row};
 #[command(after_help = "Examples:
   holm residency matrix --env production
   holm residency matrix --profile eea-jurisdiction -o csv
+  holm residency matrix --env production --as-of 2026-03-03
 
 A place is judged as it would be if a tenant were created there now. Without --env it is judged as for production, by papers that are on
 file for every environment. Clusters of the environment at a place that come to something else, by what was seen on them, are named
@@ -23,14 +24,18 @@ pub(in crate::cli) struct Args {
     /// The environment whose papers count
     #[arg(long = "env", env = "HOLM_ENV", value_name = "ENVIRONMENT")]
     environment: Option<String>,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
     let query: Vec<(&str, &str)> = [("profile", &args.profile), ("environment", &args.environment)]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+        .chain(args.as_of.query())
         .collect();
     let matrix: MatrixView = context.client()?.get_where(&["residency", "matrix"], &query).await?;
+    say(context, &matrix.notes);
     if matrix.rows.is_empty() {
         context.say("no profile is in force; see `holm residency profile add`");
     }
