@@ -168,7 +168,7 @@ async fn the_hot_statements_read_no_table_of_tenants_or_credentials_from_end_to_
         ("tenant::unfinished", tenant::UNFINISHED, "100".to_owned(), "tenant_creating on tenant"),
         ("claim: take", tenant::claim::TAKE_MEMBER, format!("{nil}, {nil}, {nil}, '{{}}'"), "database_ready on database"),
         ("claim: assign", tenant::claim::ASSIGN_WAITING, format!("{nil}, '{{}}', '{{}}'"), "tenant_creating on tenant"),
-        ("claim: waiting for", tenant::claim::WAITING_FOR, format!("{nil}, 32"), "tenant_creating on tenant"),
+        ("claim: waiting for", tenant::claim::WAITING_FOR, format!("{nil}, 32, NULL"), "tenant_creating on tenant"),
         ("residency: waiting", residency::assigned::WAITING, nil.to_owned(), "tenant_creating on tenant"),
         ("credential::by_name", credential::BY_NAME, "'env-1', 'cred-7'".to_owned(), "credential_name on credential"),
         ("credential::list", credential::LIST, "'env-1', 'cred-7', 500".to_owned(), "credential_environment on credential"),
