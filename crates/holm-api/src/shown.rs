@@ -101,6 +101,7 @@ impl From<Tenant> for TenantView {
             profile: tenant.profile,
             limits: tenant.limits.into(),
             failure: tenant.failure,
+            waits_for: None,
             expires_at: tenant.expires_at,
             created_at: tenant.created_at,
             updated_at: tenant.updated_at,

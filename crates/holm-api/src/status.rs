@@ -96,6 +96,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::AuditBroken
         | E::ProgramFailed
         | E::OperationBroken
+        | E::InForceUnreadable
         | E::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         E::NotCarried => StatusCode::NOT_IMPLEMENTED,
         E::AppUnreachable | E::ClusterRefused | E::ServerNotFound | E::WebhookRefused | E::MailNotSent => StatusCode::BAD_GATEWAY,

@@ -136,6 +136,10 @@ pub struct TenantView {
     /// Why it could not be created; null otherwise.
     #[schema(value_type = Option<ProblemView>)]
     pub failure: Option<Problem>,
+    /// Why no cluster may have its database by its profile, while it waits for one; null otherwise, and in lists.
+    #[serde(default)]
+    #[schema(value_type = Option<ProblemView>)]
+    pub waits_for: Option<Problem>,
     /// When it is deleted by itself, with all that it has; null when it is not.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]

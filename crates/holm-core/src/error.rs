@@ -225,6 +225,8 @@ codes! {
     FactsRefused = 4004, Client;
     /// No such paper, exception or text of facts.
     RecordNotFound = 4005, Client;
+    /// What is in force in the catalog cannot be understood by this Holm.
+    InForceUnreadable = 4007, Control;
     /// Name or password wrong.
     AuthenticationFailed = 5001, Client;
     /// No such tenant for this credential.

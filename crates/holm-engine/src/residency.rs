@@ -5,9 +5,11 @@
 //! told. Refuses to guess: a cluster of which nobody said where it is, satisfies nothing. Judging itself is `holm-policy`'s.
 
 pub mod answer;
+pub mod as_of;
 pub mod assigned;
 pub mod breach_scope;
 pub mod choose;
+mod claims;
 pub mod copies;
 pub mod decision;
 pub mod decision_record;

@@ -17,6 +17,7 @@ pub mod rotate_roles;
 mod show;
 mod state;
 mod unchanged;
+pub mod waiting;
 
 pub use create::{NewTenant, create};
 pub use list::list;

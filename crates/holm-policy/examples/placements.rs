@@ -12,7 +12,7 @@ use holm_policy::evaluate::verdict::Outcome;
 use holm_policy::evaluate::{BackupBy, Paper, Placement};
 use holm_policy::fleet::shorthand::suppose;
 use holm_policy::fleet::what_if::what_if;
-use holm_policy::fleet::{Candidate, Held, survey};
+use holm_policy::fleet::{Candidate, Held, Of, survey};
 use holm_policy::id::{EntityId, Place};
 use holm_policy::profile::Profile;
 use holm_policy::registry::Registry;
@@ -72,7 +72,7 @@ fn held<'a>(profiles: &'a [Profile], places: &[Place], signed: &[EntityId]) -> R
         let papers: Vec<Paper> = papers.collect::<Result<_, Error>>()?;
         for role in ROLES {
             let placement = placement(format!("{tenant}-{role}").parse()?, role, &places[of(places.len())], papers.clone());
-            held.push(Held { tenant, profile: &profiles[of(profiles.len())], placement, exceptions: &[] });
+            held.push(Held { tenant, profile: &profiles[of(profiles.len())], placement, exceptions: &[], of: Of::Tenant });
         }
     }
     Ok(held)

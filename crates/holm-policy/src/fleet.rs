@@ -20,7 +20,7 @@ use crate::copy::{CopyRole, ServiceKind};
 use crate::evaluate::exception::Exception;
 use crate::evaluate::verdict::{Outcome, RuleId, Verdict};
 use crate::evaluate::{BackupBy, Placement};
-use crate::id::Place;
+use crate::id::{CopyId, Place};
 use crate::profile::Profile;
 use crate::registry::Registry;
 
@@ -37,6 +37,28 @@ pub struct Held<'a, K> {
     pub placement: Placement,
     /// Exceptions that were granted; those of other copies may be among them and cover nothing here.
     pub exceptions: &'a [Exception],
+    /// Whether it goes where its tenant goes.
+    pub of: Of,
+}
+
+/// To what a copy belongs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Of {
+    /// To its tenant: it moves.
+    Tenant,
+    /// To a server, since it is one of everything there; a tenant that moves leaves it behind. By the label of the candidate that it is.
+    Server(Arc<str>),
+}
+
+/// A copy of everything at a candidate: whoever moves there has it too.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize)]
+pub struct Found {
+    /// What it is called.
+    pub copy: CopyId,
+    /// What it is.
+    pub role: CopyRole,
+    /// Where it is; `None` where nobody said so.
+    pub place: Option<Place>,
 }
 
 /// A place that a copy could move to.
@@ -50,6 +72,8 @@ pub struct Candidate {
     pub environment: Option<EnvironmentKind>,
     /// The kind of service that it is; `None` keeps copies of any.
     pub keeps: Option<ServiceKind>,
+    /// Copies of everything there.
+    pub found: Vec<Found>,
 }
 
 /// What a rule has against a copy.
@@ -66,7 +90,7 @@ pub struct Objection {
 impl Candidate {
     /// A place that takes copies of every environment and kind.
     pub fn anywhere(label: &str, place: Place) -> Self {
-        Self { label: label.into(), place, environment: None, keeps: None }
+        Self { label: label.into(), place, environment: None, keeps: None, found: Vec::new() }
     }
 }
 
@@ -74,6 +98,12 @@ impl Objection {
     fn of(verdict: &Verdict) -> Vec<Self> {
         let objections = verdict.objections();
         objections.map(|finding| Self { rule: finding.rule, outcome: finding.outcome, because: finding.because.clone() }).collect()
+    }
+
+    /// What speaks against a copy of which nobody said where it is.
+    fn nowhere(copy: &CopyId) -> Self {
+        let because = format!("nobody said where `{copy}` is, which was seen there");
+        Self { rule: RuleId::LocationCountries, outcome: Outcome::Unknown, because }
     }
 
     /// The first that is as bad as the whole.
@@ -107,6 +137,19 @@ fn moved(placement: &Placement, to: &Place) -> Placement {
     }
     moved.place = to.clone();
     moved
+}
+
+/// A copy that a primary would have at a candidate, since it is of everything there; as the primary would be.
+fn also(primary: &Placement, found: &Found, place: &Place) -> Placement {
+    Placement {
+        copy: found.copy.clone(),
+        role: found.role,
+        place: place.clone(),
+        plan: None,
+        // Where it is, and not where a provider would put such a thing.
+        backup: BackupBy::Holm,
+        ..primary.clone()
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use holm_policy::evaluate::exception::{Exception, Request};
 use holm_policy::evaluate::judge;
 use holm_policy::evaluate::verdict::{Outcome, RuleId};
 use holm_policy::fleet::what_if::what_if;
-use holm_policy::fleet::{Candidate, Held, survey};
+use holm_policy::fleet::{Candidate, Held, Of, survey};
 use holm_policy::profile::Profile;
 use holm_policy::registry::{Registry, Supposition};
 use jiff::Timestamp;
@@ -61,7 +61,7 @@ proptest! {
         let held: Vec<Held<'_, usize>> = copies.iter().enumerate().map(|(i, (placement, profile, name, _))| {
             let mut placement = placement.clone();
             placement.copy = format!("copy-{name}").parse().unwrap();
-            Held { tenant: i, profile: &PROFILES[*profile], placement, exceptions: if i % 3 == 0 { &[] } else { &exceptions } }
+            Held { tenant: i, profile: &PROFILES[*profile], placement, exceptions: if i % 3 == 0 { &[] } else { &exceptions }, of: Of::Tenant }
         }).collect();
         let verdicts = survey(&registry, &held, now());
         prop_assert_eq!(verdicts.len(), held.len());
@@ -78,7 +78,7 @@ proptest! {
         let held: Vec<Held<'_, usize>> = copies.iter().enumerate().map(|(i, (placement, profile, ..))| {
             let mut placement = placement.clone();
             placement.copy = format!("copy-{i}").parse().unwrap();
-            Held { tenant: i / 3, profile: &PROFILES[*profile], placement, exceptions: &[] }
+            Held { tenant: i / 3, profile: &PROFILES[*profile], placement, exceptions: &[], of: Of::Tenant }
         }).collect();
         let (id, values) = FACTS[fact];
         let Ok(supposition) = format!("{id}={}", values[which % values.len()]).parse::<Supposition>() else { return Ok(()) };

@@ -19,6 +19,7 @@ pub mod exception;
 pub mod facts;
 pub mod observed;
 pub mod paper;
+pub mod past;
 pub mod placed;
 pub mod profile;
 pub mod room;

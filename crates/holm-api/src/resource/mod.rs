@@ -2,6 +2,7 @@
 
 pub(crate) mod adoption;
 pub(crate) mod approvals;
+mod as_of;
 pub(crate) mod audit;
 pub(crate) mod breach_scope;
 pub(crate) mod break_glass;

@@ -6,7 +6,8 @@ use holm_engine::residency::{processing_record, sub_processors};
 use crate::Api;
 use crate::description::Refusals;
 use crate::envelope::{Answer, Data, Envelope, Failure};
-use crate::extract::{EnvironmentPath, NoParams, Params};
+use crate::extract::{EnvironmentPath, Params};
+use crate::resource::as_of::AsOfParams;
 use crate::view::reports::{ProcessingRecordView, SubProcessorsView};
 
 /// Lists every company in the chain of the places that an environment uses, and what is not known of it
@@ -15,7 +16,7 @@ use crate::view::reports::{ProcessingRecordView, SubProcessorsView};
     path = "/v1/environments/{environment}/sub-processors",
     operation_id = "list_sub_processors",
     tag = "residency",
-    params(("environment" = String, Path, description = "The environment's name")),
+    params(("environment" = String, Path, description = "The environment's name"), AsOfParams),
     responses(
         (status = 200, description = "The list, by facts with their sources", body = Envelope<SubProcessorsView>),
         (status = 404, description = "No such environment", body = Failure, content_type = "application/problem+json"),
@@ -26,9 +27,9 @@ use crate::view::reports::{ProcessingRecordView, SubProcessorsView};
 pub(crate) async fn sub_processors(
     State(api): State<Api>,
     EnvironmentPath(environment): EnvironmentPath,
-    Params(NoParams {}): Params<NoParams>,
+    Params(asked): Params<AsOfParams>,
 ) -> Answer<SubProcessorsView> {
-    Ok(Data(sub_processors::sub_processors(&api.control, &environment).await?.into()))
+    Ok(Data(sub_processors::sub_processors_as_of(&api.control, &environment, asked.read()?).await?.into()))
 }
 
 /// Writes the part of a record of processing activities that Holm knows
@@ -37,7 +38,7 @@ pub(crate) async fn sub_processors(
     path = "/v1/environments/{environment}/processing-record",
     operation_id = "show_processing_record",
     tag = "residency",
-    params(("environment" = String, Path, description = "The environment's name")),
+    params(("environment" = String, Path, description = "The environment's name"), AsOfParams),
     responses(
         (status = 200, description = "The record; it says what is not in it", body = Envelope<ProcessingRecordView>),
         (status = 404, description = "No such environment", body = Failure, content_type = "application/problem+json"),
@@ -48,7 +49,7 @@ pub(crate) async fn sub_processors(
 pub(crate) async fn record(
     State(api): State<Api>,
     EnvironmentPath(environment): EnvironmentPath,
-    Params(NoParams {}): Params<NoParams>,
+    Params(asked): Params<AsOfParams>,
 ) -> Answer<ProcessingRecordView> {
-    Ok(Data(processing_record::record(&api.control, &environment).await?.into()))
+    Ok(Data(processing_record::record_as_of(&api.control, &environment, asked.read()?).await?.into()))
 }

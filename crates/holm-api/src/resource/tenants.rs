@@ -8,6 +8,7 @@ use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::parameter::TenantParameter;
 use holm_core::slug::TenantSlug;
+use holm_core::tenant::TenantState;
 use holm_engine::tenant::{self, NewTenant, delete, pause};
 use holm_store::page::Page;
 use holm_store::tenant::version::TenantVersion;
@@ -124,7 +125,16 @@ pub(crate) async fn show(
 ) -> Result<Tagged<TenantView>, Refusal> {
     let TenantPath { environment, slug } = path;
     let shown = tenant::show(&api.control, &environment, &slug).await;
-    Ok(etag::tenant(shown.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?))
+    let shown = shown.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?;
+    let id = shown.id;
+    let is_judged = shown.state == TenantState::Creating && shown.database.is_none() && shown.profile.is_some();
+    let mut tagged = etag::tenant(shown);
+    if is_judged {
+        // No part of the tag: nobody changed the tenant.
+        let barred = tenant::waiting::barred(&api.control).await?;
+        tagged.data.waits_for = barred.into_iter().find(|barred| barred.tenant.tenant == id).map(|barred| barred.why);
+    }
+    Ok(tagged)
 }
 
 /// Lets no session in any more and closes those that are open

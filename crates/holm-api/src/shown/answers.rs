@@ -1,6 +1,6 @@
 //! How it is shown where a tenant's data is, and why.
 
-use holm_engine::residency::answer::{Explained, Where};
+use holm_engine::residency::answer::{Explained, Where, Whereabouts};
 use holm_engine::residency::copies::{Comes, Judged};
 use holm_engine::residency::decision::{self, Candidate, Decision};
 use holm_engine::residency::decision_record::Record;
@@ -8,8 +8,14 @@ use holm_engine::residency::rests_on::{Fall, Ground};
 
 use crate::view::answers::{
     CandidateView, DecidedView, DecisionView, ExplanationView, FallView, FindingOfRuleView, GroundView, JudgedView, ObjectionView,
-    WhereView,
+    WhereView, WhereaboutsView,
 };
+
+impl From<Whereabouts> for WhereaboutsView {
+    fn from(told: Whereabouts) -> Self {
+        Self { items: told.copies.into_iter().map(Into::into).collect(), next: None, notes: told.notes }
+    }
+}
 
 impl From<Where> for WhereView {
     fn from(at: Where) -> Self {
@@ -52,14 +58,14 @@ impl From<Explained> for ExplanationView {
             falls: explained.falls.into_iter().map(Into::into).collect(),
             decided_at,
             decision: decision.map(Into::into),
+            notes: explained.notes,
         }
     }
 }
 
 impl From<Judged> for JudgedView {
     fn from(judged: Judged) -> Self {
-        let (copy, place, outcome) =
-            (judged.copy.to_string(), judged.place.as_ref().map(ToString::to_string), judged.outcome().to_string());
+        let (copy, place, outcome) = (judged.copy.to_string(), judged.place().map(ToString::to_string), judged.outcome().to_string());
         let findings = match judged.standing {
             Comes::To(verdict) => verdict.findings.into_iter().map(|finding| {
                 let (excepted_by, excepted_until) = finding.excepted_by.map(|by| (by.owner, by.until)).unzip();

@@ -58,7 +58,7 @@ impl From<Record> for ProcessingRecordView {
             kind: record.kind,
             as_of: record.as_of,
             registry_hash: record.registry_hash,
-            not_in_it: NOT_IN_IT.map(str::to_owned).to_vec(),
+            not_in_it: NOT_IN_IT.map(str::to_owned).into_iter().chain(record.notes).collect(),
             tenants: record.tenants.into_iter().map(Into::into).collect(),
         }
     }

@@ -3,13 +3,13 @@
 use std::fmt::Display;
 
 use holm_engine::residency::breach_scope::{Affected, Copy, Scope};
-use holm_engine::residency::matrix::{Matrix, Row};
-use holm_engine::residency::what_if::{self, Act, Changed, WhatIf, Why};
+use holm_engine::residency::matrix::{Matrix, Otherwise, Row};
+use holm_engine::residency::what_if::{self, Act, Changed, Unplaced, WhatIf, Why};
 use holm_store::residency::affected::Elsewhere;
 
 use crate::view::surveys::{
-    AffectedCopyView, AffectedView, BreachScopeView, ChangeView, DifferenceView, ElsewhereView, MatrixRowView, MatrixView, RefusedView,
-    StepView, SupposedView, WhatIfView,
+    AffectedCopyView, AffectedView, BreachScopeView, ChangeView, DifferenceView, ElsewhereView, MatrixRowView, MatrixView, OtherwiseView,
+    RefusedView, StepView, SupposedView, UnplacedView, WhatIfView,
 };
 
 impl From<Matrix> for MatrixView {
@@ -19,6 +19,7 @@ impl From<Matrix> for MatrixView {
             registry_hash: matrix.registry_hash,
             environment: matrix.environment,
             rows: matrix.rows.into_iter().map(Into::into).collect(),
+            notes: matrix.notes,
         }
     }
 }
@@ -32,7 +33,14 @@ impl From<Row> for MatrixRowView {
             countries: row.countries,
             outcome: row.outcome.to_string(),
             objection: row.objection.map(Into::into),
+            otherwise: row.otherwise.into_iter().map(Into::into).collect(),
         }
+    }
+}
+
+impl From<Otherwise> for OtherwiseView {
+    fn from(one: Otherwise) -> Self {
+        Self { cluster: one.cluster, outcome: one.outcome.to_string(), objection: one.objection.map(Into::into) }
     }
 }
 
@@ -48,7 +56,14 @@ impl From<WhatIf> for WhatIfView {
             plan: answer.plan.into_iter().map(Into::into).collect(),
             without_profile: number(answer.without_profile),
             without_place: number(answer.without_place),
+            unplaced: answer.unplaced.into_iter().map(Into::into).collect(),
         }
+    }
+}
+
+impl From<Unplaced> for UnplacedView {
+    fn from(Unplaced { environment, cluster, copy }: Unplaced) -> Self {
+        Self { environment, cluster, copy }
     }
 }
 
@@ -88,7 +103,8 @@ impl From<what_if::Step> for StepView {
                 (None, Vec::new(), refused.collect())
             }
         };
-        Self { environment, tenant: step.tenant, copies: texts(&step.copies), cluster, from: step.from.to_string(), to, or, refused }
+        let (copies, left) = (texts(&step.copies), texts(&step.left));
+        Self { environment, tenant: step.tenant, copies, left, cluster, from: step.from.to_string(), to, or, refused }
     }
 }
 
@@ -145,7 +161,8 @@ impl From<Copy> for AffectedCopyView {
 
 impl From<Elsewhere> for ElsewhereView {
     fn from(one: Elsewhere) -> Self {
-        Self { kind: one.kind, name: one.name, place: one.place, seen_at: one.seen_at }
+        let Elsewhere { kind, name, place, first_seen_at, seen_at, gone_at } = one;
+        Self { kind, name, place, first_seen_at, seen_at, gone_at }
     }
 }
 

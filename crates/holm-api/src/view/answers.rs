@@ -45,6 +45,17 @@ pub struct WhereView {
     pub objections: Vec<ObjectionView>,
 }
 
+/// Where every copy of a tenant's data is, or was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WhereaboutsView {
+    /// Every copy.
+    pub items: Vec<WhereView>,
+    /// Always null: a tenant has few copies.
+    pub next: Option<String>,
+    /// What is not known of the day that was asked about.
+    pub notes: Vec<String>,
+}
+
 /// A rule that speaks against a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ObjectionView {
@@ -83,6 +94,8 @@ pub struct ExplanationView {
     pub decided_at: Option<Timestamp>,
     /// What was decided then.
     pub decision: Option<DecidedView>,
+    /// What is not known of the day that was asked about.
+    pub notes: Vec<String>,
 }
 
 /// A copy, and what every rule came to.

@@ -23,6 +23,8 @@ pub struct MatrixView {
     pub environment: Option<EnvironmentName>,
     /// By profile, then by place.
     pub rows: Vec<MatrixRowView>,
+    /// What is not known of the day that was asked about.
+    pub notes: Vec<String>,
 }
 
 /// A profile at a place.
@@ -38,6 +40,20 @@ pub struct MatrixRowView {
     pub place: String,
     /// Its countries; null where they are not known.
     pub countries: Option<Vec<String>>,
+    /// What the worst copy of a tenant comes to there: `allow`, `unknown` or `deny`.
+    pub outcome: String,
+    /// The first objection that is as bad as that.
+    pub objection: Option<ObjectionView>,
+    /// Clusters of the environment there that come to something else, by what was seen on them.
+    pub otherwise: Vec<OtherwiseView>,
+}
+
+/// A cluster that comes to something else than its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OtherwiseView {
+    /// Which.
+    #[schema(value_type = String, example = "production-1")]
+    pub cluster: ClusterName,
     /// What the worst copy of a tenant comes to there: `allow`, `unknown` or `deny`.
     pub outcome: String,
     /// The first objection that is as bad as that.
@@ -66,6 +82,22 @@ pub struct WhatIfView {
     pub without_profile: u64,
     /// Tenants that cannot be judged, since nobody said where their cluster is.
     pub without_place: u64,
+    /// Copies that were seen on clusters and cannot be judged, since nobody said where they are.
+    pub unplaced: Vec<UnplacedView>,
+}
+
+/// A copy of everything on a cluster that cannot be judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnplacedView {
+    /// Where.
+    #[schema(value_type = String, example = "production")]
+    pub environment: EnvironmentName,
+    /// Of what.
+    #[schema(value_type = String, example = "production-1")]
+    pub cluster: ClusterName,
+    /// What it is called; `not-looked` where nobody has looked yet whether there are any.
+    #[schema(example = "slot-reporting")]
+    pub copy: String,
 }
 
 /// A fact that is supposed.
@@ -131,6 +163,8 @@ pub struct StepView {
     pub tenant: TenantSlug,
     /// Every copy that moves in this step.
     pub copies: Vec<String>,
+    /// Copies of everything on that cluster that could not stay: the tenant leaves them behind.
+    pub left: Vec<String>,
     /// From which cluster.
     #[schema(value_type = String, example = "production-1")]
     pub cluster: ClusterName,
@@ -187,7 +221,7 @@ pub struct BreachScopeView {
     pub is_over: Option<bool>,
     /// Whose data is there, by name.
     pub tenants: Vec<AffectedView>,
-    /// What was seen to copy the whole server.
+    /// What was seen to copy the whole server; what is gone comes last.
     pub elsewhere: Vec<ElsewhereView>,
 }
 
@@ -232,7 +266,13 @@ pub struct ElsewhereView {
     pub name: String,
     /// Where somebody said that it is.
     pub place: Option<String>,
-    /// When it was seen last.
+    /// When it was first seen.
+    #[schema(value_type = String, format = DateTime)]
+    pub first_seen_at: Timestamp,
+    /// When it was last seen to look otherwise than before, or to be back.
     #[schema(value_type = String, format = DateTime)]
     pub seen_at: Timestamp,
+    /// When it was found to be there no more; null while it is there.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub gone_at: Option<Timestamp>,
 }

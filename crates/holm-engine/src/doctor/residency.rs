@@ -1,7 +1,7 @@
 //! Whether copies are where their profiles allow them, and for how long that is known.
 //!
 //! Promises: what nobody judges is said too: a tenant without a profile where others have one, a cluster of which nobody said where
-//! it is, a copy that was seen and that nobody registered.
+//! it is, a copy that was seen and that nobody registered, a tenant that waits and may go nowhere.
 
 use std::collections::BTreeSet;
 
@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Finding, names};
 use crate::control::Control;
 use crate::residency::known::Known;
+use crate::tenant::waiting;
 
 /// Long enough to look something up again.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -44,6 +45,7 @@ async fn look(control: &Control) -> Result<Vec<Finding>, Problem> {
         Finding::bad("residency", text, "see which rules and why: `holm residency explain <tenant> --env <environment>`")
     });
     findings.extend(ends_soon(&standings, now));
+    findings.extend(waits_in_vain(control).await?);
     let with: BTreeSet<&EnvironmentName> = held.iter().filter(|held| held.profile.is_some()).map(|held| &held.environment).collect();
     let without = held.iter().filter(|held| held.profile.is_none() && with.contains(&held.environment));
     let without: Vec<String> = without.map(|held| format!("{} in {}", held.slug, held.environment)).collect();
@@ -66,6 +68,17 @@ async fn look(control: &Control) -> Result<Vec<Finding>, Problem> {
         findings.push(Finding::warning("residency: places", text, "say so: `holm cluster set-place`"));
     }
     Ok(findings)
+}
+
+/// Who waits for a database, and no cluster may have it.
+async fn waits_in_vain(control: &Control) -> Result<Option<Finding>, Problem> {
+    let barred = waiting::barred(control).await?;
+    if barred.is_empty() {
+        return Ok(None);
+    }
+    let named = barred.iter().map(|barred| format!("{} in {}", barred.tenant.slug, barred.tenant.environment));
+    let text = format!("{} tenants wait for a database, and by their profiles may not have one: {}", barred.len(), names(named));
+    Ok(Some(Finding::bad("residency: waiting", text, "see why: `holm tenant show <tenant> --env <environment>`")))
 }
 
 /// What allows something now and will not in a month, if nobody looks it up again.

@@ -23,7 +23,7 @@ use crate::control::Control;
 use crate::operation::acting;
 use crate::pulse::{UNHEARD, heard};
 use crate::seed::{self, SeedError};
-use crate::tenant::placing;
+use crate::tenant::{placing, waiting};
 
 /// Before something that failed for a passing reason is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -100,12 +100,13 @@ async fn look(control: &Control, in_hand: &InHand, seeds: &Arc<Semaphore>) -> Re
 async fn assign(control: &Control) -> Result<(), Problem> {
     let catalog = control.catalog();
     // Not the first so many of all: those of one environment who may have none must not hide those of another.
-    let waiting = tenant::claim::environments_that_wait(catalog).await?;
-    if waiting.is_empty() {
+    let environments = tenant::claim::environments_that_wait(catalog).await?;
+    if environments.is_empty() {
         return Ok(());
     }
+    waiting::place_again(control).await?;
     for cluster in holm_store::cluster::list(catalog).await? {
-        if waiting.contains(&cluster.environment_id) {
+        if environments.contains(&cluster.environment_id) {
             let mut tx = catalog.transaction().await?;
             placing::assign_waiting(control, &mut tx, cluster.id).await?;
             tx.commit().await?;

@@ -2,7 +2,7 @@
 //! what that rests on.
 //!
 //! Promises: an answer is judged when it is asked for, by what is in force then; what was decided when the tenant was placed is
-//! told beside it, as it was.
+//! told beside it, as it was. Asked about another day, what was in force then is what counts.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,19 @@ use holm_core::cluster::ClusterName;
 use holm_core::environment::EnvironmentName;
 use holm_core::error::Problem;
 use holm_core::slug::TenantSlug;
+use holm_policy::copy::CopyRole;
 use holm_policy::evaluate::verdict::Outcome;
 use holm_policy::id::Place;
-use holm_store::cluster::{self, Cluster};
+use holm_store::cluster::Cluster;
 use holm_store::residency::observed::Observed;
 use holm_store::residency::placed::Placed;
 use holm_store::residency::{decision, standing};
 use holm_store::tenant::Tenant;
 use jiff::Timestamp;
 
-use super::copies::{self, Judged, Whose};
+use super::as_of::{AsOf, Moment};
+use super::copies::{self, Judged, Origin, Terms, Whose};
 use super::decision::{Candidate, Decision, objections};
-use super::known::Known;
 use super::lies::{self, Lies};
 use super::rests_on::{self, Fall, Ground};
 use crate::control::Control;
@@ -58,10 +59,36 @@ pub struct Where {
 /// # Cancel safety
 /// Safe: it only reads.
 pub async fn whereabouts(control: &Control, name: &EnvironmentName, slug: &TenantSlug) -> Result<(Tenant, Vec<Where>), Problem> {
+    let told = whereabouts_as_of(control, name, slug, AsOf::default()).await?;
+    Ok((told.tenant, told.copies))
+}
+
+/// Where every copy of a tenant is, or was.
+#[derive(Clone, Debug)]
+pub struct Whereabouts {
+    /// The tenant, judged as it was.
+    pub tenant: Tenant,
+    /// Its copies.
+    pub copies: Vec<Where>,
+    /// What is not known of then.
+    pub notes: Vec<String>,
+}
+
+/// Where every copy of a tenant was.
+///
+/// # Errors
+/// No such tenant; a time of which nothing is known; the catalog does not answer.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn whereabouts_as_of(control: &Control, name: &EnvironmentName, slug: &TenantSlug, asked: AsOf) -> Result<Whereabouts, Problem> {
     let kind = environment::show(control, name).await?.kind;
-    let tenant = tenant::show(control, name, slug).await?;
-    let (known, now) = Known::now(control).await?;
-    let Some(cluster) = its_cluster(control, &tenant).await? else { return Ok((tenant, Vec::new())) };
+    let mut moment = Moment::of(control, asked).await?;
+    let tenant = its_then(&mut moment, tenant::show(control, name, slug).await?);
+    let Some(cluster) = its_cluster(control, &mut moment, &tenant).await? else {
+        return Ok(Whereabouts { tenant, copies: Vec::new(), notes: moment.notes() });
+    };
+    let (known, now, is_now) = (moment.known.clone(), moment.now, moment.in_force().is_none());
     let place = copies::place_of(&cluster);
     let at = place.as_ref().and_then(|place| known.registry().region(place));
     let contracting = at.and_then(|(provider, _)| provider.contracting.at(now).ok()).map(|held| held.value.to_string());
@@ -78,7 +105,7 @@ pub async fn whereabouts(control: &Control, name: &EnvironmentName, slug: &Tenan
         placed: cluster.placed.clone(),
         lies: server.clone(),
         contracting: contracting.clone(),
-        observed_at: cluster.capability.as_ref().map(|seen| seen.observed_at),
+        observed_at: cluster.capability.as_ref().map(|seen| seen.observed_at).filter(|seen| is_now || *seen <= now),
         judged: None,
         since: None,
     };
@@ -93,25 +120,31 @@ pub async fn whereabouts(control: &Control, name: &EnvironmentName, slug: &Tenan
             ..bare(copies::id_of(&copy.seen).as_str(), copies::role_of(&copy.seen).as_str())
         }
     };
-    let Some(profile) = tenant.profile.as_deref().map(|name| known.profile(name)).transpose()? else {
-        let all = std::iter::once(bare("primary", "primary")).chain(cluster.copies.iter().map(seen)).collect();
-        return Ok((tenant, all));
-    };
+    let profile = tenant.profile.as_deref().map(|name| known.profile(name)).transpose()?;
     let whose = Whose { environment: name, kind, tenant: Some(tenant.id) };
-    let found = copies::on(&known, profile, whose, &cluster, now).into_iter().map(|judged| {
-        let copy = judged.copy.to_string();
-        let since = noted.get(&copy).filter(|(outcome, _)| *outcome == judged.outcome().to_string()).map(|(_, since)| *since);
-        if let Some(observed) = cluster.copies.iter().find(|observed| copies::id_of(&observed.seen) == judged.copy) {
-            return Where { since, judged: Some(judged), ..seen(observed) };
-        }
-        let lies = judged.place.as_ref().map(|place| {
-            let placement = copies::placement(&known, whose, judged.role, judged.copy.clone(), place);
-            lies::copy(known.registry(), profile, &placement, now)
-        });
-        Where { since, lies: lies.unwrap_or_default(), judged: Some(judged.clone()), ..bare(&copy, judged.role.as_str()) }
+    let there = copies::there(&known, &Terms::of(&known, whose), &cluster).into_iter();
+    // Which copies a provider makes of what nobody judges is not asked.
+    let there = there.filter(|copy| profile.is_some() || copy.origin != Origin::Tenant || copy.role == CopyRole::Primary);
+    let found = there.map(|copy| {
+        let (id, role) = (copy.copy.to_string(), copy.role.as_str());
+        let at = match copy.origin {
+            Origin::Tenant => bare(&id, role),
+            Origin::Seen => {
+                cluster.copies.iter().find(|observed| copies::id_of(&observed.seen) == copy.copy).map_or_else(|| bare(&id, role), seen)
+            }
+            Origin::NotLooked => Where { placed: None, lies: Lies::default(), contracting: None, ..bare(&id, role) },
+        };
+        let Some(profile) = profile else { return at };
+        let lies = copy.placement.as_ref().map(|placement| lies::copy(known.registry(), profile, placement, now));
+        let judged = copy.judged(&known, profile, whose.tenant, now);
+        let since = noted
+            .get(&id)
+            .filter(|(outcome, since)| *outcome == judged.outcome().to_string() && (is_now || *since <= now))
+            .map(|(_, since)| *since);
+        Where { since, lies: lies.unwrap_or_default(), judged: Some(judged), ..at }
     });
-    let found = found.collect();
-    Ok((tenant, found))
+    let copies = found.collect();
+    Ok(Whereabouts { tenant, copies, notes: moment.notes() })
 }
 
 /// Why a tenant's data is where it is.
@@ -131,6 +164,8 @@ pub struct Explained {
     pub falls: Vec<Fall>,
     /// What was decided when it was placed, and when.
     pub decided: Option<(Timestamp, Decision)>,
+    /// What is not known of then.
+    pub notes: Vec<String>,
 }
 
 /// Explains.
@@ -141,12 +176,28 @@ pub struct Explained {
 /// # Cancel safety
 /// Safe: it only reads.
 pub async fn explain(control: &Control, name: &EnvironmentName, slug: &TenantSlug) -> Result<Explained, Problem> {
+    explain_as_of(control, name, slug, AsOf::default()).await
+}
+
+/// Explains why it was where it was.
+///
+/// # Errors
+/// No such tenant; a time of which nothing is known; the catalog does not answer.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn explain_as_of(control: &Control, name: &EnvironmentName, slug: &TenantSlug, asked: AsOf) -> Result<Explained, Problem> {
     let kind = environment::show(control, name).await?.kind;
-    let tenant = tenant::show(control, name, slug).await?;
-    let decided = decision::latest(control.catalog(), tenant.id).await?;
+    let mut moment = Moment::of(control, asked).await?;
+    moment.note_gone(control, name).await?;
+    let tenant = its_then(&mut moment, tenant::show(control, name, slug).await?);
+    let decided = match moment.in_force() {
+        Some(at) => decision::at(control.catalog(), tenant.id, at).await?,
+        None => decision::latest(control.catalog(), tenant.id).await?,
+    };
     let decided = decided.and_then(|(at, value)| serde_json::from_value(value).ok().map(|decision| (at, decision)));
-    let (known, now) = Known::now(control).await?;
-    let nothing = |tenant: Tenant| Explained {
+    let (known, now) = (moment.known.clone(), moment.now);
+    let nothing = |tenant: Tenant, notes: Vec<String>| Explained {
         tenant,
         profile: None,
         here: Vec::new(),
@@ -154,12 +205,15 @@ pub async fn explain(control: &Control, name: &EnvironmentName, slug: &TenantSlu
         rests_on: Vec::new(),
         falls: Vec::new(),
         decided: None,
+        notes,
     };
-    let Some(profile) = tenant.profile.as_deref().map(|name| known.profile(name)).transpose()? else { return Ok(nothing(tenant)) };
+    let Some(profile) = tenant.profile.as_deref().map(|name| known.profile(name)).transpose()? else {
+        return Ok(nothing(tenant, moment.notes()));
+    };
     let whose = Whose { environment: name, kind, tenant: Some(tenant.id) };
-    let cluster = its_cluster(control, &tenant).await?;
+    let cluster = its_cluster(control, &mut moment, &tenant).await?;
     let here = cluster.as_ref().map_or_else(Vec::new, |cluster| copies::on(&known, profile, whose, cluster, now));
-    let others = cluster::list(control.catalog()).await?.into_iter().filter(|other| {
+    let others = moment.clusters(control).await?.into_iter().filter(|other| {
         other.environment == *name && other.adopted.is_none() && cluster.as_ref().is_none_or(|cluster| cluster.id != other.id)
     });
     let elsewhere = others.map(|other| {
@@ -174,26 +228,35 @@ pub async fn explain(control: &Control, name: &EnvironmentName, slug: &TenantSlu
     let elsewhere = elsewhere.collect();
     let grounds = rests_on::grounds(&known, &here);
     let profile = (profile.metadata().id.to_string(), profile.metadata().version);
-    let falls = match cluster.as_ref().and_then(copies::place_of) {
-        Some(place) => {
+    let falls = match cluster {
+        Some(cluster) => {
             let (known, name, id, profile, grounds) = (known.clone(), name.clone(), tenant.id, profile.0.clone(), grounds.clone());
             let judge = move || {
                 let whose = Whose { environment: &name, kind, tenant: Some(id) };
-                rests_on::falls(&known, &profile, whose, &place, &grounds, now)
+                rests_on::falls(&known, &profile, whose, &cluster, &grounds, now)
             };
             tokio::task::spawn_blocking(judge).await.expect("judging does not panic")?
         }
         None => Vec::new(),
     };
-    Ok(Explained { profile: Some(profile), elsewhere, rests_on: grounds, falls, here, decided, tenant })
+    Ok(Explained { profile: Some(profile), elsewhere, rests_on: grounds, falls, here, decided, tenant, notes: moment.notes() })
 }
 
 /// Where its database is; `None` while it has none.
-async fn its_cluster(control: &Control, tenant: &Tenant) -> Result<Option<Cluster>, Problem> {
+async fn its_cluster(control: &Control, moment: &mut Moment, tenant: &Tenant) -> Result<Option<Cluster>, Problem> {
     match tenant.database.as_ref().and(tenant.cluster.as_ref()) {
-        Some(name) => Ok(Some(crate::cluster::named(control, name).await?)),
-        None => Ok(None),
+        Some(name) if moment.had(tenant.created_at) => Ok(Some(moment.cluster(crate::cluster::named(control, name).await?))),
+        _ => Ok(None),
     }
+}
+
+/// A tenant with the profile that it had.
+fn its_then(moment: &mut Moment, tenant: Tenant) -> Tenant {
+    if !moment.had(tenant.created_at) {
+        moment.note(format!("`{}` was not there yet, or nobody knew: its name was taken at {}", tenant.slug, tenant.created_at));
+    }
+    let profile = moment.profile(tenant.id, tenant.profile.clone());
+    Tenant { profile, ..tenant }
 }
 
 /// What speaks against a tenant's copies, in words.

@@ -1,7 +1,7 @@
 //! What is on a server to which something happened: whose data, which copies, in which countries (GDPR Art. 33).
 //!
 //! Promises: every tenant with a database there is in it, whatever its state, judged or not; what was copied off the server is told
-//! beside it. Refuses to say whether there is a duty to notify: it says by when, if there is one, counted from when somebody knew.
+//! beside it, also what is there no more, with the time until when it was. Refuses to say whether there is a duty to notify: it says by when, if there is one, counted from when somebody knew.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use holm_store::cluster::Cluster;
 use holm_store::residency::affected::{self, Elsewhere};
 use jiff::{SignedDuration, Timestamp};
 
-use super::copies::{self, Whose};
+use super::copies::{self, Terms, Whose};
 use super::known::Known;
 use super::lies::{self, Lies};
 use crate::control::Control;
@@ -38,7 +38,7 @@ pub struct Scope {
     pub tenants: Vec<Affected>,
     /// Databases there that nobody has any more, and that are not dropped yet.
     pub condemned: u64,
-    /// What was seen to copy the whole server.
+    /// What was seen to copy the whole server, what is gone included.
     pub elsewhere: Vec<Elsewhere>,
     /// From when the time runs, and when it is over.
     pub notify: Option<Notify>,
@@ -133,17 +133,15 @@ fn copies_by(known: &Known, cluster: &Cluster, kind: EnvironmentKind, profile: O
     let profile = profile.and_then(|name| known.profile(name).ok());
     let whose = Whose { environment: &cluster.environment, kind, tenant: None };
     let place = copies::place_of(cluster);
-    let copies = copies::roles(known, place.as_ref()).into_iter().map(|role| Copy {
-        role,
-        on_server: role == CopyRole::Primary,
-        lies: match (&place, profile) {
-            (Some(place), None) if role == CopyRole::Primary => lies::server(known.registry(), place, now),
+    // What was seen to copy the whole server is told once, and not of each tenant.
+    let copies = copies::own(known, &Terms::of(known, whose), place.as_ref()).into_iter().map(|copy| Copy {
+        role: copy.role,
+        on_server: copy.role == CopyRole::Primary,
+        lies: match (&copy.placement, profile) {
+            (Some(placement), None) if copy.role == CopyRole::Primary => lies::server(known.registry(), &placement.place, now),
             // Which facts count is a profile's to say.
             (None, _) | (Some(_), None) => Lies::default(),
-            (Some(place), Some(profile)) => {
-                let placement = copies::placement(known, whose, role, copies::copy_id(role), place);
-                lies::copy(known.registry(), profile, &placement, now)
-            }
+            (Some(placement), Some(profile)) => lies::copy(known.registry(), profile, placement, now),
         },
     });
     copies.collect()

@@ -127,7 +127,7 @@ fn why_not_written(room: &Room, copies: &[Judged]) -> String {
 /// What a profile says against a cluster that was named.
 pub(crate) fn not_there(profile: &Profile, cluster: &ClusterName, copies: &[Judged]) -> Problem {
     let id = &profile.metadata().id;
-    let place = copies.first().and_then(|judged| judged.place.as_ref()).map(|place| format!(" ({place})")).unwrap_or_default();
+    let place = copies.first().and_then(Judged::place).map(|place| format!(" ({place})")).unwrap_or_default();
     let what = match copies::worst(copies) {
         Outcome::Deny => format!("profile `{id}` denies cluster `{cluster}`{place}"),
         _ => format!("profile `{id}` cannot say whether cluster `{cluster}`{place} satisfies it, and what is not known blocks"),
@@ -135,7 +135,7 @@ pub(crate) fn not_there(profile: &Profile, cluster: &ClusterName, copies: &[Judg
     let each =
         objections(copies).into_iter().map(|objection| format!("{} of the {}: {}", objection.rule, objection.copy, objection.because));
     let problem = Problem::new(ErrorCode::ResidencyRefused, what).because(each.collect::<Vec<_>>().join("; "));
-    let problem = match copies.first().and_then(|judged| judged.place.as_ref()) {
+    let problem = match copies.first().and_then(Judged::place) {
         Some(place) if known::comes_with_holm(&place.provider) => {
             problem.next(format!("see the facts and their sources: `holm provider show {}`", place.provider))
         }

@@ -1,7 +1,8 @@
 //! Which copies of a tenant's data there are, or would be, where its database is, and what each comes to.
 //!
 //! Promises: a copy is judged by itself (R101). Where a provider's service keeps the database, the backups that it makes are a
-//! copy, whether or not anybody asked for them.
+//! copy, whether or not anybody asked for them; and so is what was seen on the server. One function says which there are
+//! ([`there`]): what one answer counts, all count.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use holm_core::environment::{EnvironmentKind, EnvironmentName};
@@ -28,6 +29,39 @@ pub struct Whose<'a> {
     pub tenant: Option<TenantId>,
 }
 
+/// By what copies are judged besides a profile.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// What the environment is for.
+    pub kind: EnvironmentKind,
+    /// What is signed for it.
+    pub papers: Vec<Paper>,
+}
+
+/// A copy that there is, or would be; nobody judged it yet.
+#[derive(Clone, PartialEq, Debug)]
+pub struct There {
+    /// What it is called among the copies of its tenant: `primary`.
+    pub copy: CopyId,
+    /// What it is.
+    pub role: CopyRole,
+    /// How one knows of it.
+    pub origin: Origin,
+    /// As it is judged; `None` where nobody said where it is.
+    pub placement: Option<Placement>,
+}
+
+/// How one knows of a copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// It is the database, or what its provider makes of it by itself.
+    Tenant,
+    /// It was seen, and is of everything on its server.
+    Seen,
+    /// Nobody has looked yet whether there is one.
+    NotLooked,
+}
+
 /// A copy, and what it comes to.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Judged {
@@ -35,8 +69,10 @@ pub struct Judged {
     pub copy: CopyId,
     /// What it is.
     pub role: CopyRole,
-    /// Where it is said to be; for backups that a provider makes, where the database is.
-    pub place: Option<Place>,
+    /// How one knows of it.
+    pub origin: Origin,
+    /// As it was judged; `None` where nobody said where it is.
+    pub placement: Option<Placement>,
     /// What it comes to.
     pub standing: Comes,
 }
@@ -51,6 +87,11 @@ pub enum Comes {
 }
 
 impl Judged {
+    /// Where it is said to be; for backups that a provider makes, where the database is.
+    pub fn place(&self) -> Option<&Place> {
+        self.placement.as_ref().map(|placement| &placement.place)
+    }
+
     /// What counts.
     pub const fn outcome(&self) -> Outcome {
         match &self.standing {
@@ -63,15 +104,7 @@ impl Judged {
     pub fn objections(&self) -> Vec<(String, String)> {
         match &self.standing {
             Comes::To(verdict) => verdict.objections().map(|finding| (finding.rule.to_string(), finding.because.clone())).collect(),
-            Comes::Nowhere if self.role == CopyRole::Primary => {
-                vec![("location.countries".to_owned(), "nobody said where its cluster is".to_owned())]
-            }
-            Comes::Nowhere if self.copy.as_str() == "not-looked" => {
-                let why =
-                    "nobody has looked yet who else receives its cluster's log; that is done within a minute while the server answers";
-                vec![("location.countries".to_owned(), why.to_owned())]
-            }
-            Comes::Nowhere => vec![("location.countries".to_owned(), "it was seen, and nobody said where it is".to_owned())],
+            Comes::Nowhere => vec![("location.countries".to_owned(), nowhere(self.origin).to_owned())],
         }
     }
 
@@ -84,27 +117,102 @@ impl Judged {
     }
 }
 
-/// Every copy that there is, or would be, of a tenant with its database on a cluster.
-pub fn on(known: &Known, profile: &Profile, whose: Whose<'_>, cluster: &Cluster, now: Timestamp) -> Vec<Judged> {
+impl There {
+    /// Why nothing is known of where it is.
+    pub fn nowhere(&self) -> &'static str {
+        nowhere(self.origin)
+    }
+
+    /// Judges it.
+    pub fn judged(self, known: &Known, profile: &Profile, tenant: Option<TenantId>, now: Timestamp) -> Judged {
+        let standing = match &self.placement {
+            Some(placement) => Comes::To(known.judge(profile, placement, tenant, now)),
+            None => Comes::Nowhere,
+        };
+        let Self { copy, role, origin, placement } = self;
+        Judged { copy, role, origin, placement, standing }
+    }
+}
+
+const fn nowhere(origin: Origin) -> &'static str {
+    match origin {
+        Origin::NotLooked => {
+            "nobody has looked yet who else receives its cluster's log; that is done within a minute while the server answers"
+        }
+        Origin::Seen => "it was seen, and nobody said where it is",
+        Origin::Tenant => "nobody said where its cluster is",
+    }
+}
+
+impl Terms {
+    /// Those of an environment.
+    pub fn of(known: &Known, whose: Whose<'_>) -> Self {
+        Self { kind: whose.kind, papers: known.papers(whose.environment) }
+    }
+
+    fn placement(&self, role: CopyRole, copy: CopyId, place: &Place) -> Placement {
+        Placement {
+            copy,
+            environment: self.kind,
+            role,
+            place: place.clone(),
+            plan: None,
+            backup: BackupBy::ProviderDefault,
+            key_holder: KeyHolder::Provider,
+            isolation: Isolation::DatabasePerTenant,
+            primary: Some(place.clone()),
+            papers: self.papers.clone(),
+            assessments: Vec::new(),
+        }
+    }
+}
+
+/// Every copy that there is, or would be, of a tenant with its database on a cluster, what was seen there included. Whoever asks
+/// for copies asks here: one that nobody placed is in it.
+pub fn there(known: &Known, terms: &Terms, cluster: &Cluster) -> Vec<There> {
+    let mut there = own(known, terms, place_of(cluster).as_ref());
+    there.extend(seen(terms, cluster));
+    there
+}
+
+/// Every copy that there would be of a tenant with its database at a place, of whatever server.
+pub fn own(known: &Known, terms: &Terms, place: Option<&Place>) -> Vec<There> {
+    let roles = roles(known, place).into_iter();
+    roles
+        .map(|role| There {
+            copy: copy_id(role),
+            role,
+            origin: Origin::Tenant,
+            placement: place.map(|place| terms.placement(role, copy_id(role), place)),
+        })
+        .collect()
+}
+
+/// The copies of everything on a cluster.
+fn seen(terms: &Terms, cluster: &Cluster) -> Vec<There> {
     let primary = place_of(cluster);
-    let mut copies = at(known, profile, whose, primary.as_ref(), now);
-    copies.extend(cluster.copies.iter().map(|seen| {
-        let role = role_of(&seen.seen);
-        let copy = id_of(&seen.seen);
+    let seen = cluster.copies.iter().map(|seen| {
+        let (copy, role) = (id_of(&seen.seen), role_of(&seen.seen));
         let place: Option<Place> = seen.placed.as_ref().and_then(|placed| placed.place.parse().ok());
-        let standing = place.as_ref().map_or(Comes::Nowhere, |place| {
-            let placement = placement(known, whose, role, copy.clone(), place);
+        let placement = place.map(|place| {
+            let placement = terms.placement(role, copy.clone(), &place);
             // Where it is, and not where a provider would put such a thing.
-            let placement = Placement { backup: BackupBy::Holm, primary: primary.clone(), ..placement };
-            Comes::To(known.judge(profile, &placement, whose.tenant, now))
+            Placement { backup: BackupBy::Holm, primary: primary.clone(), ..placement }
         });
-        Judged { copy, role, place, standing }
-    }));
+        There { copy, role, origin: Origin::Seen, placement }
+    });
+    let mut seen: Vec<There> = seen.collect();
     if cluster.copies_seen_at.is_none() && cluster.adopted.is_none() {
         let copy = "not-looked".parse().expect("letters and `-` are an id");
-        copies.push(Judged { copy, role: CopyRole::Replica, place: None, standing: Comes::Nowhere });
+        seen.push(There { copy, role: CopyRole::Replica, origin: Origin::NotLooked, placement: None });
     }
-    copies
+    seen
+}
+
+/// The same, judged.
+pub fn on(known: &Known, profile: &Profile, whose: Whose<'_>, cluster: &Cluster, now: Timestamp) -> Vec<Judged> {
+    let there = there(known, &Terms::of(known, whose), cluster).into_iter();
+    there.map(|copy| copy.judged(known, profile, whose.tenant, now)).collect()
 }
 
 /// What somebody receives is a replica, or becomes one; an archive keeps the log itself.
@@ -126,19 +234,10 @@ pub(crate) fn id_of(seen: &Seen) -> CopyId {
     format!("{short}-{hash}").parse().expect("at most 64 letters, digits, `-` and `_` are an id")
 }
 
-/// Every copy that there would be of a tenant with its database at a place.
+/// Every copy that there would be of a tenant with its database at a place, judged.
 pub fn at(known: &Known, profile: &Profile, whose: Whose<'_>, place: Option<&Place>, now: Timestamp) -> Vec<Judged> {
-    roles(known, place)
-        .into_iter()
-        .map(|role| {
-            let copy = copy_id(role);
-            let standing = place.map_or(Comes::Nowhere, |place| {
-                let placement = placement(known, whose, role, copy.clone(), place);
-                Comes::To(known.judge(profile, &placement, whose.tenant, now))
-            });
-            Judged { copy, role, place: place.cloned(), standing }
-        })
-        .collect()
+    let own = own(known, &Terms::of(known, whose), place).into_iter();
+    own.map(|copy| copy.judged(known, profile, whose.tenant, now)).collect()
 }
 
 /// Where a cluster is said to be.
@@ -152,44 +251,14 @@ pub(crate) fn names(known: &Known, place: Option<&Place>) -> Vec<CopyId> {
 }
 
 /// The roles of the copies that a database at a place has.
-pub(super) fn roles(known: &Known, place: Option<&Place>) -> Vec<CopyRole> {
+fn roles(known: &Known, place: Option<&Place>) -> Vec<CopyRole> {
     let provider = place.and_then(|place| known.registry().provider(&place.provider));
     let keeps_databases = provider.is_some_and(|provider| provider.services.contains_key(&ServiceKind::Postgres));
     if keeps_databases { vec![CopyRole::Primary, CopyRole::Backup] } else { vec![CopyRole::Primary] }
 }
 
-pub(super) fn copy_id(role: CopyRole) -> CopyId {
+fn copy_id(role: CopyRole) -> CopyId {
     role.as_str().parse().expect("a role's word is letters and `_`")
-}
-
-/// A copy that was judged, as it was judged.
-pub fn placement_of(known: &Known, whose: Whose<'_>, judged: &Judged) -> Option<Placement> {
-    let placement = placement(known, whose, judged.role, judged.copy.clone(), judged.place.as_ref()?);
-    let is_seen = judged.copy.as_str() != judged.role.as_str();
-    // Where it is, and not where a provider would put such a thing.
-    Some(if is_seen { Placement { backup: BackupBy::Holm, ..placement } } else { placement })
-}
-
-/// A copy as `holm-policy` judges it.
-pub fn placement(known: &Known, whose: Whose<'_>, role: CopyRole, copy: CopyId, place: &Place) -> Placement {
-    with_papers(known.papers(whose.environment), whose.kind, role, copy, place)
-}
-
-/// The same, by what is signed.
-pub(super) fn with_papers(papers: Vec<Paper>, kind: EnvironmentKind, role: CopyRole, copy: CopyId, place: &Place) -> Placement {
-    Placement {
-        copy,
-        environment: kind,
-        role,
-        place: place.clone(),
-        plan: None,
-        backup: BackupBy::ProviderDefault,
-        key_holder: KeyHolder::Provider,
-        isolation: Isolation::DatabasePerTenant,
-        primary: Some(place.clone()),
-        papers,
-        assessments: Vec::new(),
-    }
 }
 
 /// The worst of several.

@@ -96,7 +96,8 @@ pub async fn list(control: &Control) -> Result<Vec<Kept>, Problem> {
 /// Puts a text in force, in the place of the one of that name. One that is in force already stays as it is.
 ///
 /// # Errors
-/// [`ErrorCode::FactsRefused`] with everything that is wrong with it, or with what would come of it; nothing changed.
+/// [`ErrorCode::FactsRefused`] with everything that is wrong with it, or with what would come of it;
+/// [`ErrorCode::InForceUnreadable`]: what is in force already cannot be understood. Nothing changed.
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
@@ -189,9 +190,18 @@ fn refused(why: impl fmt::Display) -> Problem {
 
 /// Whether everything in force can be understood by the facts that are to be; if so, what is otherwise than by those that were.
 fn judged(before: &[Kept], after: &[Kept], rest: &Rest) -> Result<Vec<String>, Problem> {
-    let registry = laid(after)?;
     // What cannot be understood now is compared with nothing.
-    let was = known::overlaid(before).ok();
+    let was = known::overlaid(before);
+    let registry = match (laid(after), &was) {
+        (Ok(registry), _) => registry,
+        // Not the fault of whoever gives a text that another is there which nobody can read.
+        (Err(refused), Err(_)) => {
+            let kept: Vec<Kept> = after.iter().filter(|text| before.contains(text)).cloned().collect();
+            return Err(known::overlaid(&kept).err().unwrap_or(refused));
+        }
+        (Err(refused), Ok(_)) => return Err(refused),
+    };
+    let was = was.ok();
     let (mut faults, mut notes) = (Vec::new(), Vec::new());
     for kept in &rest.profiles {
         let file = format!("profile `{}` version {}", kept.name, kept.version);

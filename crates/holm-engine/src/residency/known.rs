@@ -101,6 +101,33 @@ impl Known {
         Ok(known)
     }
 
+    /// What was in force at a time, by what Holm had been told by another.
+    ///
+    /// # Errors
+    /// The catalog does not answer, or what it has of then cannot be understood by this Holm.
+    ///
+    /// # Cancel safety
+    /// Safe: it only reads.
+    pub(super) async fn then(control: &Control, in_force: Timestamp, told: Timestamp, is_past: bool) -> Result<Arc<Self>, Problem> {
+        let catalog = control.catalog();
+        let texts = Texts {
+            facts: facts::at(catalog, told).await?,
+            profiles: profile::at(catalog, in_force).await?,
+            papers: paper::at(catalog, told).await?,
+            exceptions: exception::at(catalog, in_force).await?,
+        };
+        let reading = move || -> Result<Self, Problem> {
+            let known = read(Epoch::default(), texts)?;
+            if !is_past {
+                return Ok(known);
+            }
+            let day = told.to_zoned(jiff::tz::TimeZone::UTC).date();
+            let registry = known.registry.as_known(day).map_err(|problems| kept_wrong("what was known then", &problems))?;
+            Ok(known.with_registry(registry))
+        };
+        Ok(Arc::new(tokio::task::spawn_blocking(reading).await.expect("reading texts does not panic")?))
+    }
+
     async fn of(control: &Control, tx: &mut Tx, epoch: Epoch) -> Result<Arc<Self>, Problem> {
         let cache = control.known();
         if let Some(known) = cache.at(epoch) {
@@ -228,10 +255,10 @@ pub(crate) fn overlaid(facts: &[facts::Kept]) -> Result<Arc<Registry>, Problem> 
 }
 
 /// Nothing is kept that could not be read; another Holm may have kept it, or facts that were taken away.
-fn kept_wrong(what: &str, problems: &dyn std::fmt::Display) -> Problem {
-    Problem::new(ErrorCode::FactsRefused, format!("what is in force cannot be understood: {what}"))
+pub(super) fn kept_wrong(what: &str, problems: &dyn std::fmt::Display) -> Problem {
+    Problem::new(ErrorCode::InForceUnreadable, format!("what is in force cannot be understood: {what}"))
         .because(problems.to_string().replace('\n', "; "))
-        .next("put a version in force that this Holm understands; until then nothing is placed")
+        .next("put a version in force that this Holm understands, or take it away; until then nothing is placed")
 }
 
 fn read_paper(kept: paper::Paper) -> Result<(Option<EnvironmentName>, Paper), Problem> {

@@ -1,19 +1,22 @@
 //! Every profile in force at every place that is known: what a tenant's copies would come to there (R10).
 //!
 //! Promises: a place is judged as it would be judged if a tenant were created there now, with every copy that there would be.
-//! Without an environment it is judged as for production, by papers that hold for every environment.
+//! Clusters of the environment there that come to something else, by what was seen on them, are named beside it. Without an
+//! environment a place is judged as for production, by papers that hold for every environment.
 
 use std::sync::Arc;
 
+use holm_core::cluster::ClusterName;
 use holm_core::environment::{EnvironmentKind, EnvironmentName};
 use holm_core::error::Problem;
-use holm_policy::evaluate::Paper;
 use holm_policy::evaluate::verdict::Outcome;
 use holm_policy::id::{Place, ProfileId};
 use holm_policy::profile::Profile;
+use holm_store::cluster::Cluster;
 use jiff::Timestamp;
 
-use super::copies::{self, Comes, Judged};
+use super::as_of::{AsOf, Moment};
+use super::copies::{self, Comes, Judged, Origin, Terms};
 use super::decision::Objection;
 use super::known::Known;
 use super::lies;
@@ -31,6 +34,8 @@ pub struct Matrix {
     pub environment: Option<EnvironmentName>,
     /// By profile, then by place.
     pub rows: Vec<Row>,
+    /// What is not known of then.
+    pub notes: Vec<String>,
 }
 
 /// A profile at a place.
@@ -48,12 +53,27 @@ pub struct Row {
     pub outcome: Outcome,
     /// The first objection that is as bad as that.
     pub objection: Option<Objection>,
+    /// Clusters of the environment at the place that would come to something else, by what was seen there.
+    pub otherwise: Vec<Otherwise>,
 }
 
-/// By what a place is judged.
-struct Template {
-    kind: EnvironmentKind,
-    papers: Vec<Paper>,
+/// A cluster that comes to something else than its place.
+#[derive(Clone, Debug)]
+pub struct Otherwise {
+    /// Which.
+    pub cluster: ClusterName,
+    /// What the worst of the copies there comes to.
+    pub outcome: Outcome,
+    /// The first objection that is as bad as that.
+    pub objection: Option<Objection>,
+}
+
+/// By what places are judged.
+struct Bench {
+    known: Arc<Known>,
+    terms: Terms,
+    clusters: Vec<Cluster>,
+    now: Timestamp,
 }
 
 /// Judges.
@@ -64,47 +84,83 @@ struct Template {
 /// # Cancel safety
 /// Safe: it only reads.
 pub async fn matrix(control: &Control, profile: Option<&str>, environment: Option<&EnvironmentName>) -> Result<Matrix, Problem> {
+    matrix_as_of(control, profile, environment, AsOf::default()).await
+}
+
+/// Judges as one would have on another day.
+///
+/// # Errors
+/// As [`matrix`]; a time of which nothing is known.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn matrix_as_of(
+    control: &Control,
+    profile: Option<&str>,
+    environment: Option<&EnvironmentName>,
+    asked: AsOf,
+) -> Result<Matrix, Problem> {
     let kind = match environment {
         Some(name) => environment::show(control, name).await?.kind,
         None => EnvironmentKind::Production,
     };
-    let (known, now) = Known::now(control).await?;
+    let mut moment = Moment::of(control, asked).await?;
+    if let Some(name) = environment {
+        moment.note_gone(control, name).await?;
+    }
+    let (known, now) = (moment.known.clone(), moment.now);
     let papers = environment.map_or_else(|| known.papers_everywhere(), |name| known.papers(name));
     let wanted = profile.map(|name| known.profile(name).map(|found| found.metadata().id.clone())).transpose()?;
     let registry_hash = known.registry().hash().as_str().to_owned();
-    let rows = tokio::task::spawn_blocking(move || rows(&known, wanted.as_ref(), &Template { kind, papers }, now))
-        .await
-        .expect("judging does not panic");
-    Ok(Matrix { judged_at: now, registry_hash, environment: environment.cloned(), rows })
+    let mut clusters = match environment {
+        Some(_) => moment.clusters(control).await?,
+        None => Vec::new(),
+    };
+    clusters.retain(|cluster| environment.is_some_and(|name| *name == cluster.environment) && cluster.adopted.is_none());
+    let bench = Bench { known, terms: Terms { kind, papers }, clusters, now };
+    let rows = tokio::task::spawn_blocking(move || rows(&bench, wanted.as_ref())).await.expect("judging does not panic");
+    Ok(Matrix { judged_at: now, registry_hash, environment: environment.cloned(), rows, notes: moment.notes() })
 }
 
-fn rows(known: &Arc<Known>, wanted: Option<&ProfileId>, template: &Template, now: Timestamp) -> Vec<Row> {
-    let places: Vec<Place> = known.registry().places().collect();
-    let profiles = known.profiles().filter(|profile| wanted.is_none_or(|wanted| *wanted == profile.metadata().id));
-    profiles.flat_map(|profile| places.iter().map(move |place| row(known, profile, place, template, now))).collect()
+fn rows(bench: &Bench, wanted: Option<&ProfileId>) -> Vec<Row> {
+    let places: Vec<Place> = bench.known.registry().places().collect();
+    let profiles = bench.known.profiles().filter(|profile| wanted.is_none_or(|wanted| *wanted == profile.metadata().id));
+    profiles.flat_map(|profile| places.iter().map(move |place| row(bench, profile, place))).collect()
 }
 
-fn row(known: &Known, profile: &Profile, place: &Place, template: &Template, now: Timestamp) -> Row {
-    let judged = copies::roles(known, Some(place)).into_iter().map(|role| {
-        let copy = copies::copy_id(role);
-        let placement = copies::with_papers(template.papers.clone(), template.kind, role, copy.clone(), place);
-        Judged { copy, role, place: Some(place.clone()), standing: Comes::To(known.judge(profile, &placement, None, now)) }
-    });
-    let judged: Vec<Judged> = judged.collect();
+fn row(bench: &Bench, profile: &Profile, place: &Place) -> Row {
+    let Bench { known, terms, clusters, now } = bench;
+    let judge =
+        |copies: Vec<copies::There>| -> Vec<Judged> { copies.into_iter().map(|copy| copy.judged(known, profile, None, *now)).collect() };
+    let judged = judge(copies::own(known, terms, Some(place)));
     let outcome = copies::worst(&judged);
+    let at_place = clusters.iter().filter(|cluster| copies::place_of(cluster).as_ref() == Some(place));
+    let otherwise = at_place.filter_map(|cluster| {
+        let judged = judge(copies::there(known, terms, cluster));
+        let worst = copies::worst(&judged);
+        let objection = judged.iter().filter(|judged| judged.origin != Origin::Tenant).find_map(|judged| first(judged, worst));
+        (worst != outcome).then(|| Otherwise { cluster: cluster.name.clone(), outcome: worst, objection })
+    });
     Row {
         profile: profile.metadata().id.to_string(),
         profile_version: profile.metadata().version,
         place: place.to_string(),
-        countries: lies::server(known.registry(), place, now).countries,
+        countries: lies::server(known.registry(), place, *now).countries,
         outcome,
         objection: judged.iter().find_map(|judged| first(judged, outcome)),
+        otherwise: otherwise.collect(),
     }
 }
 
 /// The first thing that speaks against a copy and is as bad as the whole.
 fn first(judged: &Judged, outcome: Outcome) -> Option<Objection> {
-    let Comes::To(verdict) = &judged.standing else { return None };
-    let finding = verdict.objections().find(|finding| finding.outcome == outcome)?;
-    Some(Objection { copy: judged.copy.to_string(), rule: finding.rule.to_string(), because: finding.because.clone() })
+    let found = match &judged.standing {
+        Comes::To(verdict) => {
+            let finding = verdict.objections().find(|finding| finding.outcome == outcome)?;
+            (finding.rule.to_string(), finding.because.clone())
+        }
+        Comes::Nowhere if outcome == Outcome::Unknown => judged.objections().into_iter().next()?,
+        Comes::Nowhere => return None,
+    };
+    Some(Objection { copy: judged.copy.to_string(), rule: found.0, because: found.1 })
 }

@@ -4,20 +4,22 @@
 //! Promises: it says which profile is satisfied, by which facts, as of when. Refuses to say that anything is lawful, and to make up
 //! what a controller alone knows: purposes, categories of persons and of data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holm_core::environment::{EnvironmentKind, EnvironmentName};
 use holm_core::error::Problem;
 use holm_core::slug::TenantSlug;
 use holm_policy::copy::CopyRole;
 use holm_policy::evaluate::verdict::{Finding, Outcome};
+use holm_policy::id::Place;
 use holm_policy::registry::Registry;
-use holm_store::cluster::{self, Cluster};
-use holm_store::residency::assigned::{self, Held};
+use holm_store::cluster::Cluster;
+use holm_store::residency::assigned::Held;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::copies::{self, Comes, Whose};
+use super::as_of::{AsOf, Moment};
+use super::copies::{self, Comes, Origin, Terms, Whose};
 use super::known::Known;
 use super::lies::{self, Lies};
 use crate::control::Control;
@@ -36,6 +38,8 @@ pub struct Record {
     pub registry_hash: String,
     /// By name.
     pub tenants: Vec<Entry>,
+    /// What is not known of then.
+    pub notes: Vec<String>,
 }
 
 /// What there is of a tenant.
@@ -95,10 +99,23 @@ pub struct Retention {
 /// # Cancel safety
 /// Safe: it only reads.
 pub async fn record(control: &Control, name: &EnvironmentName) -> Result<Record, Problem> {
+    record_as_of(control, name, AsOf::default()).await
+}
+
+/// Writes that of another day.
+///
+/// # Errors
+/// As [`record`]; a time of which nothing is known.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn record_as_of(control: &Control, name: &EnvironmentName, asked: AsOf) -> Result<Record, Problem> {
     let kind = environment::show(control, name).await?.kind;
-    let (known, as_of) = Known::now(control).await?;
-    let clusters: BTreeMap<_, _> = cluster::list(control.catalog()).await?.into_iter().map(|one| (one.id.as_uuid(), one)).collect();
-    let held: Vec<Held> = assigned::held(control.catalog()).await?.into_iter().filter(|held| held.environment == *name).collect();
+    let mut moment = Moment::of(control, asked).await?;
+    moment.note_gone(control, name).await?;
+    let (known, as_of) = (moment.known.clone(), moment.now);
+    let clusters: BTreeMap<_, _> = moment.clusters(control).await?.into_iter().map(|one| (one.id.as_uuid(), one)).collect();
+    let held = moment.held(control, name).await?;
     let registry_hash = known.registry().hash().as_str().to_owned();
     let entries = move || {
         let retention = retention(known.registry(), as_of);
@@ -106,7 +123,7 @@ pub async fn record(control: &Control, name: &EnvironmentName) -> Result<Record,
         held.iter().filter_map(of).collect()
     };
     let tenants = tokio::task::spawn_blocking(entries).await.expect("judging does not panic");
-    Ok(Record { environment: name.clone(), kind, as_of, registry_hash, tenants })
+    Ok(Record { environment: name.clone(), kind, as_of, registry_hash, tenants, notes: moment.notes() })
 }
 
 /// What is known of each provider's PostgreSQL.
@@ -135,48 +152,41 @@ fn entry(known: &Known, kind: EnvironmentKind, held: &Held, cluster: &Cluster, r
     let whose = Whose { environment: &held.environment, kind, tenant: Some(held.tenant) };
     let place = copies::place_of(cluster);
     let at = place.as_ref().and_then(|place| known.registry().region(place));
-    let kept = place.as_ref().and_then(|place| retention.get(place.provider.as_str()));
     // Of the database itself nothing is kept for a time; what is made of it is.
-    let kept = |role: CopyRole| {
-        let all = kept.into_iter().flatten().filter(move |(key, _)| key == "residue_days" || role == CopyRole::Backup);
+    let kept = |role: CopyRole, place: Option<&Place>| {
+        let all = place.and_then(|place| retention.get(place.provider.as_str())).into_iter().flatten();
+        let all = all.filter(|(key, _)| key == "residue_days" || role == CopyRole::Backup);
         all.map(|(_, retention)| retention.clone()).collect()
     };
-    let server = place.as_ref().map(|place| lies::server(known.registry(), place, now)).unwrap_or_default();
-    let copies = match profile {
-        None => vec![Copy {
-            role: CopyRole::Primary,
-            lies: server,
-            outcome: None,
-            valid_until: None,
-            transfers: Vec::new(),
-            facts: Vec::new(),
-            retention: kept(CopyRole::Primary),
-        }],
-        Some(profile) => {
-            let judged = copies::on(known, profile, whose, cluster, now);
-            let copies = judged.into_iter().map(|judged| {
-                let findings: &[Finding] = match &judged.standing {
-                    Comes::To(verdict) => &verdict.findings,
-                    Comes::Nowhere => &[],
-                };
-                let transfers = findings.iter().filter(|finding| finding.rule.as_str().starts_with("transfer."));
-                let facts: std::collections::BTreeSet<String> =
-                    findings.iter().flat_map(|finding| &finding.facts).map(ToString::to_string).collect();
-                let lies =
-                    copies::placement_of(known, whose, &judged).map(|placement| lies::copy(known.registry(), profile, &placement, now));
-                Copy {
-                    role: judged.role,
-                    lies: lies.unwrap_or_default(),
-                    outcome: Some(judged.outcome()),
-                    valid_until: judged.valid_until(),
-                    transfers: transfers.map(|one| (one.rule.to_string(), one.outcome, one.because.clone())).collect(),
-                    facts: facts.into_iter().collect(),
-                    retention: kept(judged.role),
-                }
-            });
-            copies.collect()
+    let there = copies::there(known, &Terms::of(known, whose), cluster).into_iter();
+    // Which copies a provider makes of what nobody judges is not asked.
+    let there = there.filter(|copy| profile.is_some() || copy.origin != Origin::Tenant || copy.role == CopyRole::Primary);
+    let copies = there.map(|copy| {
+        let (role, place) = (copy.role, copy.placement.as_ref().map(|placement| placement.place.clone()));
+        let kept = kept(role, place.as_ref());
+        let Some(profile) = profile else {
+            let lies = place.map(|place| lies::server(known.registry(), &place, now)).unwrap_or_default();
+            return Copy { role, lies, outcome: None, valid_until: None, transfers: Vec::new(), facts: Vec::new(), retention: kept };
+        };
+        let lies = copy.placement.as_ref().map(|placement| lies::copy(known.registry(), profile, placement, now));
+        let judged = copy.judged(known, profile, whose.tenant, now);
+        let findings: &[Finding] = match &judged.standing {
+            Comes::To(verdict) => &verdict.findings,
+            Comes::Nowhere => &[],
+        };
+        let transfers = findings.iter().filter(|finding| finding.rule.as_str().starts_with("transfer."));
+        let facts: BTreeSet<String> = findings.iter().flat_map(|finding| &finding.facts).map(ToString::to_string).collect();
+        Copy {
+            role,
+            lies: lies.unwrap_or_default(),
+            outcome: Some(judged.outcome()),
+            valid_until: judged.valid_until(),
+            transfers: transfers.map(|one| (one.rule.to_string(), one.outcome, one.because.clone())).collect(),
+            facts: facts.into_iter().collect(),
+            retention: kept,
         }
-    };
+    });
+    let copies = copies.collect();
     Entry {
         tenant: held.slug.clone(),
         profile: profile.map(|one| (one.metadata().id.to_string(), one.metadata().version, one.metadata().title.en.clone())),

@@ -9,8 +9,8 @@ use holm_core::error::Problem;
 use holm_policy::evaluate::verdict::{Finding, Outcome};
 use holm_policy::fact::FactId;
 use holm_policy::fleet::shorthand;
-use holm_policy::id::Place;
 use holm_policy::registry::Supposition;
+use holm_store::cluster::Cluster;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -87,13 +87,13 @@ fn allowing(here: &[Judged]) -> impl Iterator<Item = &Finding> {
     findings.filter(|finding| finding.outcome == Outcome::Allow)
 }
 
-/// Judges the copies at a place as if each mechanism, adequacy decision and law among their grounds were otherwise: annulled, or, of
+/// Judges the copies on a cluster as if each mechanism, adequacy decision and law among their grounds were otherwise: annulled, or, of
 /// a law that reaches people, in force.
 pub(super) fn falls(
     known: &Arc<Known>,
     profile: &str,
     whose: Whose<'_>,
-    place: &Place,
+    cluster: &Cluster,
     grounds: &[Ground],
     now: Timestamp,
 ) -> Result<Vec<Fall>, Problem> {
@@ -106,7 +106,7 @@ pub(super) fn falls(
             continue;
         }
         let registry = known.registry().supposing(&supposed, today).map_err(|problems| cannot_be(&problems))?;
-        let copies = copies::at(&known.with_registry(registry), profile, whose, Some(place), now);
+        let copies = copies::on(&known.with_registry(registry), profile, whose, cluster, now);
         falls.push(Fall {
             supposed: text,
             facts: supposed.iter().map(|one| (one.fact.to_string(), written(one))).collect(),

@@ -10,14 +10,15 @@ use holm_core::error::Problem;
 use holm_policy::copy::ServiceKind;
 use holm_policy::fact::{Fact, Missing};
 use holm_policy::id::{EntityId, Place};
+use holm_policy::profile::Profile;
 use holm_policy::registry::Registry;
 use holm_policy::registry::provider::Provider;
-use holm_store::cluster;
-use holm_store::residency::assigned;
+use holm_store::cluster::Cluster;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::copies::{self, Whose};
+use super::as_of::{AsOf, Moment};
+use super::copies::{self, Origin, Terms, There, Whose};
 use super::known::Known;
 use super::lies;
 use crate::control::Control;
@@ -81,37 +82,45 @@ pub struct Company {
 /// # Cancel safety
 /// Safe: it only reads.
 pub async fn sub_processors(control: &Control, name: &EnvironmentName) -> Result<SubProcessors, Problem> {
+    sub_processors_as_of(control, name, AsOf::default()).await
+}
+
+/// Lists those of another day; what is not known of it is a gap.
+///
+/// # Errors
+/// As [`sub_processors`]; a time of which nothing is known.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn sub_processors_as_of(control: &Control, name: &EnvironmentName, asked: AsOf) -> Result<SubProcessors, Problem> {
     let kind = environment::show(control, name).await?.kind;
-    let (known, now) = Known::now(control).await?;
-    let clusters: BTreeMap<_, _> = cluster::list(control.catalog()).await?.into_iter().map(|one| (one.id.as_uuid(), one)).collect();
-    let (mut places, mut gaps) = (BTreeSet::new(), BTreeSet::new());
-    let held = assigned::held(control.catalog()).await?;
+    let mut moment = Moment::of(control, asked).await?;
+    moment.note_gone(control, name).await?;
+    let (known, now) = (moment.known.clone(), moment.now);
+    let clusters: BTreeMap<_, _> = moment.clusters(control).await?.into_iter().map(|one| (one.id.as_uuid(), one)).collect();
+    let held = moment.held(control, name).await?;
+    let (mut places, mut gaps) = (BTreeSet::new(), BTreeSet::from_iter(moment.notes()));
     // Where copies lie is the same for all on a cluster that are judged by one profile.
-    let alike: BTreeSet<_> =
-        held.iter().filter(|held| held.environment == *name).map(|held| (held.cluster.as_uuid(), held.profile.as_deref())).collect();
+    let alike: BTreeSet<_> = held.iter().map(|held| (held.cluster.as_uuid(), held.profile.as_deref())).collect();
+    let terms = Terms::of(&known, Whose { environment: name, kind, tenant: None });
     for (cluster, profile) in alike {
         let Some(cluster) = clusters.get(&cluster) else { continue };
-        let Some(place) = copies::place_of(cluster) else {
-            gaps.insert(format!("nobody said where cluster `{}` is", cluster.name));
-            continue;
-        };
-        let whose = Whose { environment: name, kind, tenant: None };
-        if let Some(profile) = profile.and_then(|name| known.profile(name).ok()) {
-            for role in copies::roles(&known, Some(&place)) {
-                let placement = copies::placement(&known, whose, role, copies::copy_id(role), &place);
-                let lies = lies::copy(known.registry(), profile, &placement, now);
-                if lies.places.is_empty() {
-                    gaps.insert(format!("it is not known where the {role} of what is at `{place}` lies"));
-                }
-                places.extend(lies.places);
+        let profile = profile.and_then(|name| known.profile(name).ok());
+        for copy in copies::there(&known, &terms, cluster) {
+            match used(&known, profile, &copy, cluster, now) {
+                Ok(found) => places.extend(found),
+                Err(gap) => drop(gaps.insert(gap)),
             }
         }
-        places.insert(place);
+        places.extend(copies::place_of(cluster));
     }
     let mut chain = Chain { registry: known.registry(), now, companies: Vec::new(), gaps };
     let providers: BTreeSet<_> = places.iter().map(|place| place.provider.clone()).collect();
-    for provider in providers.iter().filter_map(|id| known.registry().provider(id)) {
-        chain.of(provider, &places);
+    for id in &providers {
+        match known.registry().provider(id) {
+            Some(provider) => chain.of(provider, &places),
+            None => drop(chain.gaps.insert(format!("nothing is known of provider `{id}`, at which something is said to be"))),
+        }
     }
     Ok(SubProcessors {
         environment: name.clone(),
@@ -121,6 +130,31 @@ pub async fn sub_processors(control: &Control, name: &EnvironmentName) -> Result
         companies: chain.companies,
         gaps: chain.gaps.into_iter().collect(),
     })
+}
+
+/// The places that a copy uses; or what is not known of it.
+fn used(known: &Known, profile: Option<&Profile>, copy: &There, cluster: &Cluster, now: Timestamp) -> Result<Vec<Place>, String> {
+    let Some(placement) = &copy.placement else {
+        return Err(match copy.origin {
+            Origin::Tenant => format!("nobody said where cluster `{}` is", cluster.name),
+            Origin::Seen => format!("nobody said where `{}` is, which was seen to copy cluster `{}`", copy.copy, cluster.name),
+            Origin::NotLooked => format!("nobody has looked yet who else receives the log of cluster `{}`", cluster.name),
+        });
+    };
+    match (profile, copy.origin) {
+        (Some(profile), _) => {
+            let lies = lies::copy(known.registry(), profile, placement, now);
+            let (role, place) = (copy.role, &placement.place);
+            if lies.places.is_empty() {
+                Err(format!("it is not known where the {role} of what is at `{place}` lies"))
+            } else {
+                Ok(lies.places)
+            }
+        }
+        (None, Origin::Seen) => Ok(vec![placement.place.clone()]),
+        // Of what nobody judges, the place of its cluster: where a provider puts the rest, is asked by a profile's rules.
+        (None, _) => Ok(Vec::new()),
+    }
 }
 
 /// A chain as far as it was followed.

@@ -1,10 +1,10 @@
 //! What if facts were otherwise: which tenants' copies would come to something else, and where these would go (R10, R21).
 //!
 //! Promises: every copy of every tenant that has a profile and a place is judged twice, as things are and as they are supposed to
-//! be; the plan names clusters of the tenant's own environment alone, and only those that take tenants. Whoever is not judged is
-//! counted, so that silence is not taken for safety. Refuses to change anything.
+//! be, those that were seen on its server too; the plan names clusters of the tenant's own environment alone, and only those that take
+//! tenants, by what was seen there. Whatever is not judged is counted, so that silence is not taken for safety. Refuses to change anything.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use holm_core::cluster::ClusterName;
@@ -14,14 +14,14 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::ClusterId;
 use holm_core::slug::TenantSlug;
 use holm_policy::fleet::what_if::{self as fleet, Change};
-use holm_policy::fleet::{self as policy, shorthand};
-use holm_policy::id::Place;
+use holm_policy::fleet::{self as policy, Found, Of, shorthand};
+use holm_policy::profile::Profile;
 use holm_policy::registry::Supposition;
 use holm_store::cluster::{self, Cluster};
 use holm_store::residency::assigned::{self, Held};
 use jiff::Timestamp;
 
-use super::copies::{self, Whose};
+use super::copies::{self, Origin, Terms, There, Whose};
 use super::known::Known;
 use crate::control::Control;
 
@@ -51,6 +51,19 @@ pub struct WhatIf {
     pub without_profile: usize,
     /// Tenants that cannot be judged, since nobody said where their cluster is.
     pub without_place: usize,
+    /// Copies that were seen and cannot be judged, since nobody said where they are.
+    pub unplaced: Vec<Unplaced>,
+}
+
+/// A copy of everything on a cluster that cannot be judged.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Unplaced {
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Of what.
+    pub cluster: ClusterName,
+    /// What it is called; `not-looked` where nobody has looked yet.
+    pub copy: String,
 }
 
 /// A copy that would come to something else.
@@ -147,7 +160,9 @@ fn answer(asked: &Asked) -> Result<WhatIf, Problem> {
         plan: Vec::new(),
         without_profile: 0,
         without_place: 0,
+        unplaced: Vec::new(),
     };
+    let mut unplaced = BTreeSet::new();
     for (environment, kind) in environments {
         let tenants = asked.held.iter().filter(|held| held.environment == *environment);
         let on: HashMap<&TenantSlug, &Cluster> =
@@ -158,14 +173,23 @@ fn answer(asked: &Asked) -> Result<WhatIf, Problem> {
                 all.without_profile += 1;
                 continue;
             };
-            let Some(place) = on.get(&tenant.slug).and_then(|cluster| copies::place_of(cluster)) else {
+            let Some(cluster) = on.get(&tenant.slug).filter(|cluster| copies::place_of(cluster).is_some()) else {
                 all.without_place += 1;
                 continue;
             };
             let whose = Whose { environment, kind, tenant: Some(tenant.tenant) };
-            copies.extend(copies_of(&asked.known, tenant, profile, whose, &place));
+            for copy in copies::there(&asked.known, &Terms::of(&asked.known, whose), cluster) {
+                match held_copy(&asked.known, tenant, profile, cluster, &copy) {
+                    Some(held) => copies.push(held),
+                    None => drop(unplaced.insert(Unplaced {
+                        environment: environment.clone(),
+                        cluster: cluster.name.clone(),
+                        copy: copy.copy.to_string(),
+                    })),
+                }
+            }
         }
-        let candidates = candidates(&asked.clusters, environment);
+        let candidates = candidates(asked, environment, kind);
         let found = fleet::what_if(registry, &copies, &asked.supposed, &candidates, asked.now).map_err(|problems| cannot_be(&problems))?;
         let cluster = |tenant: &TenantSlug| on[tenant].name.clone();
         all.unchanged += found.unchanged;
@@ -176,33 +200,43 @@ fn answer(asked: &Asked) -> Result<WhatIf, Problem> {
         }));
         all.plan.extend(found.plan.into_iter().map(|step| Step { environment: environment.clone(), cluster: cluster(&step.tenant), step }));
     }
+    all.unplaced = unplaced.into_iter().collect();
     Ok(all)
 }
 
-fn copies_of<'a>(
+/// A copy as surveys have it; `None` where nobody said where it is.
+fn held_copy<'a>(
     known: &'a Known,
     tenant: &Held,
-    profile: &'a holm_policy::profile::Profile,
-    whose: Whose<'_>,
-    place: &Place,
-) -> Vec<policy::Held<'a, TenantSlug>> {
-    copies::roles(known, Some(place))
-        .into_iter()
-        .map(|role| policy::Held {
-            tenant: tenant.slug.clone(),
-            profile,
-            placement: copies::placement(known, whose, role, copies::copy_id(role), place),
-            exceptions: known.exceptions(tenant.tenant, place),
-        })
-        .collect()
+    profile: &'a Profile,
+    cluster: &Cluster,
+    copy: &There,
+) -> Option<policy::Held<'a, TenantSlug>> {
+    let placement = copy.placement.clone()?;
+    Some(policy::Held {
+        tenant: tenant.slug.clone(),
+        profile,
+        exceptions: known.exceptions(tenant.tenant, &placement.place),
+        placement,
+        of: match copy.origin {
+            Origin::Tenant => Of::Tenant,
+            Origin::Seen | Origin::NotLooked => Of::Server(cluster.name.as_str().into()),
+        },
+    })
 }
 
 /// Where tenants of an environment could go.
-fn candidates(clusters: &[Cluster], environment: &EnvironmentName) -> Vec<policy::Candidate> {
+fn candidates(asked: &Asked, environment: &EnvironmentName, kind: EnvironmentKind) -> Vec<policy::Candidate> {
     let takes =
         |cluster: &&Cluster| cluster.environment == *environment && cluster.adopted.is_none() && cluster.state == ClusterState::Open;
-    let places = clusters.iter().filter(takes);
-    places.filter_map(|cluster| Some(policy::Candidate::anywhere(cluster.name.as_str(), copies::place_of(cluster)?))).collect()
+    let terms = Terms::of(&asked.known, Whose { environment, kind, tenant: None });
+    let candidate = |cluster: &Cluster| {
+        let seen = copies::there(&asked.known, &terms, cluster).into_iter().filter(|copy| copy.origin != Origin::Tenant);
+        let found = seen.map(|copy| Found { copy: copy.copy, role: copy.role, place: copy.placement.map(|placement| placement.place) });
+        let found = found.collect();
+        Some(policy::Candidate { found, ..policy::Candidate::anywhere(cluster.name.as_str(), copies::place_of(cluster)?) })
+    };
+    asked.clusters.iter().filter(takes).filter_map(candidate).collect()
 }
 
 /// What a fact is supposed to be, as people write it.

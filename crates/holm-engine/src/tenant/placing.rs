@@ -7,7 +7,7 @@ use holm_core::cluster::ClusterName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::{ClusterId, TenantId};
 use holm_policy::evaluate::verdict::Outcome;
-use holm_store::cluster;
+use holm_store::cluster::{self, Cluster};
 use holm_store::residency;
 use holm_store::residency::assigned::{self, Waiting};
 use holm_store::residency::{decision, room, standing};
@@ -41,7 +41,7 @@ pub(crate) async fn assign_waiting(control: &Control, tx: &mut Tx, cluster: Clus
 async fn allowed(control: &Control, tx: &mut Tx, cluster: ClusterId, waiting: Vec<Waiting>) -> Result<Vec<(String, Vec<Judged>)>, Problem> {
     let (known, now) = match Known::within(control, tx).await {
         Ok(known) => known,
-        Err(problem) if problem.code == ErrorCode::FactsRefused => {
+        Err(problem) if problem.code == ErrorCode::InForceUnreadable => {
             tracing::warn!(code = %problem.code, why = problem.why, "tenants that are judged wait: {}", problem.what);
             return Ok(Vec::new());
         }
@@ -55,6 +55,25 @@ async fn allowed(control: &Control, tx: &mut Tx, cluster: ClusterId, waiting: Ve
         (copies::worst(&copies) == Outcome::Allow).then_some((waiting.profile, copies))
     });
     Ok(judged.collect())
+}
+
+/// The names of the profiles of tenants that wait and may have a database of a cluster.
+pub(crate) async fn allowed_there(control: &Control, cluster: ClusterId) -> Result<Vec<String>, Problem> {
+    let mut tx = control.catalog().transaction().await?;
+    residency::share(&mut tx).await?;
+    let waiting = assigned::waiting_within(&mut tx, cluster).await?;
+    let allowed = if waiting.is_empty() { Vec::new() } else { allowed(control, &mut tx, cluster, waiting).await? };
+    tx.rollback().await?;
+    Ok(allowed.into_iter().map(|(profile, _)| profile).collect())
+}
+
+/// How full each cluster is. Of databases that somebody brought nobody else is told, not by the names of their clusters either.
+pub(super) fn rooms(clusters: &[Cluster], counted: Vec<room::Room>) -> Vec<Room> {
+    let of = |room: room::Room| {
+        let cluster = clusters.iter().find(|cluster| cluster.id == room.cluster && cluster.adopted.is_none())?;
+        Some(Room { cluster: cluster.clone(), ready: room.ready, tenants: room.tenants })
+    };
+    counted.into_iter().filter_map(of).collect()
 }
 
 /// Where it is to be, by which profile.
@@ -97,15 +116,7 @@ pub(super) async fn place(control: &Control, tx: &mut Tx, new: &NewTenant) -> Re
     {
         return Err(super::create::no_such_cluster(new));
     }
-    let rooms: Vec<Room> = room::of_environment_within(tx, &new.environment)
-        .await?
-        .into_iter()
-        .filter_map(|room| {
-            // Of databases that somebody brought nobody else is told, not by the names of their clusters either.
-            let cluster = clusters.iter().find(|cluster| cluster.id == room.cluster && cluster.adopted.is_none())?;
-            Some(Room { cluster: cluster.clone(), ready: room.ready, tenants: room.tenants })
-        })
-        .collect();
+    let rooms = rooms(&clusters, room::of_environment_within(tx, &new.environment).await?);
     let whose = Whose { environment: &new.environment, kind: given.kind, tenant: None };
     let chosen = choose(&known, profile, whose, &rooms, new.cluster.as_ref(), now)?;
     Ok(Some(Placing { profile: profile.metadata().id.to_string(), chosen }))

@@ -62,7 +62,11 @@ mod renaming;
 #[cfg(test)]
 mod residency_answers;
 #[cfg(test)]
+mod residency_as_of;
+#[cfg(test)]
 mod residency_records;
+#[cfg(test)]
+mod residency_seen;
 #[cfg(test)]
 mod rotating;
 #[cfg(test)]

@@ -348,6 +348,48 @@ async fn a_tenant_that_waits_for_a_database_is_judged_again_when_there_is_one() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_waits_is_placed_again_when_its_cluster_is_not_allowed_any_more_and_who_may_go_nowhere_is_told() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    told(&world).await;
+    let _server = another(&world, "production-2").await;
+    world.until_count("database WHERE state = 'ready'", 2).await;
+    place(&world, "production-1", "skyline", "se-sto").await;
+    // As it is when a place or a profile changes while somebody waits: one that Holm placed there, and one whose cluster was named.
+    let catalog = world.catalog().await;
+    for (name, asked) in [("goteborg", "false"), ("malmo", "true")] {
+        let waits = "WITH made AS (
+                INSERT INTO tenant (id, environment_id, slug, wanted_cluster_id, state, seeded, epoch, parameters, profile)
+                SELECT gen_random_uuid(), environment_id, $1, id, 'creating', true, 1, '[]', 'eea-jurisdiction' FROM cluster WHERE name = 'production-1'
+                RETURNING id
+            )
+            INSERT INTO residency_decision (id, tenant_id, decision) SELECT gen_random_uuid(), id, jsonb_build_object('asked_for', $2::text::boolean) FROM made";
+        catalog.execute(waits, &[&name, &asked]).await.unwrap();
+    }
+    let barred = async || {
+        let found = world.complaints().await.into_iter().find(|finding| finding.check == "residency: waiting");
+        found.map_or_else(String::new, |finding| finding.text)
+    };
+    let text = barred().await;
+    assert!(text.contains("2 tenants") && text.contains("goteborg in production") && text.contains("malmo in production"), "{text}");
+    place(&world, "production-2", "nordlys", "no-osl").await;
+    world.until_count("tenant t JOIN database d ON d.id = t.database_id JOIN cluster c ON c.id = d.cluster_id WHERE t.slug = 'goteborg' AND t.state = 'serving' AND c.name = 'production-2'", 1).await;
+    world.until_count("residency_standing WHERE outcome = 'allow'", 2).await;
+    let (_, decision) = answer::explain(&world.control, &production(), &slug("goteborg")).await.unwrap().decided.unwrap();
+    assert_eq!((decision.chosen.cluster.as_str(), decision.asked_for), ("production-2", false));
+    assert_eq!(decision.others[0].outcome, Outcome::Deny);
+    // Nobody asked for another cluster for the one, and nothing is made for it where it may not be.
+    let text = barred().await;
+    assert!(text.contains("1 tenants") && text.contains("malmo in production"), "{text}");
+    let why = tenant::waiting::barred(&world.control).await.unwrap();
+    assert!(why[0].why.why.as_ref().unwrap().contains("control.owners"), "{why:?}");
+    let made = "database d JOIN cluster c ON c.id = d.cluster_id WHERE c.name = 'production-1'";
+    assert_eq!(world.count(made).await, 1, "the one of the pool");
+    place(&world, "production-1", "nordlys", "se-sto").await;
+    world.until_count("tenant WHERE slug = 'malmo' AND state = 'serving'", 1).await;
+    assert_eq!(barred().await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_exception_is_for_a_copy_where_it_is_and_ends_when_it_is_said_to_be_elsewhere() {
     let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
     told(&world).await;
@@ -381,7 +423,7 @@ async fn a_profile_that_cannot_be_understood_is_put_right_by_a_newer_version() {
     // As another Holm may have kept it.
     let catalog = world.catalog().await;
     catalog.batch_execute("UPDATE residency_profile SET text = 'no toml'; UPDATE residency SET epoch = epoch + 1").await.unwrap();
-    assert_eq!(create(&world, "goteborg", None).await.unwrap_err().code, ErrorCode::FactsRefused);
+    assert_eq!(create(&world, "goteborg", None).await.unwrap_err().code, ErrorCode::InForceUnreadable);
     let newer = profile::shipped("eea-jurisdiction").unwrap().replace("version = 1", "version = 2");
     assert_eq!(profile::keep(&world.control, &DEV, newer).await.unwrap().version, 2);
     create(&world, "goteborg", None).await.unwrap();

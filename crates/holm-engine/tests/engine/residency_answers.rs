@@ -15,7 +15,7 @@ use crate::placing::{another, create, place, today, told};
 use crate::support::{DEV, PATIENCE, Setup, World, new_tenant, production, slug};
 
 /// Lays facts over those of the demo.
-async fn learn(world: &World, facts: &str) {
+pub(crate) async fn learn(world: &World, facts: &str) {
     let source = "[[source]]\nid = \"test\"\nwhat = \"a test\"\non = @today@\ncertainty = \"verified\"\nvalid_until = @until@\n";
     let mut tx = world.control.catalog().transaction().await.unwrap();
     residency::alone(&mut tx).await.unwrap();
@@ -25,7 +25,7 @@ async fn learn(world: &World, facts: &str) {
     tx.commit().await.unwrap();
 }
 
-fn fact(id: &str, is: &str) -> String {
+pub(crate) fn fact(id: &str, is: &str) -> String {
     format!("[[fact]]\nid = \"{id}\"\nis = {is}\nfrom = \"test\"\n")
 }
 
@@ -36,7 +36,7 @@ fn backups_go_to_sweden() -> String {
 }
 
 /// `goteborg` judged and in Oslo, `malmo` judged by nobody, on the one cluster.
-async fn in_oslo(extra: &str) -> World {
+pub(crate) async fn in_oslo(extra: &str) -> World {
     let world = World::start(Setup { pool_size: 2, ..Setup::default() }).await;
     told(&world).await;
     if !extra.is_empty() {

@@ -341,7 +341,10 @@ async fn what_is_in_force_and_cannot_be_understood_is_put_right_by_taking_it_awa
     let catalog = world.catalog().await;
     catalog.execute("UPDATE residency_facts SET text = 'from = \"another Holm\"' WHERE name = 'zz-later'", &[]).await.unwrap();
     catalog.execute("UPDATE residency SET epoch = epoch + 1", &[]).await.unwrap();
-    refused(&world.create_by("goteborg", "hall").await.unwrap_err(), ErrorCode::FactsRefused, "zz-later");
+    refused(&world.create_by("goteborg", "hall").await.unwrap_err(), ErrorCode::InForceUnreadable, "zz-later");
+    // Nor is it the fault of whoever gives another text.
+    let other = facts::keep(&world.control, &DEV, name("umea-address"), ADDRESS.to_owned()).await.unwrap_err();
+    refused(&other, ErrorCode::InForceUnreadable, "zz-later");
     facts::remove(&world.control, &DEV, name("zz-later")).await.unwrap();
     world.know("umea-address", ADDRESS).await;
     world.create_by("goteborg", "hall").await.unwrap();

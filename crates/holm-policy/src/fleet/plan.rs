@@ -15,7 +15,7 @@ use crate::copy::{CopyRole, ServiceKind};
 use crate::evaluate::verdict::{Outcome, Verdict};
 use crate::evaluate::{BackupBy, Placement};
 use crate::fleet::memory::Memory;
-use crate::fleet::{Candidate, Held, Objection, kept_by, moved};
+use crate::fleet::{Candidate, Held, Objection, Of, also, kept_by, moved};
 use crate::id::{CopyId, Place, ProfileId};
 use crate::profile::Kind;
 
@@ -33,6 +33,8 @@ pub struct Step<K> {
     /// Every copy that moves in this step, that one first. A primary takes along the log, backups and snapshots that its provider makes
     /// where it is, whether or not they could have stayed.
     pub copies: Vec<CopyId>,
+    /// Copies of everything on its server that could not stay; it leaves them behind.
+    pub left: Vec<CopyId>,
     /// From where.
     pub from: Place,
     /// What to do.
@@ -76,6 +78,14 @@ pub enum Why {
     Keeps(ServiceKind),
     /// The profile objects to a copy there: by role, what it has against it.
     Objections(Vec<(CopyRole, Objection)>),
+}
+
+/// Where what has to move cannot go, since it is there.
+enum There {
+    /// Everything at the place where it is.
+    Place,
+    /// These servers: not the place is wrong, but what else has a copy there.
+    Servers(BTreeSet<Arc<str>>),
 }
 
 /// What happens to each copy, as far as it is known.
@@ -133,8 +143,8 @@ impl<K: Clone> Planner<'_, '_, K> {
     /// Plans all copies of a tenant in an environment.
     fn tenant(&mut self, mut copies: Vec<usize>, steps: &mut Vec<Step<K>>) {
         copies.sort_by(|a, b| self.name(*a).cmp(&self.name(*b)));
-        let (primaries, mut others): (Vec<usize>, Vec<usize>) =
-            copies.into_iter().partition(|i| self.placement(*i).role == CopyRole::Primary);
+        let (primaries, others): (Vec<usize>, Vec<usize>) = copies.into_iter().partition(|i| self.placement(*i).role == CopyRole::Primary);
+        let (servers, mut others): (Vec<usize>, Vec<usize>) = others.into_iter().partition(|i| matches!(self.held[*i].of, Of::Server(_)));
         let mut to = BTreeMap::new();
         for primary in primaries {
             let from = self.placement(primary).place.clone();
@@ -142,9 +152,13 @@ impl<K: Clone> Planner<'_, '_, K> {
                 others.into_iter().partition(|i| goes_along(self.placement(*i)) && self.placement(*i).place == from);
             others = rest;
             let bundle: Vec<usize> = std::iter::once(primary).chain(along).collect();
-            if bundle.iter().any(|i| self.cannot_stay(*i, self.after[*i].outcome)) {
+            let stays = !bundle.iter().any(|i| self.cannot_stay(*i, self.after[*i].outcome));
+            let left = servers.iter().filter(|i| self.placement(**i).primary.as_ref() == Some(&from));
+            let left: Vec<usize> = left.filter(|i| self.cannot_stay(**i, self.after[**i].outcome)).copied().collect();
+            if !stays || !left.is_empty() {
                 let placements = bundle.iter().map(|i| self.placement(*i).clone()).collect();
-                let step = self.step(&bundle, placements);
+                let there = if stays { There::Servers(self.labels(&left)) } else { There::Place };
+                let step = Step { left: self.copies(&left), ..self.step(&bundle, placements, &there) };
                 if let Act::Move { to: candidate, .. } = &step.act {
                     to.insert(from, candidate.place.clone());
                 }
@@ -158,13 +172,26 @@ impl<K: Clone> Planner<'_, '_, K> {
             }
             let outcome = self.memory.judge(self.held[other].profile, &placement, self.held[other].exceptions).outcome;
             if self.cannot_stay(other, outcome) {
-                steps.push(self.step(&[other], vec![placement]));
+                steps.push(self.step(&[other], vec![placement], &There::Place));
             }
         }
     }
 
     fn placement(&self, i: usize) -> &Placement {
         &self.held[i].placement
+    }
+
+    fn copies(&self, copies: &[usize]) -> Vec<CopyId> {
+        copies.iter().map(|i| self.placement(*i).copy.clone()).collect()
+    }
+
+    /// The servers whose copies these are.
+    fn labels(&self, copies: &[usize]) -> BTreeSet<Arc<str>> {
+        let of = copies.iter().filter_map(|i| match &self.held[*i].of {
+            Of::Server(label) => Some(label.clone()),
+            Of::Tenant => None,
+        });
+        of.collect()
     }
 
     /// By which the copies of a tenant are put in order, in whatever order they come.
@@ -178,11 +205,15 @@ impl<K: Clone> Planner<'_, '_, K> {
     }
 
     /// What moves together, as it would be before the move.
-    fn step(&mut self, copies: &[usize], placements: Vec<Placement>) -> Step<K> {
+    fn step(&mut self, copies: &[usize], placements: Vec<Placement>, there: &There) -> Step<K> {
         let first = &self.held[copies[0]];
         let from = first.placement.place.clone();
         let (mut allowed, mut refused) = (Vec::new(), Vec::new());
-        for candidate in self.candidates.iter().filter(|candidate| candidate.place != from) {
+        let is_there = |candidate: &Candidate| match there {
+            There::Place => candidate.place == from,
+            There::Servers(labels) => labels.contains(&candidate.label),
+        };
+        for candidate in self.candidates.iter().filter(|candidate| !is_there(candidate)) {
             match self.against(copies, &placements, candidate) {
                 None => allowed.push(candidate.clone()),
                 Some(why) => refused.push(Refusal { candidate: candidate.clone(), why }),
@@ -198,7 +229,8 @@ impl<K: Clone> Planner<'_, '_, K> {
             environment: first.placement.environment,
             profile: first.profile.metadata().id.clone(),
             role: first.placement.role,
-            copies: copies.iter().map(|i| self.placement(*i).copy.clone()).collect(),
+            copies: self.copies(copies),
+            left: Vec::new(),
             from,
             act,
         }
@@ -219,6 +251,23 @@ impl<K: Clone> Planner<'_, '_, K> {
                 objections.extend(Objection::of(&verdict).into_iter().map(|objection| (placement.role, objection)));
             }
         }
+        if first.role == CopyRole::Primary {
+            objections.extend(self.against_found(copies[0], &moved(first, &candidate.place), candidate));
+        }
         (!objections.is_empty()).then_some(Why::Objections(objections))
+    }
+
+    /// What is against the copies of everything there, which a primary would have too.
+    fn against_found(&mut self, copy: usize, primary: &Placement, candidate: &Candidate) -> Vec<(CopyRole, Objection)> {
+        let mut objections = Vec::new();
+        for found in &candidate.found {
+            let Some(place) = &found.place else {
+                objections.push((found.role, Objection::nowhere(&found.copy)));
+                continue;
+            };
+            let verdict = self.memory.judge(self.held[copy].profile, &also(primary, found, place), &[]);
+            objections.extend(Objection::of(&verdict).into_iter().map(|objection| (found.role, objection)));
+        }
+        objections
     }
 }

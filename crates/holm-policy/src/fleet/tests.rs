@@ -75,7 +75,13 @@ fn placement(copy: &str, environment: EnvironmentKind, role: CopyRole, place: &s
 
 fn held<'a>(profile: &'a Profile, tenant: &'static str, role: CopyRole, place: &str, primary: &str) -> Held<'a, &'static str> {
     let environment = if tenant.starts_with("test") { EnvironmentKind::Staging } else { EnvironmentKind::Production };
-    Held { tenant, profile, placement: placement(&format!("{tenant}-{role}"), environment, role, place, primary), exceptions: &[] }
+    Held {
+        tenant,
+        profile,
+        placement: placement(&format!("{tenant}-{role}"), environment, role, place, primary),
+        exceptions: &[],
+        of: Of::Tenant,
+    }
 }
 
 fn candidates(list: &[(&str, &str)]) -> Vec<Candidate> {
@@ -241,6 +247,43 @@ fn an_exception_keeps_a_copy_where_it_is_and_does_not_go_along() {
     insta::assert_snapshot!(lines(&outcome), @"production a: a-bucket from yankee/frankfurt: no allowed place: dub-1 bucket access.support deny, bucket transfer.mechanism deny, bucket transfer.assessment deny");
 }
 
+/// A copy of everything on a server, which goes nowhere with a tenant.
+fn seen<'a>(profile: &'a Profile, tenant: &'static str, place: &str, (server, at): (&str, &str)) -> Held<'a, &'static str> {
+    let mut seen = held(profile, tenant, CopyRole::Replica, place, at);
+    seen.placement.backup = BackupBy::Holm;
+    Held { of: Of::Server(server.into()), ..seen }
+}
+
+#[test]
+fn a_tenant_leaves_a_server_of_which_a_copy_may_not_stay_and_goes_to_none_that_has_such_a_copy_too() {
+    let registry = registry();
+    let profile = profile(&registry, "");
+    let all = [
+        held(&profile, "a", CopyRole::Primary, "nord/oslo", "nord/oslo"),
+        held(&profile, "a", CopyRole::Backup, "nord/oslo", "nord/oslo"),
+        seen(&profile, "a", "yankee/frankfurt", ("osl-1", "nord/oslo")),
+    ];
+    let mut to = candidates(&[("osl-1", "nord/oslo"), ("osl-2", "nord/oslo"), ("dub-1", "erin/dublin"), ("dub-2", "erin/dublin")]);
+    let found = |place: Option<&str>| Found {
+        copy: "slot-x".parse().unwrap(),
+        role: CopyRole::Replica,
+        place: place.map(|place| place.parse().unwrap()),
+    };
+    to[1].found = vec![found(Some("yankee/dublin"))];
+    to[2].found = vec![found(None)];
+    let outcome = what_if(&registry, &all, &falls(&registry), &to, now()).unwrap();
+    assert_eq!(outcome.changes.len(), 1, "{:?}", outcome.changes);
+    let [step] = outcome.plan.as_slice() else { panic!("{:?}", outcome.plan) };
+    assert_eq!(step.left.iter().map(CopyId::as_str).collect::<Vec<_>>(), ["a-replica"]);
+    insta::assert_snapshot!(line(step), @"production a: a-primary + a-backup from nord/oslo to dub-2");
+    // Another server at the same place would do: it is not the place that is wrong.
+    to[1].found = vec![found(Some("svea/stockholm"))];
+    let outcome = what_if(&registry, &all, &falls(&registry), &to[..3], now()).unwrap();
+    insta::assert_snapshot!(lines(&outcome), @"production a: a-primary + a-backup from nord/oslo to osl-2");
+    let nowhere = what_if(&registry, &all, &falls(&registry), &to[2..3], now()).unwrap();
+    insta::assert_snapshot!(lines(&nowhere), @"production a: a-primary + a-backup from nord/oslo: no allowed place: dub-1 replica location.countries unknown");
+}
+
 #[test]
 fn what_cannot_be_is_not_supposed() {
     let registry = registry();
@@ -262,7 +305,7 @@ fn ten_thousand_tenants_are_judged_anew_at_the_cost_of_the_placements_that_diffe
         for role in [CopyRole::Primary, CopyRole::Wal, CopyRole::Backup] {
             let place = places[tenant % places.len()];
             let placement = placement(&format!("{tenant}-{role}"), EnvironmentKind::Production, role, place, place);
-            held.push(Held { tenant, profile: &profiles[tenant % profiles.len()], placement, exceptions: &[] });
+            held.push(Held { tenant, profile: &profiles[tenant % profiles.len()], placement, exceptions: &[], of: Of::Tenant });
         }
     }
     let mut memory = Memory::new(&fallen, now());

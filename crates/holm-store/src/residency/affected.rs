@@ -1,6 +1,7 @@
 //! Whose data is on a server, when something happened to it: tenants in every state, and what else of them is, or was, there.
 //!
-//! Promises: a tenant that is suspended or deleted with grace is in it: its data is there. Refuses to say what a database holds
+//! Promises: a tenant that is suspended or deleted with grace is in it: its data is there. So is a copy of the server that is gone: what
+//! happened may have happened while it was there. Refuses to say what a database holds
 //! that nobody has any more: it says how many of them are not dropped yet.
 
 use holm_core::id::{ClusterId, TenantId};
@@ -23,10 +24,10 @@ WHERE d.cluster_id = $1
 ORDER BY t.slug";
 const CONDEMNED: &str = "SELECT count(*) AS condemned FROM database WHERE cluster_id = $1 AND state = 'condemned'";
 const ELSEWHERE: &str = "\
-SELECT kind, name, place, seen_at
+SELECT kind, name, place, first_seen_at, seen_at, gone_at
 FROM cluster_copy
-WHERE cluster_id = $1 AND gone_at IS NULL
-ORDER BY kind, name";
+WHERE cluster_id = $1
+ORDER BY gone_at DESC NULLS FIRST, kind, name";
 
 /// Every statement of this module.
 pub const STATEMENTS: &[&str] = &[TENANTS, CONDEMNED, ELSEWHERE];
@@ -57,8 +58,12 @@ pub struct Elsewhere {
     pub name: String,
     /// Where somebody said that it is.
     pub place: Option<String>,
-    /// When it was seen last.
+    /// When it was first seen.
+    pub first_seen_at: Timestamp,
+    /// When it was last seen to look otherwise than before, or to be back.
     pub seen_at: Timestamp,
+    /// When it was not there any more.
+    pub gone_at: Option<Timestamp>,
 }
 
 /// The tenants that have a database on a cluster, by name.
@@ -83,7 +88,7 @@ pub async fn condemned(catalog: &Catalog, cluster: ClusterId) -> Result<u64, Sto
     column::count_big(&catalog.session().await?.query_one(CONDEMNED, &[&cluster.as_uuid()]).await?, "condemned")
 }
 
-/// What was seen to copy a cluster.
+/// What was seen to copy a cluster; what is gone comes last.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -110,6 +115,8 @@ fn read_elsewhere(row: &Row) -> Result<Elsewhere, StoreError> {
         kind: column::get(row, "kind")?,
         name: column::get(row, "name")?,
         place: column::get(row, "place")?,
+        first_seen_at: column::get(row, "first_seen_at")?,
         seen_at: column::get(row, "seen_at")?,
+        gone_at: column::get(row, "gone_at")?,
     })
 }

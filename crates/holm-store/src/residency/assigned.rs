@@ -32,13 +32,28 @@ JOIN cluster c ON c.environment_id = e.id
 WHERE c.id = $1 AND t.state = 'creating' AND t.database_id IS NULL AND t.profile IS NOT NULL
     AND (t.wanted_cluster_id IS NULL OR t.wanted_cluster_id = c.id)
 ORDER BY t.profile";
+/// Those that an operation makes are placed by it.
+pub(crate) const UNPLACED: &str = "\
+SELECT t.id, t.slug, e.name AS environment, e.kind, t.profile, t.wanted_cluster_id,
+    coalesce((
+        SELECT (x.decision ->> 'asked_for')::boolean
+        FROM residency_decision x
+        WHERE x.tenant_id = t.id
+        ORDER BY x.decided_at DESC, x.id DESC
+        LIMIT 1
+    ), t.wanted_cluster_id IS NOT NULL) AS asked_for
+FROM tenant t
+JOIN environment e ON e.id = t.environment_id
+WHERE t.state = 'creating' AND t.database_id IS NULL AND t.made_by IS NULL AND t.profile IS NOT NULL
+ORDER BY t.created_at, t.id
+LIMIT 1000";
 const IN_USE: &str = "\
 SELECT profile AS name FROM tenant WHERE profile IS NOT NULL AND state NOT IN ('failed', 'dropped')
 UNION
 SELECT profile FROM environment WHERE profile IS NOT NULL";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[OF_ENVIRONMENT, SET_OF_ENVIRONMENT, SET_OF_TENANT, OF_TENANT, HELD, WAITING, IN_USE];
+pub const STATEMENTS: &[&str] = &[OF_ENVIRONMENT, SET_OF_ENVIRONMENT, SET_OF_TENANT, OF_TENANT, HELD, WAITING, UNPLACED, IN_USE];
 
 /// What an environment is for, and what it gives to a tenant that asks for none.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,6 +73,25 @@ pub struct Waiting {
     pub environment: EnvironmentName,
     /// What that is for.
     pub kind: EnvironmentKind,
+}
+
+/// A tenant that waits for a database, and is judged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unplaced {
+    /// Its identity.
+    pub tenant: TenantId,
+    /// Its name.
+    pub slug: TenantSlug,
+    /// Its environment.
+    pub environment: EnvironmentName,
+    /// What that is for.
+    pub kind: EnvironmentKind,
+    /// By which profile it is judged.
+    pub profile: String,
+    /// Where its database is to be, if that is said.
+    pub wanted: Option<ClusterId>,
+    /// Whether somebody named that cluster.
+    pub asked_for: bool,
 }
 
 /// A tenant that has a database.
@@ -177,6 +211,28 @@ pub async fn waiting_within(tx: &mut Tx, cluster: ClusterId) -> Result<Vec<Waiti
     tx.query(WAITING, &[&cluster.as_uuid()]).await?.iter().map(read).collect()
 }
 
+/// Tenants that wait for a database and are judged, those that have waited longest first, at most 1,000.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn unplaced_within(tx: &mut Tx) -> Result<Vec<Unplaced>, StoreError> {
+    let read = |row: &Row| {
+        Ok(Unplaced {
+            tenant: TenantId::from_uuid(column::uuid(row, "id")?),
+            slug: column::parsed(row, "slug")?,
+            environment: column::parsed(row, "environment")?,
+            kind: column::parsed(row, "kind")?,
+            profile: column::get(row, "profile")?,
+            wanted: column::get::<Option<_>>(row, "wanted_cluster_id")?.map(ClusterId::from_uuid),
+            asked_for: column::get(row, "asked_for")?,
+        })
+    };
+    tx.query(UNPLACED, &[]).await?.iter().map(read).collect()
+}
+
 /// The names of profiles that somebody is judged by, or is going to be.
 ///
 /// # Errors
@@ -192,7 +248,7 @@ fn read_given(row: &Row) -> Result<Given, StoreError> {
     Ok(Given { kind: column::parsed(row, "kind")?, profile: column::get(row, "profile")? })
 }
 
-fn read(row: &Row) -> Result<Held, StoreError> {
+pub(super) fn read(row: &Row) -> Result<Held, StoreError> {
     Ok(Held {
         tenant: TenantId::from_uuid(column::uuid(row, "id")?),
         slug: column::parsed(row, "slug")?,

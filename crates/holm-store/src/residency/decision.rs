@@ -5,6 +5,7 @@
 use holm_core::id::TenantId;
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
@@ -21,8 +22,15 @@ WHERE tenant_id = $1
 ORDER BY decided_at DESC, id DESC
 LIMIT 1";
 
+const AT: &str = "\
+SELECT decided_at, decision
+FROM residency_decision
+WHERE tenant_id = $1 AND decided_at <= $2
+ORDER BY decided_at DESC, id DESC
+LIMIT 1";
+
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[KEEP, LATEST];
+pub const STATEMENTS: &[&str] = &[KEEP, LATEST, AT];
 
 /// Keeps a decision.
 ///
@@ -44,5 +52,21 @@ pub async fn keep(tx: &mut Tx, tenant: TenantId, decision: &Value) -> Result<(),
 /// Safe: it only reads.
 pub async fn latest(catalog: &Catalog, tenant: TenantId) -> Result<Option<(Timestamp, Value)>, StoreError> {
     let row = catalog.session().await?.query_opt(LATEST, &[&tenant.as_uuid()]).await?;
-    row.map(|row| Ok((column::get(&row, "decided_at")?, column::get::<Json<Value>>(&row, "decision")?.0))).transpose()
+    row.as_ref().map(read).transpose()
+}
+
+/// The one that counted at a time.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn at(catalog: &Catalog, tenant: TenantId, at: Timestamp) -> Result<Option<(Timestamp, Value)>, StoreError> {
+    let row = catalog.session().await?.query_opt(AT, &[&tenant.as_uuid(), &at]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+fn read(row: &Row) -> Result<(Timestamp, Value), StoreError> {
+    Ok((column::get(row, "decided_at")?, column::get::<Json<Value>>(row, "decision")?.0))
 }

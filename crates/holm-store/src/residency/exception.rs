@@ -20,6 +20,11 @@ FROM residency_exception x
 JOIN tenant t ON t.id = x.tenant_id
 WHERE x.removed_at IS NULL AND t.state NOT IN ('failed', 'dropped')
 ORDER BY x.tenant_id, x.copy, x.rule, x.granted_at";
+const AT: &str = "\
+SELECT id, tenant_id, copy, rule, place, owner, reason, measure, until, granted_at
+FROM residency_exception
+WHERE granted_at <= $1 AND (removed_at IS NULL OR removed_at > $1)
+ORDER BY tenant_id, copy, rule, granted_at";
 const LISTED: &str = "\
 SELECT x.id, x.tenant_id, x.copy, x.rule, x.place, x.owner, x.reason, x.measure, x.until, x.granted_at, e.name AS environment, t.slug,
     x.until <= now() AS ended
@@ -37,7 +42,7 @@ WHERE id = $1 AND removed_at IS NULL
 RETURNING id, tenant_id, copy, rule, place, owner, reason, measure, until, granted_at";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[IN_FORCE, LISTED, KEEP, REMOVE];
+pub const STATEMENTS: &[&str] = &[IN_FORCE, AT, LISTED, KEEP, REMOVE];
 
 /// An exception to be granted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -129,6 +134,17 @@ pub async fn granted_within(tx: &mut Tx) -> Result<Vec<Granted>, StoreError> {
 /// Safe: it only reads.
 pub async fn granted(catalog: &Catalog) -> Result<Vec<Granted>, StoreError> {
     catalog.session().await?.query(IN_FORCE, &[]).await?.iter().map(read).collect()
+}
+
+/// Those that nobody had taken back at a time, of tenants that are gone too.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn at(catalog: &Catalog, at: Timestamp) -> Result<Vec<Granted>, StoreError> {
+    catalog.session().await?.query(AT, &[&at]).await?.iter().map(read).collect()
 }
 
 /// As [`granted`], with whose they are, in the order of environments and names.

@@ -12,11 +12,16 @@ use crate::row::column;
 use crate::tx::Tx;
 
 const IN_FORCE: &str = "SELECT id, name, text, kept_at FROM residency_facts WHERE removed_at IS NULL ORDER BY name";
+const AT: &str = "\
+SELECT id, name, text, kept_at
+FROM residency_facts
+WHERE kept_at <= $1 AND (removed_at IS NULL OR removed_at > $1)
+ORDER BY name";
 const REMOVE: &str = "UPDATE residency_facts SET removed_at = now() WHERE name = $1 AND removed_at IS NULL";
 const KEEP: &str = "INSERT INTO residency_facts (id, name, text) VALUES ($1, $2, $3)";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[IN_FORCE, REMOVE, KEEP];
+pub const STATEMENTS: &[&str] = &[IN_FORCE, AT, REMOVE, KEEP];
 
 /// A text of facts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,6 +79,17 @@ pub async fn in_force_within(tx: &mut Tx) -> Result<Vec<Kept>, StoreError> {
 /// Safe: it only reads.
 pub async fn in_force(catalog: &Catalog) -> Result<Vec<Kept>, StoreError> {
     catalog.session().await?.query(IN_FORCE, &[]).await?.iter().map(read).collect()
+}
+
+/// Those that were in force at a time.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn at(catalog: &Catalog, at: Timestamp) -> Result<Vec<Kept>, StoreError> {
+    catalog.session().await?.query(AT, &[&at]).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<Kept, StoreError> {

@@ -20,13 +20,19 @@ FROM residency_paper p
 LEFT JOIN environment e ON e.id = p.environment_id
 WHERE p.removed_at IS NULL
 ORDER BY p.entity, p.kind, p.signed_on, p.id";
+const AT: &str = "\
+SELECT p.id, e.name AS environment, p.kind, p.entity, p.signed_on, p.ends_on, p.edition, p.document_sha256, p.kept_at
+FROM residency_paper p
+LEFT JOIN environment e ON e.id = p.environment_id
+WHERE p.kept_at <= $1 AND (p.removed_at IS NULL OR p.removed_at > $1)
+ORDER BY p.entity, p.kind, p.signed_on, p.id";
 const KEEP: &str = "\
 INSERT INTO residency_paper (id, environment_id, kind, entity, signed_on, ends_on, edition, document_sha256)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const REMOVE: &str = "UPDATE residency_paper SET removed_at = now() WHERE id = $1 AND removed_at IS NULL";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[IN_FORCE, KEEP, REMOVE];
+pub const STATEMENTS: &[&str] = &[IN_FORCE, AT, KEEP, REMOVE];
 
 /// A paper to be put on file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -118,6 +124,17 @@ pub async fn on_file_within(tx: &mut Tx) -> Result<Vec<Paper>, StoreError> {
 /// Safe: it only reads.
 pub async fn on_file(catalog: &Catalog) -> Result<Vec<Paper>, StoreError> {
     catalog.session().await?.query(IN_FORCE, &[]).await?.iter().map(read).collect()
+}
+
+/// Those that were on file at a time.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn at(catalog: &Catalog, at: Timestamp) -> Result<Vec<Paper>, StoreError> {
+    catalog.session().await?.query(AT, &[&at]).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<Paper, StoreError> {

@@ -14,12 +14,17 @@ const NEWEST: &str = "\
 SELECT DISTINCT ON (name) name, version, text, hash, kept_at
 FROM residency_profile
 ORDER BY name, version DESC";
+const AT: &str = "\
+SELECT DISTINCT ON (name) name, version, text, hash, kept_at
+FROM residency_profile
+WHERE kept_at <= $1
+ORDER BY name, version DESC";
 const ALL: &str = "SELECT name, version, text, hash, kept_at FROM residency_profile ORDER BY name, version";
 const OF_NAME: &str = "SELECT name, version, text, hash, kept_at FROM residency_profile WHERE name = $1 ORDER BY version DESC LIMIT 1";
 const KEEP: &str = "INSERT INTO residency_profile (name, version, text, hash) VALUES ($1, $2, $3, $4)";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[NEWEST, ALL, OF_NAME, KEEP];
+pub const STATEMENTS: &[&str] = &[NEWEST, AT, ALL, OF_NAME, KEEP];
 
 /// A version of a profile.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,6 +84,17 @@ pub async fn keep(tx: &mut Tx, name: &str, version: u32, text: &str, hash: &str)
 /// Safe: it only reads.
 pub async fn newest_within(tx: &mut Tx) -> Result<Vec<Kept>, StoreError> {
     tx.query(NEWEST, &[]).await?.iter().map(read).collect()
+}
+
+/// The version of each that counted at a time, by name.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn at(catalog: &Catalog, at: Timestamp) -> Result<Vec<Kept>, StoreError> {
+    catalog.session().await?.query(AT, &[&at]).await?.iter().map(read).collect()
 }
 
 /// Every version that was ever in force, by name.

@@ -105,12 +105,17 @@ FROM (
     FROM cluster c
     JOIN tenant t ON t.environment_id = c.environment_id
     WHERE c.id = $1 AND t.state = 'creating' AND t.database_id IS NULL AND (t.wanted_cluster_id IS NULL OR t.wanted_cluster_id = c.id)
+        AND ($3::text[] IS NULL OR t.profile IS NULL OR t.profile = ANY ($3))
     LIMIT $2
 ) AS waiting";
+/// Unless it has a database by now, or was placed again by somebody else.
+const PLACE_AGAIN: &str = "\
+UPDATE tenant SET wanted_cluster_id = $3, updated_at = now()
+WHERE id = $1 AND state = 'creating' AND database_id IS NULL AND wanted_cluster_id IS NOT DISTINCT FROM $2";
 const ENVIRONMENTS: &str = "SELECT DISTINCT environment_id FROM tenant WHERE state = 'creating' AND database_id IS NULL";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[INSERT, WHY_NOT, ADOPT, TAKE_MEMBER, ASSIGN_WAITING, WAITING_FOR, ENVIRONMENTS];
+pub const STATEMENTS: &[&str] = &[INSERT, WHY_NOT, ADOPT, TAKE_MEMBER, ASSIGN_WAITING, WAITING_FOR, PLACE_AGAIN, ENVIRONMENTS];
 
 /// Takes the name and, if one is ready, a database.
 ///
@@ -193,16 +198,33 @@ pub async fn adopt(
     Ok(if taken { Named::Taken } else { Named::Done })
 }
 
-/// How many tenants wait for a database of a cluster, or of any of its environment; `most` at the most.
+/// How many tenants wait for a database of a cluster, or of any of its environment; `most` at the most. Of those that are judged, only
+/// those count whose profile is `allowed`, if that is said.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: it only reads.
-pub async fn waiting_for(catalog: &Catalog, cluster: ClusterId, most: u32) -> Result<u64, StoreError> {
-    let row = catalog.session().await?.query_one(WAITING_FOR, &[&cluster.as_uuid(), &i64::from(most)]).await?;
+pub async fn waiting_for(catalog: &Catalog, cluster: ClusterId, most: u32, allowed: Option<&[String]>) -> Result<u64, StoreError> {
+    let row = catalog.session().await?.query_one(WAITING_FOR, &[&cluster.as_uuid(), &i64::from(most), &allowed]).await?;
     column::count_big(&row, "waiting")
+}
+
+/// Says where the database of a tenant that waits is to be. Returns whether it still waits for one of `from`.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn place_again(tx: &mut Tx, tenant: TenantId, from: Option<ClusterId>, to: ClusterId) -> Result<bool, StoreError> {
+    let from = from.map(|id| id.as_uuid());
+    let changed = tx.execute(PLACE_AGAIN, &[&tenant.as_uuid(), &from, &to.as_uuid()]).await? > 0;
+    if changed {
+        tx.wake();
+    }
+    Ok(changed)
 }
 
 /// The environments in which somebody waits for a database.

@@ -52,9 +52,16 @@ impl Pool<'_> {
         Ok(())
     }
 
-    /// Tenants that wait for a member of this cluster, or of any of its environment.
+    /// Tenants that wait for a member of this cluster, or of any of its environment, and may have one: for those whose profile does not
+    /// allow it, nothing is made.
     async fn waiting(&self) -> Result<usize, Problem> {
-        let waiting = tenant::claim::waiting_for(self.control.catalog(), self.cluster.id, WAITING_MAX).await?;
+        let (catalog, id) = (self.control.catalog(), self.cluster.id);
+        let mut waiting = tenant::claim::waiting_for(catalog, id, WAITING_MAX, None).await?;
+        // Judged only if somebody waits, which is seldom.
+        if waiting > 0 {
+            let allowed = placing::allowed_there(self.control, id).await?;
+            waiting = tenant::claim::waiting_for(catalog, id, WAITING_MAX, Some(&allowed)).await?;
+        }
         Ok(usize::try_from(waiting).expect("WAITING_MAX at the most"))
     }
 

@@ -71,7 +71,11 @@ fn written(scope: &BreachScopeView, copies: &[Of<'_>]) -> String {
     let _ = writeln!(text, "- {} databases there are nobody's any more and not dropped yet", scope.databases_to_be_dropped);
     for other in &scope.elsewhere {
         let place = other.place.as_deref().unwrap_or("nobody said where");
-        let _ = writeln!(text, "- copied whole by {} `{}` ({place}), seen {}", other.kind, one_line(&other.name), second(other.seen_at));
+        let (kind, name, since) = (&other.kind, one_line(&other.name), second(other.first_seen_at));
+        let _ = match other.gone_at {
+            None => writeln!(text, "- copied whole by {kind} `{name}` ({place}), since {since}"),
+            Some(gone) => writeln!(text, "- was copied whole by {kind} `{name}` ({place}), since {since} and until {}", second(gone)),
+        };
     }
     text += "\n| tenant | state | copy | on the server | countries | profile |\n| --- | --- | --- | --- | --- | --- |\n";
     for Of { tenant, copy } in copies {

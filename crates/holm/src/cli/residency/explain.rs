@@ -6,7 +6,7 @@ use holm_api::view::answers::{CandidateView, ExplanationView, FindingOfRuleView}
 use holm_core::error::Problem;
 use jiff::Timestamp;
 
-use super::{Named, shown};
+use super::{AsOf, Named, say, shown};
 use crate::cli::context::Context;
 use crate::output::{Answer, Cell, Row};
 
@@ -15,11 +15,14 @@ use crate::output::{Answer, Cell, Row};
 #[command(after_help = "Examples:
   holm residency explain goteborg --env production
   holm residency explain goteborg --env production -o csv
+  holm residency explain goteborg --env production --as-of 2026-03-03
 
 It says which profile is satisfied, by which facts, until when. Whether that is lawful it does not say.")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     tenant: Named,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 /// A rule, and the copy that it is about.
@@ -30,7 +33,8 @@ struct Of {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
-    let explained: ExplanationView = context.client()?.get(&args.tenant.path("explanation")).await?;
+    let explained: ExplanationView = context.client()?.get_where(&args.tenant.path("explanation"), &args.as_of.query()).await?;
+    say(context, &explained.notes);
     let of = |copy: &str, finding: &FindingOfRuleView| Of { copy: copy.to_owned(), finding: finding.clone() };
     let rules: Vec<Of> = explained.here.iter().flat_map(|judged| judged.findings.iter().map(|finding| of(&judged.copy, finding))).collect();
     Ok(Answer::document(shown(&written(&explained)), &explained, &rules))

@@ -66,6 +66,32 @@ impl Named {
     }
 }
 
+/// About when a question is.
+#[derive(Debug, clap::Args)]
+struct AsOf {
+    /// What was in force then: a day, of which the end is meant in UTC, or a time [default: now]
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<String>,
+    /// What Holm had been told by then: a day or a time [default: now]
+    #[arg(long, value_name = "DATE", requires = "as_of")]
+    known_at: Option<String>,
+}
+
+impl AsOf {
+    /// As the API is asked.
+    fn query(&self) -> Vec<(&str, &str)> {
+        let both = [("as_of", &self.as_of), ("known_at", &self.known_at)];
+        both.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+    }
+}
+
+/// Says what is not known of another day, each on a line of its own.
+fn say(context: &Context, notes: &[String]) {
+    for note in notes {
+        context.say(&format!("note: {}", visible(note)));
+    }
+}
+
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, Problem> {
     match command {
         Command::Where(args) => whereabouts::run(context, args).await,

@@ -53,7 +53,8 @@ fn written(asked: &WhatIfView) -> String {
         text += "\nWhat to do, in this order\n";
     }
     for (number, step) in asked.plan.iter().enumerate() {
-        let copies = step.copies.join(" and ");
+        let left = if step.left.is_empty() { String::new() } else { format!(", which leaves {} behind,", step.left.join(" and ")) };
+        let copies = step.copies.join(" and ") + &left;
         let _ = write!(text, "  {}. {}/{}: {copies} from {} ({}) ", number + 1, step.environment, step.tenant, step.cluster, step.from);
         match &step.to {
             Some(to) if step.or.is_empty() => {
@@ -73,6 +74,12 @@ fn written(asked: &WhatIfView) -> String {
     }
     if asked.without_place > 0 {
         let _ = writeln!(text, "\n{} tenants are on clusters of which nobody said where they are", asked.without_place);
+    }
+    if !asked.unplaced.is_empty() {
+        text += "\nNot judged, since nobody said where they are\n";
+    }
+    for one in &asked.unplaced {
+        let _ = writeln!(text, "  {} of {}/{}", one.copy, one.environment, one.cluster);
     }
     text
 }

@@ -1,9 +1,9 @@
 //! `holm residency where`
 
-use holm_api::view::answers::WhereView;
+use holm_api::view::answers::{WhereView, WhereaboutsView};
 use holm_core::error::Problem;
 
-use super::{Named, countries};
+use super::{AsOf, Named, countries, say};
 use crate::cli::context::Context;
 use crate::output::{Answer, Cell, Row};
 
@@ -12,17 +12,21 @@ use crate::output::{Answer, Cell, Row};
 #[command(after_help = "Examples:
   holm residency where goteborg --env production
   holm residency where goteborg --env production -o json
+  holm residency where goteborg --env production --as-of 2026-03-03 --known-at 2026-03-03
 
 Where a server is, nobody can see: that is a claim, with its evidence and its date. What is seen is that the server is the one that
-was registered, and when that was seen last.")]
+was registered, and when that was seen last. What is not known of another day is said as a note.")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     tenant: Named,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
-    let copies: Vec<WhereView> = context.client()?.items(&args.tenant.path("where")).await?;
-    Ok(Answer::list(&copies))
+    let told: WhereaboutsView = context.client()?.get_where(&args.tenant.path("where"), &args.as_of.query()).await?;
+    say(context, &told.notes);
+    Ok(Answer::list(&told.items))
 }
 
 impl Row for WhereView {

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use holm_core::error::{ErrorCode, Problem};
 
 use crate::cli::context::{Context, Environment};
+use crate::cli::residency::AsOf;
 use crate::output::Answer;
 
 /// One variant for each report.
@@ -37,6 +38,8 @@ enum Paper {
 struct Printed {
     #[command(flatten)]
     environment: Environment,
+    #[command(flatten)]
+    as_of: AsOf,
     /// How it is written for people; programs take `-o`
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: Paper,

@@ -30,7 +30,8 @@ struct Of<'a> {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
-    let record: ProcessingRecordView = context.client()?.get(&args.printed.path("processing-record")).await?;
+    let record: ProcessingRecordView =
+        context.client()?.get_where(&args.printed.path("processing-record"), &args.printed.as_of.query()).await?;
     let copies: Vec<Of<'_>> = record.tenants.iter().flat_map(|tenant| tenant.copies.iter().map(move |copy| Of { tenant, copy })).collect();
     let text = args.printed.text(context, || page(&record, &copies), shown(&written(&record, &copies)))?;
     Ok(Answer::document(text, &record, &copies))

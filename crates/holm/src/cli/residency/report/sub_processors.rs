@@ -23,7 +23,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
-    let list: SubProcessorsView = context.client()?.get(&args.printed.path("sub-processors")).await?;
+    let list: SubProcessorsView = context.client()?.get_where(&args.printed.path("sub-processors"), &args.printed.as_of.query()).await?;
     let text = args.printed.text(context, || page(&list), shown(&written(&list)))?;
     Ok(Answer::document(text, &list, &list.companies))
 }

@@ -1,0 +1,137 @@
+//! Tenants that wait for a database and are judged: where each is to be, if that is not allowed any more.
+//!
+//! Promises: one that Holm placed is placed again, on a cluster that its profile allows now, with a decision that says why; one whose
+//! cluster somebody named stays there and waits, since nobody asked for another. Who waits in vain can be told why. Refuses to
+//! give a database: that is [`super::placing`]'s.
+
+use std::collections::HashMap;
+
+use holm_core::environment::EnvironmentName;
+use holm_core::error::{ErrorCode, Problem};
+use holm_policy::evaluate::verdict::Outcome;
+use holm_store::cluster;
+use holm_store::residency::assigned::{self, Unplaced};
+use holm_store::residency::{self, decision, room, standing};
+use holm_store::tenant::claim;
+use holm_store::tx::Tx;
+use jiff::Timestamp;
+
+use super::placing;
+use crate::control::Control;
+use crate::residency::choose::{Chosen, Room, choose, not_there, standings};
+use crate::residency::copies::{self, Whose};
+use crate::residency::known::Known;
+
+/// A tenant that waits, and no cluster may take it.
+#[derive(Clone, Debug)]
+pub struct Barred {
+    /// Which.
+    pub tenant: Unplaced,
+    /// What speaks against it.
+    pub why: Problem,
+}
+
+/// What is to become of a tenant that waits.
+enum Fate {
+    /// Its cluster may take it, or one that comes first may.
+    Waits,
+    /// Another one is chosen.
+    Placed(Box<Chosen>),
+    /// None may take it, or not the one that was named.
+    Barred(Problem),
+}
+
+/// Places those again whose cluster is not allowed any more. What is judged by stays in force until the transaction ends.
+///
+/// # Errors
+/// The catalog does not answer.
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back, and the next look finds the same.
+pub(crate) async fn place_again(control: &Control) -> Result<(), Problem> {
+    let mut tx = control.catalog().transaction().await?;
+    residency::share(&mut tx).await?;
+    let fates = match fates(control, &mut tx).await {
+        Ok(fates) => fates,
+        // Told by who looks after what is in force; nothing is placed until that is put right.
+        Err(problem) if problem.code == ErrorCode::InForceUnreadable => return Ok(tx.rollback().await?),
+        Err(problem) => return Err(problem),
+    };
+    for (tenant, fate) in fates {
+        let Fate::Placed(chosen) = fate else { continue };
+        if !claim::place_again(&mut tx, tenant.tenant, tenant.wanted, chosen.cluster.id).await? {
+            continue;
+        }
+        let value = serde_json::to_value(&chosen.decision).expect("a decision is words and numbers");
+        decision::keep(&mut tx, tenant.tenant, &value).await?;
+        for standing in standings(tenant.tenant, &chosen.copies) {
+            standing::set(&mut tx, &standing).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Those whom no cluster may take, or not the one that was named for them.
+///
+/// # Errors
+/// The catalog does not answer, or what is in force cannot be understood.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn barred(control: &Control) -> Result<Vec<Barred>, Problem> {
+    let mut tx = control.catalog().transaction().await?;
+    residency::share(&mut tx).await?;
+    let fates = fates(control, &mut tx).await?;
+    tx.rollback().await?;
+    let barred = fates.into_iter().filter_map(|(tenant, fate)| match fate {
+        Fate::Barred(why) => Some(Barred { tenant, why }),
+        Fate::Waits | Fate::Placed(_) => None,
+    });
+    Ok(barred.collect())
+}
+
+async fn fates(control: &Control, tx: &mut Tx) -> Result<Vec<(Unplaced, Fate)>, Problem> {
+    let waiting = assigned::unplaced_within(tx).await?;
+    if waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (known, now) = Known::within(control, tx).await?;
+    let mut rooms: HashMap<EnvironmentName, Vec<Room>> = HashMap::new();
+    for tenant in &waiting {
+        if !rooms.contains_key(&tenant.environment) {
+            let clusters = cluster::list_within(tx).await?;
+            let counted = room::of_environment_within(tx, &tenant.environment).await?;
+            rooms.insert(tenant.environment.clone(), placing::rooms(&clusters, counted));
+        }
+    }
+    let fates = waiting.into_iter().map(|tenant| {
+        let fate = fate(&known, &tenant, &rooms[&tenant.environment], now);
+        (tenant, fate)
+    });
+    Ok(fates.collect())
+}
+
+fn fate(known: &Known, tenant: &Unplaced, rooms: &[Room], now: Timestamp) -> Fate {
+    let profile = match known.profile(&tenant.profile) {
+        Ok(profile) => profile,
+        Err(problem) => return Fate::Barred(problem),
+    };
+    let whose = Whose { environment: &tenant.environment, kind: tenant.kind, tenant: None };
+    let its = tenant.wanted.and_then(|wanted| rooms.iter().find(|room| room.cluster.id == wanted));
+    if let Some(room) = its {
+        let copies = copies::on(known, profile, whose, &room.cluster, now);
+        if copies::worst(&copies) == Outcome::Allow {
+            return Fate::Waits;
+        }
+        if tenant.asked_for {
+            return Fate::Barred(not_there(profile, &room.cluster.name, &copies));
+        }
+    }
+    match choose(known, profile, whose, rooms, None, now) {
+        // It takes the first that has a database, wherever that is allowed.
+        Ok(_) if tenant.wanted.is_none() => Fate::Waits,
+        Ok(chosen) => Fate::Placed(Box::new(chosen)),
+        Err(problem) => Fate::Barred(problem),
+    }
+}
