@@ -16,8 +16,8 @@ use crate::door;
 use crate::outcome::{Outcome, Outcomes, ask, run as run_program};
 use crate::served::Served;
 
-/// The slowest takes a few seconds; one that waits for what does not come waits so long.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// The slowest copies 1 GB, which takes some 20 s; one that waits for what does not come waits so long.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// tokio-postgres and its blocking sister: they want a server at port 5433 that lets `postgres` in without a password, which they
 /// have at the door.
