@@ -206,7 +206,12 @@ async fn server_connections_are_replaced_when_their_transaction_is_over_and_that
     let needed = |servers: Vec<Row>| {
         servers.into_iter().filter(|row| row["close_needed"] == "1").map(|row| row["remote_pid"].clone()).collect::<Vec<_>>()
     };
-    assert_eq!(needed(show(&ops, "SERVERS").await), [held.to_string()]);
+    // The worker of one that was just answered may not have taken it back yet.
+    eventually("only what has a transaction is still to be closed", async || match needed(show(&ops, "SERVERS").await) {
+        pids if pids == [held.to_string()] => Ok(()),
+        others => Err(format!("{others:?}")),
+    })
+    .await;
     let closed = tokio::spawn(async move { say(&second, "WAIT_CLOSE malmo").await });
     let renewed = pid(&idle).await;
     assert!(![before, held].contains(&renewed), "a new one at once");

@@ -292,6 +292,43 @@ async fn a_strict_client_meets_nothing_that_was_left_unseen_and_leaves_nothing()
 }
 
 #[tokio::test]
+async fn a_client_that_acts_as_somebody_else_keeps_its_connection_and_no_other_client_acts_so() {
+    // Reported as other settings are, and not to be set for the next: `SET SESSION AUTHORIZATION` was lost or met by another client.
+    let (world, tenant) = world(3).await;
+    let role = RoleName::of(&tenant.route.database, Level::Rw);
+    let somebody = format!("{role}_somebody");
+    let admin = world.server.connect(tenant.route.database.as_str()).await;
+    let unseen = "CREATE FUNCTION act_as(who text) RETURNS text LANGUAGE sql AS
+                  $$ SELECT set_config('session_authorization', who, false) $$";
+    admin.batch_execute(&format!("CREATE ROLE {somebody}; ALTER ROLE {} SUPERUSER; {unseen}", role.as_ident())).await.unwrap();
+    for sql in [
+        format!("SET SESSION AUTHORIZATION {somebody}"),
+        format!("SET \"Session_Authorization\" = {somebody}"),
+        format!("SELECT set_config('session_authorization', '{somebody}', false)"),
+        format!("SELECT act_as('{somebody}')"),
+        format!("BEGIN; SELECT act_as('{somebody}'); COMMIT"),
+    ] {
+        let (one, other) = (world.connect("app", "malmo").await, world.connect("app", "malmo").await);
+        one.batch_execute(&sql).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(text(&other, "SELECT session_user::text").await, role.as_str(), "{sql}");
+            assert_eq!(text(&one, "SELECT session_user::text").await, somebody, "{sql}");
+        }
+        drop(one);
+        // As many as there may be, so that what was cleaned is among them.
+        for client in [&other, &world.connect("app", "malmo").await, &world.connect("app", "malmo").await] {
+            client.batch_execute("BEGIN").await.unwrap();
+            assert_eq!(text(client, "SELECT session_user::text").await, role.as_str(), "{sql}");
+        }
+    }
+    let mut one = world.connect("app", "malmo").await;
+    let mine = one.transaction().await.unwrap();
+    mine.batch_execute(&format!("SET LOCAL SESSION AUTHORIZATION {somebody}")).await.unwrap();
+    mine.commit().await.unwrap();
+    assert_eq!(world.proxy.counters().pinned_now(), 0, "it is over, and nobody is kept");
+}
+
+#[tokio::test]
 async fn a_reset_or_a_pooling_that_there_is_not_is_refused_by_name() {
     let (world, _) = world(1).await;
     let url = format!("{}?options=-c%20holm.reset%3Dstrickt", world.url("app", "malmo"));

@@ -1,8 +1,8 @@
 //! Whether a client has to keep its server connection beyond the transaction.
 //!
 //! Promises: what a statement leaves behind in a session, so far as its text shows it, pins the client: it keeps the
-//! connection until it goes, or until the server has discarded everything for it. A setting that the server reports does not:
-//! it goes with the client (`settings`). What may have left anything and is hardly wanted again does not pin, but the
+//! connection until it goes, or until the server has discarded everything for it. A setting that the server reports does not, if
+//! another session can be given it: it goes with the client (`settings`). What may have left anything and is hardly wanted again does not pin, but the
 //! connection is cleaned before another client gets it. What a text does not show is listed in `holm_pgwire::statement`.
 
 use holm_pgwire::statement::{self, Effect, Reader};
@@ -23,7 +23,7 @@ pub(in crate::postgres) enum Pin {
     HoldCursor,
     /// It prepared a statement in SQL.
     Prepared,
-    /// It set something that the server does not report.
+    /// It set something that the server does not report, or acts as somebody else.
     Setting,
     /// It prepared a statement that is too long to be kept for another server.
     LongStatement,
@@ -96,7 +96,7 @@ impl Effects {
             Effect::Temporary => Pin::Temporary,
             Effect::HoldCursor => Pin::HoldCursor,
             Effect::Prepare(_) => Pin::Prepared,
-            Effect::Setting(name) if settings.reports(name.as_bytes()) => return,
+            Effect::Setting(name) if settings.carries(name.as_bytes()) => return,
             Effect::Setting(_) => Pin::Setting,
             Effect::Load => Pin::Load,
             Effect::Unclear => Pin::Unclear,

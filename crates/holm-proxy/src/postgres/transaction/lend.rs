@@ -298,7 +298,12 @@ impl Lend {
         if let Some(end) = ended {
             return Poll::Ready(end);
         }
-        match (self.is_settled(guest), asked) {
+        let settled = self.is_settled(guest);
+        // A function may have seen to it, whose text nobody read. While a transaction is open it may be for that alone.
+        if settled && !self.connection.settings.acts_as(&self.connection.initial) {
+            guest.pin.get_or_insert(Pin::Setting);
+        }
+        match (settled, asked) {
             (true, Some(reason)) => Poll::Ready(End::Stopped(reason)),
             (true, None) if guest.pin.is_none() => Poll::Ready(End::Settled),
             _ => Poll::Pending,

@@ -10,6 +10,9 @@ use std::sync::Arc;
 const FIXED: [&[u8]; 6] =
     [b"server_version", b"server_encoding", b"integer_datetimes", b"is_superuser", b"session_authorization", b"in_hot_standby"];
 
+/// As whom a session acts. A client cannot be made somebody else on the next server.
+const ACTING: [&[u8]; 2] = [b"session_authorization", b"is_superuser"];
+
 type Setting = (Box<[u8]>, Box<[u8]>);
 
 /// Names and values; cheap to share and to compare when shared.
@@ -24,6 +27,16 @@ impl Settings {
     /// Whether the server says when this setting changes. PostgreSQL compares the names of settings without case.
     pub(in crate::postgres) fn reports(&self, name: &[u8]) -> bool {
         self.0.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether this setting goes with its client from server to server.
+    pub(super) fn carries(&self, name: &[u8]) -> bool {
+        self.reports(name) && !FIXED.iter().any(|fixed| fixed.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a session with these acts as one with `others`.
+    pub(super) fn acts_as(&self, others: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &others.0) || ACTING.iter().all(|name| self.get(name) == others.get(name))
     }
 
     /// Notes a report.
