@@ -5,12 +5,13 @@
 //!
 //! The entry points that take bytes of a stranger, each a fuzz target: [`frame::scan`], [`frame::scan_startup`],
 //! [`track::Tracker::advance`], [`startup::parse`], [`options::parse`], [`frontend::parse_sasl_initial`],
-//! [`extended::parse`], [`extended::bind`], [`extended::subject`], [`extended::execute`], [`statement::read`],
-//! [`statement::Reader`], [`backend::parse`], [`fields::parse`], [`certificate::parse`], [`scram::server::start`],
+//! [`extended::parse`], [`extended::bind`], [`extended::rest`], [`extended::subject`], [`extended::execute`],
+//! [`statement::read`], [`statement::Reader`], [`backend::parse`], [`fields::parse`], [`certificate::parse`], [`scram::server::start`],
 //! [`scram::server::Challenge::finish`], [`scram::client::Opening::respond`], [`scram::client::Awaiting::verify`].
 
 pub mod backend;
 pub mod certificate;
+pub mod column;
 mod cursor;
 pub mod exchange;
 pub mod extended;

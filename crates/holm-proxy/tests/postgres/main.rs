@@ -14,6 +14,7 @@ mod client_certificates;
 mod clients;
 mod console;
 mod console_acts;
+mod console_extended;
 mod differential;
 mod encrypted;
 mod handed_on;
