@@ -29,6 +29,7 @@ mod pausing;
 mod protocol;
 mod raw;
 mod refusals;
+mod revoked_certificates;
 mod rotation;
 mod server_tls;
 mod sharing;
