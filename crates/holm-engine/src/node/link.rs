@@ -86,6 +86,12 @@ impl Known {
         Some(Answer::Asked { round: round.id, question: round.question.clone() })
     }
 
+    /// Whether somebody waits for answers to a question.
+    fn awaits(&self, id: Uuid) -> bool {
+        let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        rounds.iter().any(|round| round.id == id && round.since.elapsed() < ROUND)
+    }
+
     /// Waits for something to ask.
     ///
     /// # Cancel safety
@@ -180,8 +186,12 @@ async fn heard(control: &Control, node: Asking, hello: &Hello) -> Result<Option<
             }
         }
     }
-    if let Some(Told { round, text }) = &hello.told {
-        round::say(control, *round, hello.run, text).await?;
+    // What nobody waits for is not passed on; and what cannot be costs a line in somebody's answer, and not this node its routes.
+    if let Some(Told { round, text }) = &hello.told
+        && control.linked().awaits(*round)
+        && let Err(problem) = round::say(control, *round, hello.run, text).await
+    {
+        tracing::debug!(%problem, "what a node says of itself could not be passed on");
     }
     // Until it uses something, a change may have been confirmed before it was known: that it hears first of all.
     if hello.uses == RouteVersion::default() {
