@@ -1,12 +1,16 @@
-//! A certificate that somebody showed: it is read or malformed, and what is read of it lies inside of it.
+//! A certificate that somebody showed, or a list of them: it is read or malformed, and what is read of it lies inside of it.
 
 #![no_main]
 
 use holm_pgwire::certificate;
+use holm_pgwire::revocation;
 use holm_pgwire::scram::end_point::EndPoint;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|der: &[u8]| {
+    if let Ok(Some(time)) = revocation::next_update(der) {
+        assert_eq!((time.len(), time.is_ascii()), ("2030-03-04T00:00:00Z".len(), true));
+    }
     let Ok(certificate) = certificate::parse(der) else {
         assert_eq!(EndPoint::of_certificate(der), None);
         return;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use holm_pgwire::extended::{
-    BIND, CLOSE, DESCRIBE, EXECUTE, PARSE, bind, execute, parse, parse_name, subject, write_bind, write_close, write_describe,
+    BIND, CLOSE, DESCRIBE, EXECUTE, PARSE, bind, execute, parse, parse_name, rest as behind_the_names, subject, write_bind, write_close, write_describe,
     write_execute, write_parse,
 };
 use holm_pgwire::frame::{MESSAGE_LENGTH_MAX, scan};
@@ -29,6 +29,10 @@ fuzz_target!(|bytes: &[u8]| {
                 for end in 0..=body.len().min(200) {
                     let early = bind(&body[..end], body.len());
                     assert_eq!(early, Ok((end >= head.length).then_some(head)), "a head is there once its bytes are");
+                }
+                if let Ok(behind) = behind_the_names(&body[head.length..]) {
+                    let least = 6 + 4 * usize::from(behind.parameters) + 2 * behind.results().len();
+                    assert!(head.length + least <= body.len(), "what is counted is there");
                 }
                 write_bind(&mut again, head.fields, body.len() - head.length).expect("it was as long before");
                 again.extend_from_slice(&body[head.length..]);

@@ -49,6 +49,7 @@ use utoipa_axum::routes;
 
 use guesses::Guesses;
 use rate::{Limiter, Rate};
+pub use resource::usage::answering;
 use view::usage::CarriedView;
 
 /// No request of the API needs more.
@@ -111,6 +112,7 @@ const FOLLOWERS_MAX: usize = 64;
 
 /// The whole API, ready to be served.
 pub fn router(control: Control, config: ApiConfig) -> Router {
+    control.answers_with(answering(Arc::clone(&config.usage)));
     let (tokens, guesses) = (Arc::new(Limiter::new(config.token_rate)), Arc::new(Guesses::new(config.guess_rate)));
     let api = Api { control, config, tokens, guesses, followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)) };
     let (signed_in, _) = signed_in_routes().split_for_parts();

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use holm_core::error::{Changed, ErrorCode, Problem};
@@ -16,7 +16,7 @@ use holm_link::Publisher;
 use holm_store::catalog::Catalog;
 use holm_store::pulse::Pulse;
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
@@ -24,6 +24,7 @@ use crate::access::denials::Denials;
 use crate::audit;
 use crate::cluster::connect::Access;
 use crate::mail::{self, MailConfig};
+use crate::node::round::{self, Answering};
 use crate::node::{self, Heard, Membership, NodeConfig, link};
 use crate::notices::{Counters, Seen};
 use crate::operation::probe::Probe;
@@ -40,6 +41,9 @@ use crate::secret::seal::Purpose;
 use crate::tasks::Tasks;
 use crate::webhook::deliver;
 use crate::webhook::post::Poster;
+
+/// As many words as wait for one who asks: answers of a dozen nodes, in some parts each.
+const WORDS_MAX: usize = 256;
 
 /// How long the data plane may take to confirm a change; it closes sessions, so more than a moment and less than a request.
 pub(crate) const CONFIRM_PATIENCE: Duration = Duration::from_secs(10);
@@ -117,6 +121,10 @@ struct Shared {
     linked: link::Known,
     /// Grows when something about a node is new.
     node_news: watch::Sender<u64>,
+    /// What nodes say to each other.
+    words: broadcast::Sender<Arc<str>>,
+    /// What this one answers.
+    answering: OnceLock<Answering>,
     jobs: Vec<Job>,
     /// Which catalog the table is of; another one after a restore.
     incarnation: Mutex<Option<Uuid>>,
@@ -171,6 +179,8 @@ impl Control {
             published,
             membership,
             linked: link::Known::default(),
+            words: broadcast::Sender::new(WORDS_MAX),
+            answering: OnceLock::new(),
             node_news,
             jobs,
             incarnation,
@@ -376,6 +386,20 @@ impl Control {
         self.0.node_news.subscribe()
     }
 
+    /// Subscribe before asking.
+    pub(crate) fn words(&self) -> &broadcast::Sender<Arc<str>> {
+        &self.0.words
+    }
+
+    /// Says what this process answers when another node asks; once, the first counts.
+    pub fn answers_with(&self, answering: Answering) {
+        let _ = self.0.answering.set(answering);
+    }
+
+    pub(crate) fn answering(&self) -> Option<&Answering> {
+        self.0.answering.get()
+    }
+
     /// Which catalog the published table is of.
     pub(crate) fn incarnation(&self) -> MutexGuard<'_, Option<Uuid>> {
         self.0.incarnation.lock().unwrap_or_else(PoisonError::into_inner)
@@ -500,6 +524,16 @@ async fn forward_wakes(control: Control) {
             heard = wakes.due.changed() => if heard.is_err() { return } else { control.nudge_runner() },
             heard = wakes.told.changed() => if heard.is_err() { return } else { control.nudge_watchers() },
             heard = wakes.nodes.changed() => if heard.is_err() { return } else { grow(&control.0.node_news) },
+            word = wakes.words.recv() => match word {
+                Ok(word) => {
+                    round::heard(&control, &word);
+                    // Nobody may be asking.
+                    let _ = control.0.words.send(word);
+                }
+                // Words may be lost.
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+            },
         }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod admission;
 pub mod link;
+pub mod round;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -150,6 +151,11 @@ pub(crate) async fn leave(control: &Control) {
     if let Err(error) = left {
         tracing::warn!(%error, "the catalog could not be told that this node is leaving; the others wait for it a moment");
     }
+}
+
+/// What people call this process; nothing for one that the others do not know.
+pub fn name(control: &Control) -> Option<&str> {
+    control.membership().me.as_ref().map(|me| me.name.as_str())
 }
 
 /// Every process, for people.

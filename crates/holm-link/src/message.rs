@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::wire::{self, Changes};
 
-const HELLO: [u8; 8] = *b"holmask1";
+const HELLO: [u8; 8] = *b"holmask2";
 const ANSWER: [u8; 8] = *b"holmans1";
 
 /// A clock that goes wrong by more says nothing of when something was asked.
@@ -22,6 +22,12 @@ pub const CLOCKS_DIFFER_MAX: Duration = Duration::from_secs(300);
 
 /// A version of Holm is shorter; whatever is longer is none.
 const VERSION_LENGTH_MAX: usize = 64;
+
+/// The longest text that a node tells of itself: with it a question still fits into one request to the API.
+pub const TOLD_LENGTH_MAX: usize = 48 * 1024;
+
+/// The longest question.
+pub const HELLO_LENGTH_MAX: usize = 256 + TOLD_LENGTH_MAX;
 
 /// Random, and used once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +50,17 @@ pub struct Hello {
     pub leaves: bool,
     /// Which Holm it is.
     pub holm_version: String,
+    /// What it was asked with the last answer, and says.
+    pub told: Option<Told>,
+}
+
+/// What a node says of itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// The round of questions that it answers.
+    pub round: Uuid,
+    /// The answer, [`TOLD_LENGTH_MAX`] at most.
+    pub text: String,
 }
 
 /// What it is told.
@@ -57,6 +74,13 @@ pub enum Answer {
     Changes(Changes),
     /// It is not a node of this installation any more.
     Removed,
+    /// Somebody wants to know something of it.
+    Asked {
+        /// To be said again with the answer.
+        round: Uuid,
+        /// The question.
+        question: String,
+    },
 }
 
 /// Why bytes are not taken for a message.
@@ -76,7 +100,7 @@ pub enum Refused {
 impl Hello {
     /// As bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let Self { run, asked, nonce, uses, has, leaves, holm_version } = self;
+        let Self { run, asked, nonce, uses, has, leaves, holm_version, told } = self;
         let mut bytes = HELLO.to_vec();
         bytes.extend_from_slice(run.as_uuid().as_bytes());
         bytes.extend_from_slice(&micros(*asked).to_be_bytes());
@@ -84,7 +108,13 @@ impl Hello {
         bytes.extend_from_slice(&uses.0.to_be_bytes());
         bytes.extend_from_slice(&has.0.to_be_bytes());
         bytes.push(u8::from(*leaves));
-        bytes.extend_from_slice(holm_version.as_bytes());
+        let version = holm_version.get(..holm_version.len().min(VERSION_LENGTH_MAX)).unwrap_or_default();
+        bytes.push(u8::try_from(version.len()).unwrap_or_default());
+        bytes.extend_from_slice(version.as_bytes());
+        if let Some(Told { round, text }) = told {
+            bytes.extend_from_slice(round.as_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
         bytes
     }
 
@@ -118,8 +148,11 @@ fn read_hello(bytes: &[u8]) -> Option<Hello> {
     if uses > has {
         return None;
     }
-    let (leaves, holm_version) = rest.split_first()?;
+    let (leaves, rest) = rest.split_first()?;
+    let (length, rest) = rest.split_first()?;
+    let (holm_version, rest) = rest.split_at_checked(usize::from(*length))?;
     let holm_version = str::from_utf8(holm_version).ok()?;
+    let told = if rest.is_empty() { None } else { Some(read_told(rest)?) };
     if holm_version.len() > VERSION_LENGTH_MAX || holm_version.chars().any(char::is_control) {
         return None;
     }
@@ -135,7 +168,14 @@ fn read_hello(bytes: &[u8]) -> Option<Hello> {
             _ => return None,
         },
         holm_version: holm_version.to_owned(),
+        told,
     })
+}
+
+fn read_told(bytes: &[u8]) -> Option<Told> {
+    let (round, text) = bytes.split_first_chunk()?;
+    let text = str::from_utf8(text).ok().filter(|text| text.len() <= TOLD_LENGTH_MAX)?;
+    Some(Told { round: Uuid::from_bytes(*round), text: text.to_owned() })
 }
 
 impl Answer {
@@ -146,12 +186,14 @@ impl Answer {
             Self::Table(_) => 1,
             Self::Removed => 2,
             Self::Changes(_) => 3,
+            Self::Asked { .. } => 4,
         };
         let prefix = [ANSWER.as_slice(), &to.0, &[tag]].concat();
         match self {
             Self::Table(table) => wire::encode_after(&prefix, table),
             Self::Changes(changes) => changes.encode_after(&prefix),
             Self::Nothing | Self::Removed => Secret::new(prefix),
+            Self::Asked { round, question } => Secret::new([&prefix, round.as_bytes().as_slice(), question.as_bytes()].concat()),
         }
     }
 
@@ -171,6 +213,11 @@ impl Answer {
             (1, _) => Ok(Self::Table(wire::decode(content)?)),
             (2, true) => Ok(Self::Removed),
             (3, _) => Ok(Self::Changes(Changes::decode(content)?)),
+            (4, _) => {
+                let (round, question) = content.split_first_chunk().ok_or(Refused::NotAMessage)?;
+                let question = str::from_utf8(question).map_err(|_| Refused::NotAMessage)?.to_owned();
+                Ok(Self::Asked { round: Uuid::from_bytes(*round), question })
+            }
             _ => Err(Refused::NotAMessage),
         }
     }
@@ -187,8 +234,10 @@ mod tests {
     use super::*;
 
     fn hello() -> impl Strategy<Value = Hello> {
-        let numbers = (any::<u128>(), 0..u64::MAX, any::<[u8; 16]>(), any::<u64>(), any::<u64>(), any::<bool>(), "[ -~]{0,64}");
-        numbers.prop_map(|(run, asked, nonce, uses, has, leaves, holm_version)| Hello {
+        let told = prop::option::of((any::<u128>(), "\\PC{0,100}"));
+        let numbers = (any::<u128>(), 0..u64::MAX, any::<[u8; 16]>(), any::<u64>(), any::<u64>(), any::<bool>(), "[ -~]{0,64}", told);
+        numbers.prop_map(|(run, asked, nonce, uses, has, leaves, holm_version, told)| Hello {
+            told: told.map(|(round, text)| Told { round: Uuid::from_u128(round), text }),
             run: NodeId::from_uuid(Uuid::from_u128(run)),
             asked: Duration::from_micros(asked),
             nonce: Nonce(nonce),
@@ -224,6 +273,7 @@ mod tests {
             has: RouteVersion(0),
             leaves: false,
             holm_version: String::new(),
+            told: None,
         };
         let (max, bit) = (CLOCKS_DIFFER_MAX, Duration::from_micros(1));
         for (at, counts) in [(now, true), (now - max, true), (now + max, true), (now - max - bit, false), (now + max + bit, false)] {
@@ -232,19 +282,36 @@ mod tests {
     }
 
     #[test]
+    fn what_a_node_tells_of_itself_is_bounded() {
+        let hello = |length: usize| {
+            let told = Some(Told { round: Uuid::nil(), text: "x".repeat(length) });
+            let (run, version, nonce) = (NodeId::from_uuid(Uuid::nil()), RouteVersion(0), Nonce([0; 16]));
+            let (asked, holm_version) = (Duration::ZERO, "1".repeat(VERSION_LENGTH_MAX));
+            Hello { run, asked, nonce, uses: version, has: version, leaves: false, holm_version, told }.encode()
+        };
+        assert!(hello(TOLD_LENGTH_MAX).len() <= HELLO_LENGTH_MAX);
+        assert!(Hello::decode(&hello(TOLD_LENGTH_MAX)).is_ok());
+        assert!(Hello::decode(&hello(TOLD_LENGTH_MAX + 1)).is_err());
+    }
+
+    #[test]
     fn an_answer_is_taken_for_its_own_question_only_and_never_for_kept_routes() {
         let (mine, other) = (Nonce([1; 16]), Nonce([2; 16]));
         let table = RouteTable::default().with(RouteVersion(7), []);
         let changes = Changes::between(&RouteTable::default(), &table);
-        for answer in [Answer::Nothing, Answer::Table(table), Answer::Removed, Answer::Changes(changes)] {
+        let asked = Answer::Asked { round: Uuid::from_u128(5), question: "who?".to_owned() };
+        for answer in [Answer::Nothing, Answer::Table(table), Answer::Removed, Answer::Changes(changes), asked] {
             let bytes = answer.encode(mine);
             let read = Answer::decode(mine, bytes.expose()).unwrap();
             assert_eq!(std::mem::discriminant(&read), std::mem::discriminant(&answer));
-            if let Answer::Table(table) = read {
-                assert_eq!(table.version(), RouteVersion(7));
+            match &read {
+                Answer::Table(table) => assert_eq!(table.version(), RouteVersion(7)),
+                Answer::Asked { round, question } => assert_eq!((*round, question.as_str()), (Uuid::from_u128(5), "who?")),
+                _ => {}
             }
             assert_eq!(Answer::decode(other, bytes.expose()).unwrap_err(), Refused::OtherQuestion);
-            assert!(Answer::decode(mine, &[bytes.expose().as_slice(), b"x"].concat()).is_err());
+            // A question is a text, and so goes on as far as there is any.
+            assert!(matches!(read, Answer::Asked { .. }) || Answer::decode(mine, &[bytes.expose().as_slice(), b"x"].concat()).is_err());
             assert!(Hello::decode(bytes.expose()).is_err());
             assert!(crate::kept::decode(bytes.expose()).is_err());
         }

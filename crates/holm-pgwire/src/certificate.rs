@@ -3,16 +3,13 @@
 //! Promises: any bytes are read or malformed; lengths are checked before use. Refuses to judge: whether a certificate is
 //! genuine is TLS's to say, before anybody believes a name in it.
 
+use crate::der::{Der, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE};
 use crate::frame::Malformed;
 
-const INTEGER: u8 = 0x02;
 const BOOLEAN: u8 = 0x01;
-const OCTET_STRING: u8 = 0x04;
-const OBJECT_IDENTIFIER: u8 = 0x06;
 const UTF8_STRING: u8 = 0x0c;
 const PRINTABLE_STRING: u8 = 0x13;
 const IA5_STRING: u8 = 0x16;
-const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 /// `[0] EXPLICIT Version`.
 const VERSION: u8 = 0xa0;
@@ -119,55 +116,6 @@ impl<'a> Certificate<'a> {
 
 fn text(bytes: &[u8]) -> Result<&str, Malformed> {
     std::str::from_utf8(bytes).map_err(|_| Malformed::Field("a name in the certificate"))
-}
-
-/// Elements in DER, one after the other.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The next element: its tag, and what it contains.
-    fn next(&mut self, field: &'static str) -> Result<(u8, &'a [u8]), Malformed> {
-        let malformed = Malformed::Field(field);
-        let (&tag, rest) = self.0.split_first().ok_or(malformed)?;
-        // 31 in the low bits means that the tag goes on in the next byte; nothing in a certificate has such a one.
-        if tag & 0x1f == 0x1f {
-            return Err(malformed);
-        }
-        let (&first, rest) = rest.split_first().ok_or(malformed)?;
-        let (length, rest) = match first {
-            0..=0x7f => (usize::from(first), rest),
-            // As many bytes of length as the low bits say; TLS has no certificate of 2^24 bytes or more.
-            0x81..=0x83 => {
-                let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f)).ok_or(malformed)?;
-                (length.iter().fold(0, |sum, &byte| sum << 8 | usize::from(byte)), rest)
-            }
-            _ => return Err(malformed),
-        };
-        let (contents, rest) = rest.split_at_checked(length).ok_or(malformed)?;
-        self.0 = rest;
-        Ok((tag, contents))
-    }
-
-    /// What the next element contains, which must have that tag.
-    fn take(&mut self, tag: u8, field: &'static str) -> Result<&'a [u8], Malformed> {
-        match self.next(field)? {
-            (found, contents) if found == tag => Ok(contents),
-            _ => Err(Malformed::Field(field)),
-        }
-    }
-
-    /// What the next element contains, if it has that tag.
-    fn optional(&mut self, tag: u8) -> Result<Option<&'a [u8]>, Malformed> {
-        if self.0.first() == Some(&tag) { self.take(tag, "an optional part of the certificate").map(Some) } else { Ok(None) }
-    }
-
-    const fn end(&self, field: &'static str) -> Result<(), Malformed> {
-        if self.is_empty() { Ok(()) } else { Err(Malformed::Trailing(field)) }
-    }
 }
 
 #[cfg(test)]

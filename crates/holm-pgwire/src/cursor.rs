@@ -27,6 +27,11 @@ impl<'a> Cursor<'a> {
         self.word(field).map(u32::from_be_bytes)
     }
 
+    /// An unsigned count in two bytes, as `pq_getmsgint` reads it.
+    pub(crate) fn count(&mut self, field: &'static str) -> Result<u16, Malformed> {
+        Ok(u16::from_be_bytes([self.byte(field)?, self.byte(field)?]))
+    }
+
     pub(crate) fn take(&mut self, length: usize, field: &'static str) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(Malformed::Field(field))?;
         self.rest = rest;

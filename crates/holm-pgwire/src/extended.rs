@@ -3,8 +3,9 @@
 //! A pooler gives prepared statements names of its own. Promises: reads a head from as much of the body as has come (`None`
 //! until its fields are there), so that a Bind of megabytes is rewritten at its head and streamed from there; writes it with
 //! another name and a length word that is computed anew and checked. (A length that wraps lets the rest of a message be
-//! read as messages: CVE-2024-27304.) Refuses to look at parameters, formats and results, and to say how long a name may be:
-//! that is for whoever keeps the bytes until a head is whole; PostgreSQL has no limit.
+//! read as messages: CVE-2024-27304.) What follows the names of a Bind is read by who answers it and not by who hands it on. Refuses to
+//! look at parameters' values, and to say how long a name may be: that is for whoever keeps the bytes until a head is whole;
+//! PostgreSQL has no limit.
 
 use crate::cursor::Cursor;
 use crate::frame::{MESSAGE_LENGTH_MAX, Malformed};
@@ -52,6 +53,22 @@ pub struct Bind<'a> {
     pub statement: &'a [u8],
 }
 
+/// What follows the names in a Bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest<'a> {
+    /// How many parameters are given.
+    pub parameters: u16,
+    /// The format codes of the results, two bytes each.
+    results: &'a [u8],
+}
+
+impl<'a> Rest<'a> {
+    /// The format codes of the results: none for text, one for all columns, or one for each.
+    pub fn results(&self) -> impl ExactSizeIterator<Item = u16> + use<'a> {
+        self.results.as_chunks().0.iter().map(|code| u16::from_be_bytes(*code))
+    }
+}
+
 /// What Describe and Close name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject<'a> {
@@ -86,9 +103,8 @@ pub fn parse(body: &[u8]) -> Result<Parse<'_>, Malformed> {
     let mut cursor = Cursor::new(body);
     let statement = cursor.text("the name of a prepared statement")?;
     let query = cursor.text("the text of a Parse")?;
-    let [high, low] = [cursor.byte("the number of parameter types")?, cursor.byte("the number of parameter types")?];
-    // An unsigned count, as `exec_parse_message` takes it from `pq_getmsgint`.
-    let types = cursor.take(usize::from(u16::from_be_bytes([high, low])) * 4, "the parameter types")?;
+    let types = cursor.count("the number of parameter types")?;
+    let types = cursor.take(usize::from(types) * 4, "the parameter types")?;
     cursor.end("Parse")?;
     Ok(Parse { statement, query, types })
 }
@@ -101,6 +117,29 @@ pub fn bind(body: &[u8], whole: usize) -> Result<Option<Head<Bind<'_>>>, Malform
     head(body, whole, |cursor| {
         Ok(Bind { portal: cursor.text("the name of a portal")?, statement: cursor.text("the name of a prepared statement")? })
     })
+}
+
+/// Reads what is left of the whole body of a Bind behind its head.
+///
+/// # Errors
+/// [`Malformed`] with the field.
+pub fn rest(body: &[u8]) -> Result<Rest<'_>, Malformed> {
+    let mut cursor = Cursor::new(body);
+    let formats = cursor.count("the number of parameter formats")?;
+    cursor.take(usize::from(formats) * 2, "the parameter formats")?;
+    let parameters = cursor.count("the number of parameters")?;
+    for _ in 0..parameters {
+        let length = cursor.number("the length of a parameter")?;
+        // All ones are -1: NULL.
+        if length != u32::MAX {
+            let length = usize::try_from(length).map_err(|_| Malformed::Field("the length of a parameter"))?;
+            cursor.take(length, "a parameter")?;
+        }
+    }
+    let results = cursor.count("the number of result formats")?;
+    let results = cursor.take(usize::from(results) * 2, "the result formats")?;
+    cursor.end("Bind")?;
+    Ok(Rest { parameters, results })
 }
 
 /// Reads the whole body of a Describe or a Close.
@@ -268,6 +307,25 @@ mod tests {
             [&b"s\0SELECT 1\0\0\x01\0\0\0"[..], b"s\0SELECT 1\0\0\0x", b"s\0SELECT 1\0\0", b"s\0SELECT 1", b"s", b"", b"\0\0\xff\xff"]
         {
             assert!(parse(bad).is_err(), "{}", bad.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_follows_the_names_of_a_bind_is_read_to_its_end() {
+        let read = rest(b"\0\x01\0\x01\0\x02\0\0\0\x01x\xff\xff\xff\xff\0\x02\0\0\0\x01").unwrap();
+        assert_eq!((read.parameters, read.results().collect::<Vec<_>>()), (2, vec![0, 1]));
+        let none = rest(&[0; 6]).unwrap();
+        assert_eq!((none.parameters, none.results().len()), (0, 0));
+        for bad in [
+            &b""[..],
+            b"\0\0\0\0\0",
+            b"\0\0\0\0\0\0x",
+            b"\0\x01\0\0\0\0\0",
+            b"\0\0\0\x01\0\0\0\x02x\0\0",
+            b"\0\0\0\x01\xff\xff\xff\xfe\0\0",
+            b"\0\0\0\0\xff\xff",
+        ] {
+            assert!(rest(bad).is_err(), "{}", bad.escape_ascii());
         }
     }
 

@@ -5,13 +5,15 @@
 //!
 //! The entry points that take bytes of a stranger, each a fuzz target: [`frame::scan`], [`frame::scan_startup`],
 //! [`track::Tracker::advance`], [`startup::parse`], [`options::parse`], [`frontend::parse_sasl_initial`],
-//! [`extended::parse`], [`extended::bind`], [`extended::subject`], [`extended::execute`], [`statement::read`],
-//! [`statement::Reader`], [`backend::parse`], [`fields::parse`], [`certificate::parse`], [`scram::server::start`],
-//! [`scram::server::Challenge::finish`], [`scram::client::Opening::respond`], [`scram::client::Awaiting::verify`].
+//! [`extended::parse`], [`extended::bind`], [`extended::rest`], [`extended::subject`], [`extended::execute`],
+//! [`statement::read`], [`statement::Reader`], [`backend::parse`], [`fields::parse`], [`certificate::parse`],
+//! [`revocation::next_update`], [`scram::server::start`], [`scram::server::Challenge::finish`], [`scram::client::Opening::respond`], [`scram::client::Awaiting::verify`].
 
 pub mod backend;
 pub mod certificate;
+pub mod column;
 mod cursor;
+mod der;
 pub mod exchange;
 pub mod extended;
 pub mod fields;
@@ -19,6 +21,7 @@ pub mod frame;
 pub mod frontend;
 pub mod message;
 pub mod options;
+pub mod revocation;
 pub mod scram;
 pub mod startup;
 pub mod statement;

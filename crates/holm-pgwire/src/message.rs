@@ -3,6 +3,7 @@
 //! Promises: lengths are counted, never given; a text that holds a zero byte is cut there, since it could otherwise end a
 //! field early and begin another.
 
+use crate::column::{Column, Format};
 use crate::startup::Version;
 
 /// SSLRequest, whole: `NEGOTIATE_SSL_CODE` in PostgreSQL's `pqcomm.h` behind its length.
@@ -142,68 +143,36 @@ pub fn notice_response(out: &mut Vec<u8>, message: &str, detail: Option<&str>, h
     });
 }
 
-/// A column of rows that are sent as text: its name, and the type that its text is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
-    /// Its name.
-    pub name: &'static str,
-    /// What its values are.
-    pub kind: ColumnType,
-}
-
-/// The type of a column, as `pg_type` numbers it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColumnType {
-    /// `text`.
-    Text,
-    /// `int4`.
-    Int4,
-    /// `int8`.
-    Int8,
-    /// `numeric`.
-    Numeric,
-}
-
-impl ColumnType {
-    /// Its OID and its size; -1 is a size that varies.
-    pub const fn oid_and_size(self) -> (u32, i16) {
-        match self {
-            Self::Text => (25, -1),
-            Self::Int4 => (23, 4),
-            Self::Int8 => (20, 8),
-            Self::Numeric => (1700, -1),
-        }
-    }
-}
-
-/// RowDescription, of rows that come as text and from no table.
-pub fn row_description(out: &mut Vec<u8>, columns: &[Column]) {
+/// RowDescription, of rows that come from no table; `formats` has one for each column.
+pub fn row_description(out: &mut Vec<u8>, columns: &[Column], formats: &[Format]) {
+    assert_eq!(columns.len(), formats.len(), "each column has a format");
     framed(out, Some(b'T'), |out| {
         count(out, columns.len());
-        for column in columns {
+        for (column, format) in columns.iter().zip(formats) {
             let (oid, size) = column.kind.oid_and_size();
             text(out, column.name);
             // No table, no column of one.
             out.extend_from_slice(&[0; 6]);
             out.extend_from_slice(&oid.to_be_bytes());
             out.extend_from_slice(&size.to_be_bytes());
-            // No modifier, and text.
+            // No modifier.
             out.extend_from_slice(&(-1_i32).to_be_bytes());
-            out.extend_from_slice(&[0; 2]);
+            out.extend_from_slice(&format.code().to_be_bytes());
         }
     });
 }
 
-/// DataRow with values as text; `None` is NULL.
-pub fn data_row<'a>(out: &mut Vec<u8>, values: impl ExactSizeIterator<Item = Option<&'a str>>) {
+/// DataRow with values as their formats have them; `None` is NULL.
+pub fn data_row<V: AsRef<[u8]>>(out: &mut Vec<u8>, values: impl ExactSizeIterator<Item = Option<V>>) {
     framed(out, Some(b'D'), |out| {
         count(out, values.len());
         for value in values {
             match value {
                 Some(value) => {
+                    let value = value.as_ref();
                     let length = u32::try_from(value.len()).expect("what we build is far below 4 GiB");
                     out.extend_from_slice(&length.to_be_bytes());
-                    out.extend_from_slice(value.as_bytes());
+                    out.extend_from_slice(value);
                 }
                 None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
             }
@@ -223,6 +192,36 @@ pub fn command_complete(out: &mut Vec<u8>, tag: &str) {
 /// EmptyQueryResponse.
 pub fn empty_query_response(out: &mut Vec<u8>) {
     framed(out, Some(b'I'), |_| {});
+}
+
+/// ParseComplete.
+pub fn parse_complete(out: &mut Vec<u8>) {
+    framed(out, Some(b'1'), |_| {});
+}
+
+/// BindComplete.
+pub fn bind_complete(out: &mut Vec<u8>) {
+    framed(out, Some(b'2'), |_| {});
+}
+
+/// CloseComplete.
+pub fn close_complete(out: &mut Vec<u8>) {
+    framed(out, Some(b'3'), |_| {});
+}
+
+/// ParameterDescription of a statement without parameters.
+pub fn no_parameters(out: &mut Vec<u8>) {
+    framed(out, Some(b't'), |out| count(out, 0));
+}
+
+/// NoData: a statement that has no rows.
+pub fn no_data(out: &mut Vec<u8>) {
+    framed(out, Some(b'n'), |_| {});
+}
+
+/// PortalSuspended: as many rows as were asked for, and there are more.
+pub fn portal_suspended(out: &mut Vec<u8>) {
+    framed(out, Some(b's'), |_| {});
 }
 
 /// StartupMessage, protocol 3.0. A parameter with an empty name would end the list, so that there must be none.
@@ -265,6 +264,7 @@ pub fn sasl_response(out: &mut Vec<u8>, data: &[u8]) {
 mod tests {
     use super::*;
     use crate::backend::{Authentication, Backend};
+    use crate::column::ColumnType;
     use crate::frame::{LOGIN_LENGTH_MAX, scan, scan_startup};
     use crate::startup::{CancelRequest, Opening};
     use crate::{backend, fields, frontend, startup};
@@ -311,14 +311,22 @@ mod tests {
     #[test]
     fn rows_are_as_the_protocol_has_them() {
         let columns = [Column { name: "a", kind: ColumnType::Text }, Column { name: "b", kind: ColumnType::Int4 }];
-        let described = built(|out| row_description(out, &columns));
-        let each = |name: &[u8], oid: u8, size: [u8; 2]| [name, b"\0\0\0\0\0\0\0\0\0\0", &[oid], &size, b"\xff\xff\xff\xff\0\0"].concat();
-        assert_eq!(described[5..], [b"\0\x02".to_vec(), each(b"a", 25, [255, 255]), each(b"b", 23, [0, 4])].concat());
+        let described = built(|out| row_description(out, &columns, &[Format::Text, Format::Binary]));
+        let each = |name: &[u8], oid: u8, size: [u8; 2], format: u8| {
+            [name, b"\0\0\0\0\0\0\0\0\0\0", &[oid], &size, b"\xff\xff\xff\xff\0", &[format]].concat()
+        };
+        assert_eq!(described[5..], [b"\0\x02".to_vec(), each(b"a", 25, [255, 255], 0), each(b"b", 23, [0, 4], 1)].concat());
         let row = built(|out| data_row(out, [Some("x"), None].into_iter()));
         assert_eq!(row, b"D\0\0\0\x0f\0\x02\0\0\0\x01x\xff\xff\xff\xff");
         assert_eq!(built(|out| command_complete(out, "SHOW")), b"C\0\0\0\x09SHOW\0");
         assert_eq!(built(empty_query_response), b"I\0\0\0\x04");
         let notice = built(|out| notice_response(out, "hello", Some("why"), None));
+        assert_eq!(built(parse_complete), b"1\0\0\0\x04");
+        assert_eq!(built(bind_complete), b"2\0\0\0\x04");
+        assert_eq!(built(close_complete), b"3\0\0\0\x04");
+        assert_eq!(built(no_parameters), b"t\0\0\0\x06\0\0");
+        assert_eq!(built(no_data), b"n\0\0\0\x04");
+        assert_eq!(built(portal_suspended), b"s\0\0\0\x04");
         assert_eq!(&notice[5..], b"SNOTICE\0VNOTICE\0C00000\0Mhello\0Dwhy\0\0");
     }
 

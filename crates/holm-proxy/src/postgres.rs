@@ -136,6 +136,8 @@ pub struct TlsFiles {
 pub struct ClientCertificates {
     /// The authorities that issue them, in PEM: every certificate that leads to one of these will do.
     pub authorities: PathBuf,
+    /// The lists of what they have revoked, in PEM; then there must be one of every authority that leads to a certificate.
+    pub revoked: Option<PathBuf>,
     /// Which of them is good for which credential.
     pub good_for: GoodFor,
 }
@@ -156,8 +158,8 @@ impl TlsFiles {
     }
 
     fn paths(&self) -> impl Iterator<Item = &Path> {
-        let authorities = self.clients.as_ref().map(|clients| &*clients.authorities);
-        [&*self.certificate, &*self.key].into_iter().chain(authorities)
+        let clients = self.clients.iter().flat_map(|clients| std::iter::once(&*clients.authorities).chain(clients.revoked.as_deref()));
+        [&*self.certificate, &*self.key].into_iter().chain(clients)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::address::{AddressError, CatalogAddress};
 use crate::encrypted::Encrypting;
@@ -34,6 +34,9 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(11);
 const SESSION_SETTINGS: &str = "-c search_path=public,pg_temp -c statement_timeout=10s -c lock_timeout=5s \
     -c idle_in_transaction_session_timeout=4s -c timezone=UTC -c client_encoding=UTF8";
 
+/// Words that wait to be read: answers of a dozen nodes, in some parts each. Who is slower loses the oldest.
+const WORDS_MAX: usize = 256;
+
 /// The catalog; cheap to clone.
 #[derive(Clone)]
 pub struct Catalog {
@@ -44,7 +47,7 @@ pub struct Catalog {
 }
 
 /// What a listener hears.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Wakes {
     /// Grows after others, or this process, changed something of routes, tenants, databases or clusters.
     pub changes: watch::Receiver<u64>,
@@ -54,6 +57,8 @@ pub struct Wakes {
     pub told: watch::Receiver<u64>,
     /// Grows after a node joined, left or said which routes it uses.
     pub nodes: watch::Receiver<u64>,
+    /// What nodes say to each other, this one included, as it came.
+    pub words: broadcast::Receiver<Arc<str>>,
 }
 
 impl Catalog {
@@ -132,12 +137,14 @@ impl Catalog {
             due: watch::Sender::new(0),
             told: watch::Sender::new(0),
             nodes: watch::Sender::new(0),
+            words: broadcast::Sender::new(WORDS_MAX),
         };
         let wakes = Wakes {
             changes: counts.changes.subscribe(),
             due: counts.due.subscribe(),
             told: counts.told.subscribe(),
             nodes: counts.nodes.subscribe(),
+            words: counts.words.subscribe(),
         };
         tokio::spawn(wake::listen(self.address.clone(), counts));
         wakes

@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::migrate;
 use crate::row::{Corrupt, column};
 use crate::tx::Tx;
-use crate::wake::NODES;
+use crate::wake::{NODES, WORDS};
 
 /// What a process does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,6 +97,8 @@ SELECT $1, $2, $3, $4, $5 FROM clock";
 /// A version never goes back, whatever comes late.
 const SEEN: &str = "UPDATE node SET seen_at = now(), route_version = greatest(route_version, $2) WHERE id = $1";
 pub(crate) const TELL: &str = "SELECT pg_notify($1, '')";
+/// Whole or not at all: PostgreSQL refuses a payload of 8000 bytes or more.
+const SAY: &str = "SELECT pg_notify($1, $2)";
 const LEAVE: &str = "DELETE FROM node WHERE id = $1";
 /// As silent as one that is not waited for; never less than it was.
 const FALL_SILENT: &str = "UPDATE node SET seen_at = least(seen_at, now() - $2::bigint * interval '1 millisecond') WHERE id = $1";
@@ -117,7 +119,7 @@ RETURNING n.name";
 const GIVE_UP: &str = "DELETE FROM node WHERE name = $1 AND seen_at < now() - $2::bigint * interval '1 millisecond' RETURNING id";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[JOIN, SEEN, TELL, LEAVE, FALL_SILENT, LIST, FORGET, GIVE_UP];
+pub const STATEMENTS: &[&str] = &[JOIN, SEEN, TELL, SAY, LEAVE, FALL_SILENT, LIST, FORGET, GIVE_UP];
 
 /// Joins; load the routes only after it.
 ///
@@ -156,6 +158,17 @@ pub async fn acknowledge(catalog: &Catalog, id: NodeId, uses: RouteVersion) -> R
     let known = seen(catalog, id, uses).await?;
     catalog.session().await?.execute(TELL, &[&NODES]).await?;
     Ok(known)
+}
+
+/// Says something to every process that listens now; it may be lost. Less than 8000 bytes.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe.
+pub async fn say(catalog: &Catalog, word: &str) -> Result<(), StoreError> {
+    catalog.session().await?.execute(SAY, &[&WORDS, &word]).await.map(drop)
 }
 
 /// Leaves: it carries nothing any more.

@@ -1,14 +1,16 @@
 //! Wake-ups: a task that listens on a connection of its own and counts.
 //!
 //! Promises: after a change was committed the count grows, though not once for each; after a lost connection it grows
-//! when the new one listens, since something may have been missed. Refuses data: what changed is read from the tables.
+//! when the new one listens, since something may have been missed. Refuses data of its own: what changed is read from the tables. Words
+//! that nodes say to each other are passed on as they came; one may be lost, and nothing rests on any.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::poll_fn;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::AsyncMessage;
 
@@ -18,13 +20,15 @@ use crate::encrypted::Encrypting;
 use crate::session::ANSWER_TIMEOUT;
 
 /// Besides `holm_wake`, which says that something of routes, tenants, databases or clusters changed: an operation may be due.
-/// Apart, so that not everybody looks around for each. No channel has a payload: PostgreSQL folds what is said twice.
+/// Apart, so that not everybody looks around for each. None but the last has a payload: PostgreSQL folds what is said twice.
 const DUE: &str = "holm_due";
 /// An operation is over or was spoken to: for those who watch one.
 const TOLD: &str = "holm_told";
 /// The channel on which nodes say that something about one of them is new; apart, since only who waits for a node wants it.
 pub(crate) const NODES: &str = "holm_node";
-const LISTEN: &str = "LISTEN holm_wake; LISTEN holm_due; LISTEN holm_told; LISTEN holm_node";
+/// The channel of words from node to node.
+pub(crate) const WORDS: &str = "holm_word";
+const LISTEN: &str = "LISTEN holm_wake; LISTEN holm_due; LISTEN holm_told; LISTEN holm_node; LISTEN holm_word";
 
 /// What a transaction tells the others with its commit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,6 +64,8 @@ pub(crate) struct Counts {
     pub(crate) due: watch::Sender<u64>,
     pub(crate) told: watch::Sender<u64>,
     pub(crate) nodes: watch::Sender<u64>,
+    /// And words are passed on.
+    pub(crate) words: broadcast::Sender<Arc<str>>,
 }
 
 impl Counts {
@@ -69,8 +75,13 @@ impl Counts {
         }
     }
 
-    fn one(&self, channel: &str) {
+    fn one(&self, channel: &str, payload: &str) {
         grow(match channel {
+            WORDS => {
+                // Nobody may be listening.
+                let _ = self.words.send(payload.into());
+                return;
+            }
             DUE => &self.due,
             TOLD => &self.told,
             NODES => &self.nodes,
@@ -137,7 +148,7 @@ async fn listen_once(address: &CatalogAddress, counts: &Counts) -> bool {
         let mut messages = poll_fn(|context| connection.poll_message(context));
         while let Some(Ok(message)) = messages.next().await {
             if let AsyncMessage::Notification(said) = message {
-                counts.one(said.channel());
+                counts.one(said.channel(), said.payload());
             }
         }
     };

@@ -33,9 +33,18 @@ pub(super) fn render(proxy: &ProxyCounters, gauges: &Gauges, gateway: &GatewayCo
     let looks = looks.map(|(outcome, count)| (outcome.to_owned(), count));
     family(&mut page, "holm_proxy_certificates_total", "counter", "TLS files that had changed, by what came of it", looks);
     let stale = [(String::new(), u64::from(proxy.is_certificate_stale()))];
-    family(&mut page, "holm_proxy_certificate_stale", "gauge", "1 while the TLS files cannot be used and what they said before is", stale);
+    family(
+        &mut page,
+        "holm_proxy_certificate_stale",
+        "gauge",
+        "1 while the TLS files cannot be used and what they said before is, or a revocation list is over",
+        stale,
+    );
     let handshakes = [(String::new(), proxy.handshakes_failed())];
     family(&mut page, "holm_proxy_tls_handshakes_failed_total", "counter", "TLS handshakes that failed", handshakes);
+    let revoked = [(String::new(), proxy.client_certificates_revoked())];
+    let help = "Certificates of clients that were not taken: revoked, or of an authority whose revocation list is over or not there";
+    family(&mut page, "holm_proxy_client_certificates_revoked_total", "counter", help, revoked);
     let ended = proxy.disconnects().map(|(reason, count)| (format!("{{reason=\"{}\"}}", label(&format!("{reason:?}"))), count));
     family(&mut page, "holm_proxy_disconnects_total", "counter", "Sessions that ended, by reason", ended);
     let pinned = [(String::new(), proxy.pinned_now())];

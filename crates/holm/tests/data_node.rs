@@ -280,7 +280,8 @@ impl Key {
 
     fn question(&self, run: uuid::Uuid, uses: RouteVersion, has: RouteVersion, nonce: Nonce) -> Vec<u8> {
         let asked = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let hello = Hello { run: NodeId::from_uuid(run), asked, nonce, uses, has, leaves: false, holm_version: "0.1.0".to_owned() };
+        let hello =
+            Hello { run: NodeId::from_uuid(run), asked, nonce, uses, has, leaves: false, holm_version: "0.1.0".to_owned(), told: None };
         let ephemeral = Secret::new([*uuid::Uuid::new_v4().as_bytes(), *uuid::Uuid::new_v4().as_bytes()].concat().try_into().unwrap());
         bundle::seal(&self.pair, &self.sender, &ephemeral, &self.mine, &hello.encode()).unwrap()
     }
@@ -333,4 +334,43 @@ async fn recorder(to: String) -> (String, Recorded) {
     };
     tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/link", axum::routing::post(pass))).await });
     (url, recorded)
+}
+
+/// Who uses the nodes is the sum of what all say: a process on the catalog, another one, and a node that only asks. One that stands still
+/// is named, and the others are shown all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_uses_all_nodes_is_added_up_and_one_that_does_not_answer_is_named() {
+    let installation = Installation::new(2, &["goteborg", "malmo"]).await;
+    let (one, two) = (installation.serve("one").await, installation.serve("two").await);
+    let directory = let_in(&installation, &one, "stockholm-1");
+    let node = Serving::carry(&installation, "ignored", &directory, &[&two.url()]).await;
+    let mut sessions = Vec::new();
+    for (serving, slug) in [(&one, "goteborg"), (&two, "goteborg"), (&node, "goteborg"), (&node, "malmo")] {
+        let session = serving.connect(slug).await.unwrap();
+        database(&session).await;
+        sessions.push(session);
+    }
+    // Whichever control plane is asked, and whichever the node asks.
+    for asked in [&one, &two] {
+        let top = eventually(PATIENCE, "all are heard", async || {
+            let top = top(&installation, asked);
+            (top.matches("goteborg").count() == 1 && top.contains("3 nodes (")).then_some(top)
+        })
+        .await;
+        let line = |slug: &str| top.lines().find(|line| line.starts_with(slug)).unwrap_or_else(|| panic!("{top}")).to_owned();
+        assert!(line("goteborg").contains("3 nodes"), "{top}");
+        assert!(line("malmo").contains("stockholm-1"), "{top}");
+        assert!(top.contains("): sessions 4, ") && !top.contains("did not answer"), "{top}");
+    }
+    two.signal(Signal::STOP);
+    let top = top(&installation, &one);
+    assert!(top.contains("two did not answer"), "{top}");
+    two.signal(Signal::CONT);
+    drop(sessions);
+}
+
+fn top(installation: &Installation, asked: &Serving) -> String {
+    let output = command(installation, asked, &["fleet", "top", "--once"]);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }

@@ -7,17 +7,44 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Who uses the process that answers; other processes carry sessions of their own, which are not in it.
+/// Who uses the nodes: what the process that answers carries, and what each other one that lives says that it does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct UsageView {
     /// Whose tenants.
     #[schema(value_type = String, example = "production")]
     pub environment: EnvironmentName,
-    /// When it was looked at.
+    /// When the process that answers was looked at.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// What it carries; null when this process carries no sessions.
+    /// What that process is called; null when it is known to no other.
+    #[serde(default)]
+    #[schema(example = "stockholm-1")]
+    pub node: Option<String>,
+    /// What it carries; null when it carries no sessions.
     pub carried: Option<CarriedView>,
+    /// The other nodes that live and carry sessions, by name.
+    #[serde(default)]
+    pub others: Vec<NodeUseView>,
+}
+
+/// Who uses another node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NodeUseView {
+    /// What it is called.
+    #[schema(example = "oslo-1")]
+    pub node: String,
+    /// What it says; null when it did not answer in time.
+    pub said: Option<SaidView>,
+}
+
+/// What a node says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SaidView {
+    /// When it looked, by its own clock.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// What it carries.
+    pub carried: CarriedView,
 }
 
 /// What a process carries.

@@ -7,21 +7,26 @@
 //! At another address it may be in another country: where it was said to be counts no more, and what is there is judged so.
 //! Refuses another address while a server answers at the old one and is not the one at the new: what is under way would go on
 //! there. Cannot tell copies of one server from each other: which of them is the right one is the caller's word.
-//! Refuses databases that somebody brought: their logins are the tenant's own.
+//! A database that somebody brought stays that database, and its tenant logs in as the role that is given, whose power is looked at as
+//! when it was adopted. Refuses one whose server does not say which it is, unless only its password or TLS is another.
 
 use holm_core::actor::Actor;
 use holm_core::audit::{AuditAction, NewEntry, Subject};
-use holm_core::capability::Suits;
+use holm_core::capability::{Authentication, Capability, Suits};
 use holm_core::cluster::ClusterName;
 use holm_core::cluster::state::ClusterState;
 use holm_core::error::{Changed, ErrorCode, Problem};
+use holm_core::id::DatabaseId;
 use holm_core::key::KeyPurpose;
 use holm_core::route::RouteVersion;
+use holm_core::scram::LoginKeys;
 use holm_store::audit::record;
 use holm_store::cluster::{self, Cluster, life};
 use holm_store::data_key::KeyOwner;
+use holm_store::database::{self, DatabaseState, rotation};
 use holm_store::residency::{self, placed};
 use holm_store::sealed::Sealed;
+use holm_store::tx::Tx;
 
 use super::add::{room, unsuitable};
 use super::capability::{self, Seen};
@@ -32,7 +37,10 @@ use super::url::ServerUrl;
 use super::{encrypted, identity, named};
 use crate::control::{CONFIRM_PATIENCE, Control};
 use crate::residency::watch;
+use crate::secret::adopted::AdoptedLogin;
+use crate::secret::keys::Sealing;
 use crate::secret::seal::Purpose;
+use crate::tenant::adopt;
 
 /// Has a cluster reached in another way from now on; returns it as it is then.
 ///
@@ -54,11 +62,7 @@ pub async fn set_server(control: &Control, by: &Actor, name: &ClusterName, url: 
 async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> Result<(Cluster, Option<RouteVersion>), Problem> {
     let cluster = named(&control, &name).await?;
     changeable(&cluster)?;
-    if url.database.as_ref().is_some_and(|database| database.as_str() != "postgres") {
-        return Err(Problem::new(ErrorCode::InvalidValue, "the URL of a server names a database")
-            .because("a cluster is a whole server")
-            .next("leave the database out"));
-    }
+    names_it(&cluster, &url)?;
     let access = Access {
         cluster: name.clone(),
         address: url.address,
@@ -66,10 +70,14 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> 
         role: url.role,
         password: url.password,
         application_name: None,
-        home: None,
+        home: cluster.adopted.as_ref().map(|adopted| adopted.database.clone()),
     };
     encrypted::usable(&access.address, &access.tls).await?;
-    let capability = look(&control, &cluster, &access).await.map_err(|problem| problem.changed(Changed::Nothing))?;
+    let Looked { capability, keys } = look(&control, &cluster, &access).await.map_err(|problem| problem.changed(Changed::Nothing))?;
+    let brought = match &cluster.adopted {
+        Some(_) => Some(Brought::seal(&control, &cluster, &access, keys).await?),
+        None => None,
+    };
     let sealing = control.keys().for_owner(KeyOwner::Cluster(cluster.id), KeyPurpose::AdminPassword).await?;
     let sealed = sealing.key.seal(Purpose::AdminPassword(cluster.id), access.password.expose().as_bytes());
     let stored = cluster::Access {
@@ -79,7 +87,10 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> 
         sealed_admin_password: Sealed::new(sealed),
         server_version: capability.facts.server_version,
         // A smaller server is not refused, least of all when the larger one is lost.
-        connections_max: cluster.access.connections_max.min(room(&capability, None, &name)?),
+        connections_max: cluster.access.connections_max.min(match brought {
+            Some(_) => adopt::room(&capability),
+            None => room(&capability, None, &name)?,
+        }),
     };
     let is_elsewhere = stored.address != cluster.access.address;
     let mut tx = control.catalog().transaction().await?;
@@ -93,6 +104,9 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> 
         return Err(gone());
     }
     sealing.keep(&mut tx).await?;
+    if let Some(brought) = &brought {
+        brought.keep(&mut tx, &cluster).await?;
+    }
     let is_different = cluster.capability.as_ref().is_some_and(|before| !capability.facts.differences(&before.facts).is_empty());
     life::observed_within(&mut tx, cluster.id, &capability, is_different).await?;
     record(&mut tx, NewEntry::new(&by, AuditAction::ClusterChange, Some(&cluster.environment), Subject::Cluster(cluster.id)));
@@ -106,33 +120,95 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> 
 }
 
 fn changeable(cluster: &Cluster) -> Result<(), Problem> {
-    if cluster.adopted.is_some() {
-        return Err(Problem::new(ErrorCode::ClusterClosed, format!("cluster `{}` cannot be reached in another way", cluster.name))
-            .because("it is a database that somebody brought, whose logins are the tenant's own; Holm does not change those yet")
-            .next("delete the tenant, which leaves the database as it is, and adopt it anew"));
-    }
     match cluster.state {
         ClusterState::Joining => Err(not_now(&cluster.name, cluster.state, "reached in another way")),
         _ => Ok(()),
     }
 }
 
+/// A URL names the database that somebody brought, or none; that of a whole server names none.
+fn names_it(cluster: &Cluster, url: &ServerUrl) -> Result<(), Problem> {
+    let Some(named) = &url.database else { return Ok(()) };
+    match &cluster.adopted {
+        Some(adopted) if *named == adopted.database => Ok(()),
+        Some(adopted) => Err(Problem::new(ErrorCode::InvalidValue, format!("the URL names another database than `{}`", adopted.database))
+            .because(format_args!("cluster `{}` is that database, and stays it", cluster.name))
+            .next("to bring another one, adopt it as a tenant of its own: `holm tenant adopt`")),
+        None if named.as_str() == "postgres" => Ok(()),
+        None => Err(Problem::new(ErrorCode::InvalidValue, "the URL of a server names a database")
+            .because("a cluster is a whole server")
+            .next("leave the database out")),
+    }
+}
+
+/// What was found the new way.
+struct Looked {
+    capability: Capability,
+    /// What the data plane could log in with.
+    keys: Option<LoginKeys>,
+}
+
 /// The new way, tried: it leads to the same server, and to all that Holm needs there.
-async fn look(control: &Control, cluster: &Cluster, access: &Access) -> Result<holm_core::capability::Capability, Problem> {
+async fn look(control: &Control, cluster: &Cluster, access: &Access) -> Result<Looked, Problem> {
     let now = identity::now(control).await?;
     let seen = capability::observe(access, now).await.map_err(|unseen| identity::unseen(&unseen, access))?;
-    let is_same = identity::identifier(&seen, access) == cluster.system_identifier;
-    let Seen { capability, session, .. } = seen;
-    let is_alone = if is_same && access.address != cluster.access.address { is_alone(control, cluster, &session).await } else { Ok(()) };
+    let judged = judge(control, cluster, access, &seen).await;
+    let Seen { capability, session, keys, .. } = seen;
     session.close().await;
-    if !is_same {
-        return Err(another(cluster, access));
+    judged.map(|()| Looked { capability, keys })
+}
+
+async fn judge(control: &Control, cluster: &Cluster, access: &Access, seen: &Seen) -> Result<(), Problem> {
+    let is_same_database = cluster.adopted.as_ref().is_none_or(|adopted| adopted.oid == seen.database_oid);
+    if identity::identifier(seen, access) != cluster.system_identifier || !is_same_database {
+        return Err(another(cluster, access, seen));
     }
-    is_alone?;
-    if capability.suits != Suits::Pool {
-        return Err(unsuitable(&capability, &cluster.environment, &access.address));
+    if access.address != cluster.access.address {
+        is_alone(control, cluster, &seen.session).await?;
     }
-    Ok(capability)
+    if cluster.adopted.is_some() {
+        let others = identity::known(control, seen, access).await?;
+        let others: Vec<Cluster> = others.into_iter().filter(|known| known.id != cluster.id).collect();
+        return adopt::fits(access, seen, &others).await;
+    }
+    if seen.capability.suits != Suits::Pool {
+        return Err(unsuitable(&seen.capability, &cluster.environment, &access.address));
+    }
+    Ok(())
+}
+
+/// The login of a database that somebody brought, which its tenant's sessions use.
+struct Brought {
+    database: DatabaseId,
+    sealing: Sealing,
+    sealed: Sealed,
+}
+
+impl Brought {
+    async fn seal(control: &Control, cluster: &Cluster, access: &Access, keys: Option<LoginKeys>) -> Result<Self, Problem> {
+        let keys = keys.ok_or_else(|| identity::not_scram(access, Authentication::Trust).changed(Changed::Nothing))?;
+        let databases = database::of_state(control.catalog(), cluster.id, DatabaseState::Claimed, 1).await?;
+        let database = databases.first().ok_or_else(|| nobodys(cluster))?.id;
+        let (owner, purpose) = adopt::owner_of_login(database);
+        let sealing = control.keys().for_owner(owner, purpose).await?;
+        let login = AdoptedLogin { role: access.role.clone(), keys };
+        let sealed = Sealed::new(login.seal(&sealing.key, database));
+        Ok(Self { database, sealing, sealed })
+    }
+
+    async fn keep(&self, tx: &mut Tx, cluster: &Cluster) -> Result<(), Problem> {
+        if !rotation::bring(tx, self.database, &self.sealed).await? {
+            return Err(nobodys(cluster));
+        }
+        self.sealing.keep(tx).await
+    }
+}
+
+fn nobodys(cluster: &Cluster) -> Problem {
+    Problem::new(ErrorCode::ClusterClosed, format!("cluster `{}` cannot be reached in another way", cluster.name))
+        .because("the database is no tenant's any more")
+        .changed(Changed::Nothing)
+        .next("wait until it is gone from `holm cluster list`, and adopt the database anew")
 }
 
 /// Nobody answers at the old address any more, or the same running server does.
@@ -160,8 +236,21 @@ async fn is_alone(control: &Control, cluster: &Cluster, session: &Connection) ->
     }
 }
 
-fn another(cluster: &Cluster, access: &Access) -> Problem {
-    Problem::new(ErrorCode::ClusterElsewhere, format!("the server at {} is not the one that is cluster `{}`", access.address, cluster.name))
-        .because("its system identifier is another: a promoted standby has that of its primary, a server that was made by `initdb` its own")
-        .next(format!("add it as a cluster of its own: `holm cluster add <name> --env {} --server …`", cluster.environment))
+fn another(cluster: &Cluster, access: &Access, seen: &Seen) -> Problem {
+    let what = format!("the server at {} is not the one that is cluster `{}`", access.address, cluster.name);
+    let problem = Problem::new(ErrorCode::ClusterElsewhere, what);
+    match &cluster.adopted {
+        None => problem
+            .because(
+                "its system identifier is another: a promoted standby has that of its primary, a server that was made by `initdb` its own",
+            )
+            .next(format!("add it as a cluster of its own: `holm cluster add <name> --env {} --server …`", cluster.environment)),
+        Some(_) if seen.system_identifier.is_none() => problem
+            .because("the server does not say which it is, and what was seen of it is another: address, role or database")
+            .next(format!("have it say so: `GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system() TO \"{}\"`", access.role))
+            .next("if it did not say so when the database was adopted either, only its password and TLS can be said anew"),
+        Some(adopted) => problem
+            .because(format_args!("its system identifier, or the number of database `{}` there, is another", adopted.database))
+            .next("a database that was dumped and restored is another one: adopt it anew once the tenant is deleted"),
+    }
 }

@@ -5,22 +5,24 @@
 //! no change is confirmed without it. A question waits for news for [`HOLD`] at most. Refuses to say anything, even why, to whoever
 //! has no key that was let in.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use holm_core::error::{ErrorCode, Problem};
+use holm_core::id::NodeId;
 use holm_core::route::{RouteTable, RouteVersion};
 use holm_link::bundle::{self, Envelope, PublicKey};
-use holm_link::message::{Answer, Hello};
+use holm_link::message::{Answer, HELLO_LENGTH_MAX, Hello, Told};
 use holm_link::wire::Changes;
 use holm_store::data_node::{self, DataNode, Heard, Joined};
 use holm_store::node;
 use holm_store::route;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::LIVE;
+use super::{LIVE, round};
 use crate::control::Control;
 use crate::key;
 
@@ -30,8 +32,11 @@ pub const HOLD: Duration = Duration::from_secs(2);
 /// A change that was made before a node came is read by then; if not, the node asks another.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
-/// A question is a few hundred bytes.
-const QUESTION_LENGTH_MAX: usize = 1024;
+/// Whatever the seal adds to a question is less than this.
+const QUESTION_LENGTH_MAX: usize = HELLO_LENGTH_MAX + 1024;
+
+/// Whoever wants to know something of the nodes does not wait for longer.
+const ROUND: Duration = Duration::from_secs(2);
 
 /// Who is not known is looked for in the catalog so often at most, however many strangers ask.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -47,9 +52,62 @@ pub(crate) struct Known {
     looked: tokio::sync::Mutex<Option<Instant>>,
     /// The tables that this process told each node last; they share what did not change.
     told: Mutex<HashMap<Uuid, VecDeque<Arc<RouteTable>>>>,
+    /// What is to be asked of each node, for as long as somebody waits for it.
+    rounds: Mutex<Vec<Round>>,
+    /// Grows with the rounds.
+    put: watch::Sender<u64>,
+}
+
+/// A question to all nodes.
+struct Round {
+    id: Uuid,
+    question: String,
+    since: Instant,
+    /// The runs that were asked.
+    asked: HashSet<NodeId>,
 }
 
 impl Known {
+    /// Has every node that asks here asked something.
+    pub(super) fn put(&self, id: Uuid, question: &str) {
+        let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        rounds.retain(|round| round.since.elapsed() < ROUND);
+        rounds.push(Round { id, question: question.to_owned(), since: Instant::now(), asked: HashSet::new() });
+        drop(rounds);
+        self.put.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// What a run of a node is to be asked now, and was not before.
+    fn to_ask(&self, run: NodeId) -> Option<Answer> {
+        let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rounds = rounds.iter_mut().filter(|round| round.since.elapsed() < ROUND);
+        let round = rounds.find(|round| !round.asked.contains(&run))?;
+        round.asked.insert(run);
+        Some(Answer::Asked { round: round.id, question: round.question.clone() })
+    }
+
+    /// Whether somebody waits for answers to a question.
+    fn awaits(&self, id: Uuid) -> bool {
+        let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        rounds.iter().any(|round| round.id == id && round.since.elapsed() < ROUND)
+    }
+
+    /// Waits for something to ask.
+    ///
+    /// # Cancel safety
+    /// Safe: what was found is returned at once.
+    async fn asks(&self, run: NodeId) -> Answer {
+        let mut put = self.put.subscribe();
+        loop {
+            put.borrow_and_update();
+            if let Some(asked) = self.to_ask(run) {
+                return asked;
+            }
+            // The sender lives as long as this.
+            let _ = put.changed().await;
+        }
+    }
+
     /// Remembers a table that is about to be told to a node, and gives the one of an older version, if this process told it that one
     /// lately: another process may have another table of the same version.
     fn before(&self, node: Uuid, table: &Arc<RouteTable>, version: RouteVersion) -> Option<Arc<RouteTable>> {
@@ -128,6 +186,13 @@ async fn heard(control: &Control, node: Asking, hello: &Hello) -> Result<Option<
             }
         }
     }
+    // What nobody waits for is not passed on; and what cannot be costs a line in somebody's answer, and not this node its routes.
+    if let Some(Told { round, text }) = &hello.told
+        && control.linked().awaits(*round)
+        && let Err(problem) = round::say(control, *round, hello.run, text).await
+    {
+        tracing::debug!(%problem, "what a node says of itself could not be passed on");
+    }
     // Until it uses something, a change may have been confirmed before it was known: that it hears first of all.
     if hello.uses == RouteVersion::default() {
         up_to(control, route::version(control.catalog()).await?).await?;
@@ -137,17 +202,29 @@ async fn heard(control: &Control, node: Asking, hello: &Hello) -> Result<Option<
 
 /// Waits for news and tells them.
 async fn tell(control: &Control, node: Asking, to: PublicKey, hello: Hello, wants: Wants) -> Result<Vec<u8>, Problem> {
+    let mut asked = None;
     if matches!(wants, Wants::News) {
         let mut published = control.published().subscribe();
-        let _ = timeout(HOLD, published.wait_for(|version| *version > hello.has)).await;
+        let news = async {
+            // Both are safe to drop. Routes first: others wait for them.
+            tokio::select! {
+                biased;
+                _ = published.wait_for(|version| *version > hello.has) => None,
+                asked = control.linked().asks(hello.run) => Some(asked),
+            }
+        };
+        asked = timeout(HOLD, news).await.ok().flatten();
     }
     let table = control.publisher().table();
-    if matches!(wants, Wants::Nothing) || table.version() <= hello.has {
+    if asked.is_none() && (matches!(wants, Wants::Nothing) || table.version() <= hello.has) {
         return seal(control, node, to, hello, Answer::Nothing).await;
     }
     // The table first, then this look: what was published after a removal was committed goes to nobody who is removed.
     if is_removed(control, node).await? {
         return seal(control, node, to, hello, Answer::Removed).await;
+    }
+    if let Some(asked) = asked {
+        return seal(control, node, to, hello, asked).await;
     }
     let answer = match control.linked().before(node.node_id(), &table, hello.has) {
         Some(older) => Answer::Changes(Changes::between(&older, &table)),
@@ -219,7 +296,7 @@ async fn seal(control: &Control, node: Asking, to: PublicKey, hello: Hello, answ
         let version = match &answer {
             Answer::Table(table) => table.version(),
             Answer::Changes(changes) => changes.to(),
-            Answer::Nothing | Answer::Removed => hello.has,
+            Answer::Nothing | Answer::Removed | Answer::Asked { .. } => hello.has,
         };
         key::bundle::seal(&control, node.0, &to, version, answer.encode(hello.nonce).expose())
     };

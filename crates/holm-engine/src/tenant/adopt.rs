@@ -167,6 +167,11 @@ async fn refuse(control: &Control, access: &Access, state: &State, seen: &Seen) 
     if let Some(known) = known.iter().find(|known| known.clashes(state.environment_id, Some(&own))) {
         return Err(taken(known, &state.environment, &access.address));
     }
+    fits(access, seen, &known).await
+}
+
+/// Refuses a login that cannot be a tenant's; `others` are what Holm has on the same server.
+pub(crate) async fn fits(access: &Access, seen: &Seen, others: &[Cluster]) -> Result<(), Problem> {
     let facts = &seen.capability.facts;
     if facts.authentication != Authentication::Scram {
         return Err(identity::not_scram(access, facts.authentication));
@@ -183,14 +188,11 @@ async fn refuse(control: &Control, access: &Access, state: &State, seen: &Seen) 
             .next("give the primary server, of PostgreSQL 14 or newer"));
     }
     if !seen.owns {
-        return Err(Problem::new(
-            ErrorCode::ServerUnsuitable,
-            format!("role `{}` does not own database `{}`", access.role, state.database),
-        )
-        .because("a tenant's sessions of level `owner` log in as it, and migrations make tables as it")
-        .next("give the role that owns the database"));
+        return Err(Problem::new(ErrorCode::ServerUnsuitable, format!("role `{}` does not own database `{}`", access.role, access.home()))
+            .because("a tenant's sessions of level `owner` log in as it, and migrations make tables as it")
+            .next("give the role that owns the database"));
     }
-    for other in &known {
+    for other in others {
         apart(access, seen, other).await?;
     }
     Ok(())
@@ -287,7 +289,12 @@ async fn judged(control: &Control, tx: &mut Tx, state: &State) -> Result<Vec<Jud
     }
 }
 
-const fn owner_of_login(id: DatabaseId) -> (KeyOwner, KeyPurpose) {
+/// As many sessions as the tenant may have there.
+pub(crate) fn room(capability: &Capability) -> u32 {
+    capability.facts.connections().saturating_sub(KEPT_BACK).max(1)
+}
+
+pub(crate) const fn owner_of_login(id: DatabaseId) -> (KeyOwner, KeyPurpose) {
     (KeyOwner::Database(id), KeyPurpose::Logins)
 }
 
@@ -304,7 +311,7 @@ fn new_cluster(state: &State, found: &Found) -> cluster::NewCluster {
             admin_role: state.role.clone(),
             sealed_admin_password: state.password.sealed(),
             server_version: facts.server_version,
-            connections_max: facts.connections().saturating_sub(KEPT_BACK).max(1),
+            connections_max: room(&found.capability),
         },
         state: ClusterState::Open,
         adopted: Some(Adopted { database: state.database.clone(), oid: found.oid }),

@@ -216,7 +216,7 @@ pub(crate) async fn ask(
             format!("the roles of tenant `{slug}` in `{environment}` are not Holm's to change"),
         )
         .because("its database was brought by URL")
-        .next("change the password there, and adopt it anew"));
+        .next("have the password changed there, and say the new one: `holm cluster set-server <cluster> --env … --server …`"));
     }
     let wanted = Request {
         by,

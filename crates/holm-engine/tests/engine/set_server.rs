@@ -2,19 +2,19 @@
 
 use holm_core::cluster::state::ClusterState;
 use holm_core::cluster::tls::{Roots, ServerTls};
+use holm_core::credential::Level;
 use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_core::secret::Secret;
 use holm_engine::cluster;
 use holm_engine::cluster::set_server::set_server;
 use holm_engine::cluster::url::{Beside, ServerUrl};
 use holm_engine::residency::placed::{Claim, set_place};
-use holm_engine::tenant::adopt::{self, NewAdoption};
 use holm_store::cluster::Cluster;
 use holm_testkit::certificates::Authority;
 use holm_testkit::new_server;
 
-use crate::adopting::bring;
-use crate::support::{DEV, PATIENCE, SCHEMA, Setup, World, production, slug};
+use crate::adopting::{adopted, bring};
+use crate::support::{DEV, SCHEMA, Setup, World, production, slug};
 
 fn read(url: &str, sslmode: &str, root: Option<String>) -> ServerUrl {
     let beside = Beside { sslmode: Some(sslmode.to_owned()), ssl_root_cert: root, ..Beside::default() };
@@ -132,13 +132,93 @@ async fn no_other_server_takes_a_clusters_place_and_what_fails_changes_nothing()
     assert_eq!(world.count("audit_entry WHERE action = 'cluster.change'").await, 0);
     let nowhere = set_server(&world.control, &DEV, &"nowhere".parse().unwrap(), read(&ours, "disable", None)).await.unwrap_err();
     assert_eq!(nowhere.code, ErrorCode::ClusterNotFound);
+}
 
-    // One that somebody brought keeps the logins that he gave.
+/// What the data plane logs in with, as the server would know it: the role, and base64 of H(ClientKey).
+fn login(world: &World) -> (String, String) {
+    let table = world.control.publisher().table();
+    let route = table.route(&production(), &slug("malmo")).unwrap();
+    let login = route.login(Level::Owner).unwrap();
+    let stored = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, login.keys.client_key.expose());
+    (login.role.to_string(), base64::Engine::encode(&base64::engine::general_purpose::STANDARD, stored.as_ref()))
+}
+
+async fn is_on_the_server(admin: &tokio_postgres::Client, (role, stored): &(String, String)) -> bool {
+    let verifier: String = admin.query_one("SELECT rolpassword FROM pg_authid WHERE rolname = $1", &[role]).await.unwrap().get(0);
+    verifier.contains(&format!("${stored}:"))
+}
+
+async fn change_malmo(world: &World, url: ServerUrl) -> Result<Cluster, Problem> {
+    set_server(&world.control, &DEV, &"production-malmo".parse().unwrap(), url).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_somebody_brought_gets_another_password_a_role_and_a_certificate_and_its_tenant_stays() {
+    let world = World::without_cluster(Setup { pool_size: 1, ..Setup::default() }, new_server(&[]).await).await;
+    let url = bring(&world.server, "app").await;
+    adopted(&world, "malmo", &url).await;
+    let (admin, first) = (world.server.connect("postgres").await, login(&world));
+    assert!(is_on_the_server(&admin, &first).await);
+    let tenant = world.control.publisher().table().route(&production(), &slug("malmo")).unwrap().tenant;
+
+    // Its owner has changed the password, as one does once a year.
+    admin.batch_execute("ALTER ROLE app PASSWORD 'of this year'").await.unwrap();
+    let url = url.replace("brought%20by%20app", "of%20this%20year");
+    change_malmo(&world, read(&url, "disable", None)).await.unwrap();
+    let second = login(&world);
+    assert!(second.0 == "app" && second != first && is_on_the_server(&admin, &second).await);
+
+    // Then it has another owner. Its name is not believed to be another's as well: at the old address nobody can look any more.
+    admin.batch_execute("CREATE ROLE successor LOGIN PASSWORD 'the third'; ALTER DATABASE app OWNER TO successor").await.unwrap();
+    let url = |host: &str| format!("postgresql://successor:the%20third@{host}:{}/app", world.server.address.port);
+    let both = change_malmo(&world, read(&url("localhost"), "disable", None)).await.unwrap_err();
+    assert_eq!((both.code, both.changed, login(&world)), (ErrorCode::ClusterElsewhere, Changed::Nothing, second));
+    change_malmo(&world, read(&url(&world.server.address.host), "disable", None)).await.unwrap();
+    let authority = Authority::new("theirs");
+    world.server.speak_tls(&authority.issue(&["localhost", &world.server.address.host])).await;
+    change_malmo(&world, read(&url(&world.server.address.host), "verify-full", Some(authority.pem()))).await.unwrap();
+    let changed = change_malmo(&world, read(&url("localhost"), "verify-full", None)).await.unwrap_err();
+    assert_eq!(changed.code, ErrorCode::TlsTowardsServer, "the roots are said with the mode, or neither is: {changed:?}");
+    let changed = change_malmo(&world, read(&url("localhost"), "verify-full", Some(authority.pem()))).await.unwrap();
+    let third = login(&world);
+    assert!(third.0 == "successor" && is_on_the_server(&admin, &third).await);
+    assert_eq!((&*changed.access.address.host, changed.access.tls.is_encrypted(), changed.state), ("localhost", true, ClusterState::Open));
+    let table = world.control.publisher().table();
+    let route = table.route(&production(), &slug("malmo")).unwrap();
+    assert_eq!((route.tenant, route.database.as_str()), (tenant, "app"));
+    assert!(table.clusters().all(|cluster| &*cluster.address.host == "localhost" && cluster.tls.is_encrypted()));
+    assert_eq!(world.count("audit_entry WHERE action = 'cluster.change'").await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_else_takes_the_place_of_a_database_that_somebody_brought_and_nobody_with_more_power() {
+    let world = World::without_cluster(Setup { pool_size: 1, ..Setup::default() }, new_server(&[]).await).await;
+    let url = bring(&world.server, "app").await;
+    adopted(&world, "malmo", &url).await;
     let elsewhere = new_server(&[]).await;
-    let url = read(&bring(&elsewhere, "app").await, "disable", None);
-    let new = NewAdoption { environment: production(), slug: slug("malmo"), url: url.clone(), cluster: None, claim: None, profile: None };
-    let id = adopt::adopt(&world.control, &DEV, new, None).await.unwrap();
-    holm_engine::operation::show::wait(&world.control, id, None, PATIENCE).await.unwrap();
-    let refused = set_server(&world.control, &DEV, &"production-malmo".parse().unwrap(), url).await.unwrap_err();
-    assert_eq!(refused.code, ErrorCode::ClusterClosed);
+    let copy = bring(&elsewhere, "app").await;
+    let other = bring(&world.server, "other").await;
+    let admin = world.server.connect("postgres").await;
+    admin.batch_execute("CREATE ROLE guest LOGIN PASSWORD 'humble'; GRANT CONNECT ON DATABASE app TO guest").await.unwrap();
+    let (before, known) = (login(&world), cluster::show(&world.control, &"production-malmo".parse().unwrap()).await.unwrap().0.access);
+    let guest = format!("postgresql://guest:humble@{}/app", world.server.address);
+    for (url, code) in [
+        (copy, ErrorCode::ClusterElsewhere),
+        (other, ErrorCode::InvalidValue),
+        (world.server.url("app"), ErrorCode::TooPowerful),
+        (guest, ErrorCode::ServerUnsuitable),
+        (url.replace("brought%20by", "guessed%20by"), ErrorCode::ClusterRefused),
+    ] {
+        let problem = change_malmo(&world, read(&url, "disable", None)).await.unwrap_err();
+        assert_eq!((problem.code, problem.changed), (code, Changed::Nothing), "{problem:?}");
+        assert!(!problem.next.is_empty() && !format!("{problem:?}").contains("brought by") && !format!("{problem:?}").contains("humble"));
+    }
+    // One of the same name that was made anew is another database.
+    admin.batch_execute("DROP DATABASE app WITH (FORCE)").await.unwrap();
+    admin.batch_execute("CREATE DATABASE app OWNER app TEMPLATE template0; ").await.unwrap();
+    let problem = change_malmo(&world, read(&url, "disable", None)).await.unwrap_err();
+    assert!(problem.code == ErrorCode::ClusterElsewhere && problem.why.as_deref().is_some_and(|why| why.contains("number")), "{problem:?}");
+    assert_eq!(login(&world), before);
+    assert_eq!(cluster::show(&world.control, &"production-malmo".parse().unwrap()).await.unwrap().0.access, known);
+    assert_eq!(world.count("audit_entry WHERE action = 'cluster.change'").await, 0);
 }

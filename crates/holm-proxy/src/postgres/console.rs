@@ -6,11 +6,12 @@
 //! is in the way of a tenant's statement: what workers know they are asked for, answers are made in slices, and who does not
 //! read is cut.
 //!
-//! Refuses: the extended protocol, settings, and whatever the catalog decides (a pause that all nodes know of, a shutdown): it
+//! Refuses: parameters, settings, and whatever the catalog decides (a pause that all nodes know of, a shutdown): it
 //! is of one node, in memory, and cannot reach the catalog.
 
 mod act;
 mod answer;
+mod extended;
 mod grammar;
 mod in_use;
 mod login;

@@ -120,6 +120,7 @@ pub struct Counters {
     channel_bindings_refused: AtomicU64,
     throttled: [AtomicU64; Rule::ALL.len()],
     handshakes_failed: AtomicU64,
+    client_certificates_revoked: AtomicU64,
     certificates_replaced: AtomicU64,
     certificates_refused: AtomicU64,
     certificate_stale: AtomicBool,
@@ -144,6 +145,7 @@ impl Default for Counters {
             channel_bindings_refused: AtomicU64::new(0),
             throttled: std::array::from_fn(|_| AtomicU64::new(0)),
             handshakes_failed: AtomicU64::new(0),
+            client_certificates_revoked: AtomicU64::new(0),
             certificates_replaced: AtomicU64::new(0),
             certificates_refused: AtomicU64::new(0),
             certificate_stale: AtomicBool::new(false),
@@ -200,6 +202,11 @@ impl Counters {
         self.handshakes_failed.load(Ordering::Relaxed)
     }
 
+    /// Certificates of clients that were not taken for what revocation lists say.
+    pub fn client_certificates_revoked(&self) -> u64 {
+        self.client_certificates_revoked.load(Ordering::Relaxed)
+    }
+
     /// How often new TLS files came into use.
     pub fn certificates_replaced(&self) -> u64 {
         self.certificates_replaced.load(Ordering::Relaxed)
@@ -210,7 +217,7 @@ impl Counters {
         self.certificates_refused.load(Ordering::Relaxed)
     }
 
-    /// Whether the TLS files say something else than what is in use, and cannot be used.
+    /// Whether the TLS files say something else than what is in use, and cannot be used; or a revocation list in use is over.
     pub fn is_certificate_stale(&self) -> bool {
         self.certificate_stale.load(Ordering::Relaxed)
     }
@@ -274,6 +281,10 @@ impl Counters {
 
     pub(super) fn handshake_failed(&self) {
         self.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn client_certificate_revoked(&self) {
+        self.client_certificates_revoked.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn certificate_replaced(&self) {

@@ -26,13 +26,15 @@ use super::refusal;
 use super::sessions::{Caller, Registered};
 use super::socket::Socket;
 use super::tenant_name::Names;
-use super::tls::Begun;
+use super::tls::{Begun, reason};
 use super::{GoodFor, Node};
 
 /// Why a client gets no session.
 pub(super) enum Failed {
     /// It is told why.
     Refused(Problem),
+    /// Its certificate is not taken, for what revocation lists say; TLS has told it.
+    Revoked(&'static str),
     /// There is nothing that it would understand, or nobody there.
     Cut(&'static str),
 }
@@ -117,7 +119,7 @@ async fn handshake(node: &Node, conversation: &mut Conversation<Client>, begun: 
             let session = tls.accept(stream, begun).await.map_err(|error| {
                 node.counters.handshake_failed();
                 tracing::debug!(%error, "a TLS handshake failed");
-                Failed::Cut("the TLS handshake failed")
+                reason(&error).map_or(Failed::Cut("the TLS handshake failed"), Failed::Revoked)
             })?;
             conversation.stream = Client::Tls(Box::new(session));
             Ok(())

@@ -174,6 +174,11 @@ async fn go_home(
 async fn turn_away(node: &Node, conversation: Conversation<Client>, peer: SocketAddr, failed: Failed) -> Disconnect {
     match failed {
         Failed::Cut(why) => cut(peer, why),
+        Failed::Revoked(why) => {
+            node.counters.client_certificate_revoked();
+            tracing::warn!(peer.addr = %peer, why, "a client's certificate was not taken");
+            Disconnect::NoLogin
+        }
         Failed::Refused(problem) => refuse(node, conversation.stream, peer, &problem, &refusal::fatal(&problem)).await,
     }
 }

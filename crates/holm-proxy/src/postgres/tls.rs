@@ -5,6 +5,7 @@
 
 mod identity;
 mod renewal;
+mod revoked;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,12 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use holm_core::error::Problem;
 use holm_pgwire::scram::end_point::EndPoint;
+use jiff::Timestamp;
 use tokio_rustls::server::TlsStream;
 
 use self::identity::Identity;
 pub use self::renewal::TlsRenewal;
 pub(super) use self::renewal::keep;
 use self::renewal::{Look, Renewed, Stamp};
+pub(super) use self::revoked::reason;
 use super::TlsFiles;
 use super::socket::Socket;
 
@@ -74,6 +77,11 @@ impl Tls {
         }
         self.current.store(Arc::new(identity));
         Ok(Renewed::Replaced)
+    }
+
+    /// When the first of the revocation lists in use was over, if it is.
+    fn lists_over(&self, now: Timestamp) -> Option<Timestamp> {
+        self.current.load().lists_until.filter(|until| *until <= now)
     }
 
     pub(super) async fn accept(&self, stream: Socket, begun: Begun) -> io::Result<Encrypted> {

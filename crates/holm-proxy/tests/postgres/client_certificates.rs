@@ -1,11 +1,12 @@
 //! Clients that must show a certificate: who has none does not get near, and where it names a credential it opens no other.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use holm_proxy::postgres::{ClientCertificates, GoodFor, TlsFiles};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    PKCS_ECDSA_P256_SHA256,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber,
 };
 use tempfile::TempDir;
 
@@ -14,25 +15,34 @@ use crate::raw::{Raw, startup};
 use crate::support::{World, config};
 
 /// An authority, and where it puts what it issues.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
+pub(crate) struct Authority {
+    pub(crate) issuer: CertifiedIssuer<'static, KeyPair>,
     directory: TempDir,
 }
 
 impl Authority {
-    fn new() -> Self {
+    /// With a name that no other has.
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        Self::called(&format!("authority {}", NUMBER.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    pub(crate) fn called(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         Self { issuer, directory: tempfile::tempdir().unwrap() }
     }
 
-    fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.issuer.pem()
     }
 
     /// Issues a certificate for clients; gives what psql wants to hear of it.
-    fn issue(&self, common_name: &str, dns_names: &[&str]) -> String {
+    pub(crate) fn issue(&self, common_name: &str, dns_names: &[&str]) -> String {
         self.issue_for(common_name, dns_names, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
@@ -43,6 +53,8 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, common_name);
         params.extended_key_usages = vec![purpose];
         let key = KeyPair::generate().unwrap();
+        // Known by its number to whoever revokes it.
+        params.serial_number = Some(serial_of(common_name));
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let (crt, pem) = (self.file(common_name, "crt"), self.file(common_name, "key"));
         std::fs::write(&crt, certificate.pem()).unwrap();
@@ -52,9 +64,14 @@ impl Authority {
         format!("sslcert={} sslkey={}", crt.display(), pem.display())
     }
 
-    fn file(&self, name: &str, extension: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, extension: &str) -> PathBuf {
         self.directory.path().join(format!("{name}.{extension}"))
     }
+}
+
+/// The number of the certificate that was issued for a common name.
+pub(crate) fn serial_of(common_name: &str) -> SerialNumber {
+    SerialNumber::from_slice(&[&[1], common_name.as_bytes()].concat())
 }
 
 async fn world(authority: &Authority, good_for: GoodFor) -> (World, Files) {
@@ -62,13 +79,13 @@ async fn world(authority: &Authority, good_for: GoodFor) -> (World, Files) {
     let authorities = authority.file("authorities", "pem");
     std::fs::write(&authorities, authority.pem()).unwrap();
     let mut config = config();
-    config.tls = Some(TlsFiles { clients: Some(ClientCertificates { authorities, good_for }), ..files.tls() });
+    config.tls = Some(TlsFiles { clients: Some(ClientCertificates { authorities, revoked: None, good_for }), ..files.tls() });
     let world = World::with(config, holm_testkit::server().await).await;
     world.tenant("malmo").await;
     (world, files)
 }
 
-async fn select(world: &World, user: &str, certificate: &str) -> Result<String, String> {
+pub(crate) async fn select(world: &World, user: &str, certificate: &str) -> Result<String, String> {
     psql(world, &format!("host={HOST} user={user} dbname=malmo sslmode=require {certificate}"), "SELECT 1").await
 }
 

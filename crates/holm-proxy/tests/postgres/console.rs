@@ -330,18 +330,6 @@ async fn what_tools_say_when_they_connect_is_understood() {
 }
 
 #[tokio::test]
-async fn the_extended_protocol_is_refused_by_name_and_the_session_goes_on() {
-    let (world, _) = world(&[]).await;
-    let console = console(&world, "watch").await;
-    for _ in 0..2 {
-        let (code, words) = told(&console.query("SHOW POOLS", &[]).await.unwrap_err());
-        assert_eq!(code, "0A000");
-        assert!(words.contains("send simple queries"), "{words}");
-        assert_eq!(show(&console, "STATE").await.len(), 3);
-    }
-}
-
-#[tokio::test]
 async fn a_message_that_is_too_long_or_means_nothing_ends_the_session_and_nothing_else() {
     let (world, _) = world(&[]).await;
     let watching = console(&world, "watch").await;
@@ -355,7 +343,7 @@ async fn a_message_that_is_too_long_or_means_nothing_ends_the_session_and_nothin
     assert_eq!(show(&watching, "STATE").await.len(), 3);
 }
 
-async fn logged_in(world: &World) -> Raw {
+pub(crate) async fn logged_in(world: &World) -> Raw {
     let mut raw = Raw::connect(world).await;
     raw.send(&startup(0, &[("user", "watch"), ("database", "pgbouncer")])).await;
     raw.prove(PASSWORD).await;

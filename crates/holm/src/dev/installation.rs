@@ -233,7 +233,7 @@ async fn ensure_token(control: &Control, directory: &Directory) -> Result<Actor,
 }
 
 fn proxy_config(args: &Args) -> ProxyConfig {
-    let clients = client_certificates(args.tls_client_ca.clone(), args.tls_client_names);
+    let clients = client_certificates(args.tls_client_ca.clone(), args.tls_client_crl.clone(), args.tls_client_names);
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     let tls = tls.map(|(certificate, key)| TlsFiles { clients, ..TlsFiles::new(certificate, key) });
     ProxyConfig { tls, pooling: args.proxy_pooling.into(), reset: args.proxy_reset.into(), ..ProxyConfig::new(args.proxy_listen) }

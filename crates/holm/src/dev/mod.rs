@@ -76,6 +76,9 @@ pub(crate) struct Args {
     /// Authorities in PEM: the proxy wants a certificate that leads to one of them of every client, beside the password
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
+    /// Their revocation lists in PEM: what is on one is not taken, nor what comes from an authority that has none here
+    #[arg(long, value_name = "FILE", requires = "tls_client_ca")]
+    tls_client_crl: Option<PathBuf>,
     /// A client's certificate is good for one credential only, the one that its common name or a DNS name in it says
     #[arg(long, requires = "tls_client_ca")]
     tls_client_names: bool,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use holm_api::alone::{self, Alone};
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::route::RouteTable;
+use holm_engine::node::round::Answering;
 use holm_link::kept::{Kept, Moment};
 use holm_link::{Feed, Publisher};
 use tokio::net::TcpListener;
@@ -63,9 +64,13 @@ impl Process {
         };
         let pages = Pages::new(data.as_ref(), &standing);
         let api = Api::start(listener, answers(&config, &publisher, &standing, &pages), &pages);
+        let answering = pages.answering();
         let ((ended, ended_seen), (_, control), stop) = (watch::channel(None), watch::channel(None), CancellationToken::new());
-        let governing =
-            tokio::spawn(govern(Carrying { link, publisher, standing: Arc::clone(&standing), store, heard, ended }, keeper, stop.clone()));
+        let governing = tokio::spawn(govern(
+            Carrying { link, publisher, standing: Arc::clone(&standing), store, heard, ended, answering },
+            keeper,
+            stop.clone(),
+        ));
         Ok(Self { data, api, linger: config.linger, standing, control, ended: ended_seen, stop, governing })
     }
 }
@@ -79,14 +84,16 @@ struct Carrying {
     /// When a control plane was last heard of before this start.
     heard: Moment,
     ended: watch::Sender<Option<Problem>>,
+    /// What it says of itself when it is asked.
+    answering: Answering,
 }
 
 /// Keeps routes until told to stop.
 async fn govern(of: Carrying, keeper: Keeper, stop: CancellationToken) -> Option<holm_engine::control::Control> {
-    let Carrying { link, publisher, standing, store, heard, ended } = of;
+    let Carrying { link, publisher, standing, store, heard, ended, answering } = of;
     let last = || link.heard().unwrap_or(heard);
     let asking = async {
-        match link.run(&publisher, &standing, &stop).await {
+        match link.run(&publisher, &standing, &stop, &answering).await {
             Ended::Removed => {
                 tracing::error!("this node was removed: it stops");
                 discard(&store);

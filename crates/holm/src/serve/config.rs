@@ -83,6 +83,9 @@ pub(crate) struct Args {
     /// Authorities in PEM: the proxy wants a certificate that leads to one of them of every client, beside the password
     #[arg(long, value_name = "FILE", env = "HOLM_TLS_CLIENT_CA", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
+    /// Their revocation lists in PEM: what is on one is not taken, nor what comes from an authority that has none here
+    #[arg(long, value_name = "FILE", env = "HOLM_TLS_CLIENT_CRL", requires = "tls_client_ca")]
+    tls_client_crl: Option<PathBuf>,
     /// A client's certificate is good for one credential only, the one that its common name or a DNS name in it says
     #[arg(long, requires = "tls_client_ca")]
     tls_client_names: bool,
@@ -145,7 +148,7 @@ impl Args {
         }
         let app = self.app.as_deref().map(str::parse).transpose();
         let app = app.map_err(|error| invalid("`--app` is not a URL").because(error).next("write it as `--app http://127.0.0.1:3000`"))?;
-        let clients = client_certificates(self.tls_client_ca, self.tls_client_names);
+        let clients = client_certificates(self.tls_client_ca, self.tls_client_crl, self.tls_client_names);
         let tls = self.tls_cert.zip(self.tls_key);
         let tls = tls.map(|(certificate, key)| TlsFiles { clients, ..TlsFiles::new(certificate, key) });
         Ok(Config {

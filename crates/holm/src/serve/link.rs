@@ -12,10 +12,11 @@ use holm_api::envelope::Envelope as Said;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::NodeId;
 use holm_core::route::{RouteTable, RouteVersion};
+use holm_engine::node::round::Answering;
 use holm_link::Publisher;
 use holm_link::bundle;
 use holm_link::kept::Moment;
-use holm_link::message::{Answer, Hello, Nonce};
+use holm_link::message::{Answer, Hello, Nonce, TOLD_LENGTH_MAX, Told};
 use reqwest::{StatusCode, Url};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,9 @@ const ANSWER: Duration = Duration::from_secs(60);
 
 /// Whoever says more is not a control plane of ours; 20,000 tenants are some megabytes.
 const ANSWER_LENGTH_MAX: usize = 512 * 1024 * 1024;
+
+/// For the workers of the data plane to say who uses them.
+const ANSWERING: Duration = Duration::from_secs(1);
 
 /// To say that it leaves; nobody should wait long for that.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -67,6 +71,22 @@ pub(super) struct Link {
     asked: Mutex<Duration>,
     /// Nothing older is believed, whoever says it.
     newest: RouteVersion,
+}
+
+/// What a question says beside who asks.
+struct Says {
+    /// The version that all sessions use.
+    uses: RouteVersion,
+    /// The newest one that there is.
+    has: RouteVersion,
+    leaves: bool,
+    told: Option<Told>,
+}
+
+impl Says {
+    const fn first() -> Self {
+        Self { uses: RouteVersion(0), has: RouteVersion(0), leaves: false, told: None }
+    }
 }
 
 /// Why asking came to an end.
@@ -108,11 +128,11 @@ impl Link {
     pub(super) async fn first(&self) -> Result<Option<RouteTable>, Problem> {
         let (begun, mut refused) = (Instant::now(), 0);
         loop {
-            let problem = match self.ask(RouteVersion::default(), RouteVersion::default(), false).await {
+            let problem = match self.ask(Says::first()).await {
                 Ok(Answer::Table(table)) => return Ok(Some(table)),
                 Ok(Answer::Removed) => return Ok(None),
                 // It has read no routes yet itself.
-                Ok(Answer::Nothing | Answer::Changes(_)) => unavailable("it has no routes itself yet"),
+                Ok(Answer::Nothing | Answer::Changes(_) | Answer::Asked { .. }) => unavailable("it has no routes itself yet"),
                 Err(problem) => problem,
             };
             // Each once: one of them may have a wrong clock.
@@ -138,12 +158,12 @@ impl Link {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks, publishes and acknowledges until told to stop, or told that this node was removed.
-    pub(super) async fn run(&self, publisher: &Publisher, standing: &Standing, stop: &CancellationToken) -> Ended {
-        let (mut uses, mut lost, mut again) = (RouteVersion::default(), false, AGAIN);
+    /// Asks, publishes, acknowledges and answers until told to stop, or told that this node was removed.
+    pub(super) async fn run(&self, publisher: &Publisher, standing: &Standing, stop: &CancellationToken, answering: &Answering) -> Ended {
+        let (mut uses, mut lost, mut again, mut told) = (RouteVersion::default(), false, AGAIN, None);
         'anew: loop {
             let has = publisher.table().version();
-            let asking = self.ask(uses, has, false);
+            let asking = self.ask(Says { uses, has, leaves: false, told: told.clone() });
             tokio::pin!(asking);
             let answer = loop {
                 // All are safe to drop: what was asked is asked again, and says more.
@@ -161,7 +181,14 @@ impl Link {
             match answer {
                 Ok(Answer::Removed) => return Ended::Removed,
                 Ok(answer) => {
-                    take(publisher, answer);
+                    told = if let Answer::Asked { round, question } = answer {
+                        // Whoever asked gave up long before a data plane that does not say how it is.
+                        let text = tokio::time::timeout(ANSWERING, answering(question)).await.ok().flatten();
+                        text.filter(|text| text.len() <= TOLD_LENGTH_MAX).map(|text| Told { round, text })
+                    } else {
+                        take(publisher, answer);
+                        None
+                    };
                     if std::mem::take(&mut lost) {
                         tracing::info!("a control plane answers again");
                     }
@@ -184,7 +211,7 @@ impl Link {
 
     /// Says that this node has ended its sessions, so that nobody waits for it; if it is not heard, they do for some seconds.
     pub(super) async fn leave(&self, has: RouteVersion) {
-        match tokio::time::timeout(LEAVE, self.ask(RouteVersion::default(), has, true)).await {
+        match tokio::time::timeout(LEAVE, self.ask(Says { has, leaves: true, ..Says::first() })).await {
             Ok(Ok(_)) => {}
             Ok(Err(problem)) => tracing::warn!(why = reason(&problem), "no control plane could be told that this node is leaving"),
             Err(_) => tracing::warn!("no control plane could be told in time that this node is leaving"),
@@ -192,23 +219,23 @@ impl Link {
     }
 
     /// Asks one of the control planes; after a failure the next question goes to the next.
-    async fn ask(&self, uses: RouteVersion, has: RouteVersion, leaves: bool) -> Result<Answer, Problem> {
+    async fn ask(&self, says: Says) -> Result<Answer, Problem> {
         let at = self.at.load(Ordering::Relaxed);
-        let answer = self.ask_at(at, uses, has, leaves).await;
+        let answer = self.ask_at(at, says).await;
         if answer.is_err() {
             let _ = self.at.compare_exchange(at, at.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);
         }
         answer
     }
 
-    async fn ask_at(&self, at: u64, uses: RouteVersion, has: RouteVersion, leaves: bool) -> Result<Answer, Problem> {
+    async fn ask_at(&self, at: u64, Says { uses, has, leaves, told }: Says) -> Result<Answer, Problem> {
         let count = u64::try_from(self.controls.len()).expect("a command line is short");
         let control = &self.controls[usize::try_from(at % count).expect("less than there are")];
         let nonce = Nonce(random());
         let begun = (Instant::now(), kept::now());
         let asked = self.later_than_before(begun.1.wall);
         let holm_version = env!("CARGO_PKG_VERSION").to_owned();
-        let hello = Hello { run: self.run, asked, nonce, uses, has, leaves, holm_version };
+        let hello = Hello { run: self.run, asked, nonce, uses, has, leaves, holm_version, told };
         let sent = self.http.post(control.clone()).header("content-type", "application/octet-stream").body(self.seal(&hello)).send();
         let whole = async { read(sent.await?).await };
         let said = tokio::time::timeout(ANSWER, whole).await;
@@ -258,7 +285,7 @@ fn take(publisher: &Publisher, answer: Answer) {
         Answer::Table(table) => publisher.publish(table),
         // What does not fit is asked for again.
         Answer::Changes(changes) => drop(changes.apply(&publisher.table()).map(|table| publisher.publish(table))),
-        Answer::Nothing | Answer::Removed => {}
+        Answer::Nothing | Answer::Removed | Answer::Asked { .. } => {}
     }
 }
 

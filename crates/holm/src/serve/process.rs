@@ -15,6 +15,7 @@ use holm_core::route::RouteTable;
 use holm_engine::control::Control;
 use holm_engine::key;
 use holm_engine::node::NodeRole;
+use holm_engine::node::round::Answering;
 use holm_link::kept::{Kept, Moment};
 use holm_link::{Feed, Publisher};
 use holm_proxy::gateway::{self, Gateway};
@@ -388,6 +389,10 @@ impl Pages {
 
     pub(super) fn metrics(&self) -> Arc<dyn Fn() -> String + Send + Sync> {
         Arc::clone(&self.metrics)
+    }
+
+    pub(super) fn answering(&self) -> Answering {
+        holm_api::answering(Arc::clone(&self.usage))
     }
 
     pub(super) fn draining(&self) -> CancellationToken {

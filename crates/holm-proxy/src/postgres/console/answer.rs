@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use holm_core::error::Problem;
-use holm_pgwire::message::{self, Column};
+use holm_pgwire::column::{Column, ColumnType, Format};
+use holm_pgwire::message;
 use tokio::time::timeout;
 
 use crate::postgres::client::Client;
@@ -47,22 +48,45 @@ pub(super) fn yes(is_so: bool) -> Value {
     fixed(if is_so { "1" } else { "0" })
 }
 
-/// An answer on its way.
+/// What is said to one client, on its way.
 pub(super) struct Answer<'c> {
     conversation: &'c mut Conversation<Client>,
     piece: Vec<u8>,
-    /// How many values a row has.
-    width: usize,
+    rows: Rows,
+    /// Whether a command was answered with an error.
+    is_error: bool,
+}
+
+/// The rows of one command.
+#[derive(Default)]
+struct Rows {
+    /// What the values of each column are, and how they are written.
+    columns: Vec<(ColumnType, Format)>,
+    /// How many may still be sent.
+    left: usize,
+    /// There were more.
+    are_more: bool,
 }
 
 impl<'c> Answer<'c> {
-    pub(super) const fn new(conversation: &'c mut Conversation<Client>) -> Self {
-        Self { conversation, piece: Vec::new(), width: 0 }
+    pub(super) fn new(conversation: &'c mut Conversation<Client>) -> Self {
+        Self { conversation, piece: Vec::new(), rows: Rows::default(), is_error: false }
     }
 
-    pub(super) fn columns(&mut self, columns: &[Column]) {
-        self.width = columns.len();
-        message::row_description(&mut self.piece, columns);
+    /// Begins the answer of a command whose rows have `columns`, as a simple query has it: they are described, and come as text.
+    pub(super) fn describe(&mut self, columns: Option<&[Column]>) {
+        let formats = vec![Format::Text; columns.map_or(0, <[Column]>::len)];
+        if let Some(columns) = columns {
+            message::row_description(&mut self.piece, columns, &formats);
+        }
+        self.rows(columns.unwrap_or_default(), &formats, usize::MAX);
+    }
+
+    /// Begins the answer of a command whose rows were described before, in `formats`, and of which `rows_max` are wanted.
+    pub(super) fn rows(&mut self, columns: &[Column], formats: &[Format], rows_max: usize) {
+        let columns = columns.iter().map(|column| column.kind).zip(formats.iter().copied()).collect();
+        self.rows = Rows { columns, left: rows_max, are_more: false };
+        self.is_error = false;
     }
 
     /// A row; sends what is there when it is enough.
@@ -70,9 +94,33 @@ impl<'c> Answer<'c> {
     /// # Cancel safety
     /// Not safe: a part may have gone out; the client must be closed then.
     pub(super) async fn row(&mut self, values: &[Value]) -> Result<(), Gone> {
-        assert_eq!(values.len(), self.width, "a row has a value for each column");
-        message::data_row(&mut self.piece, values.iter().map(Option::as_deref));
+        assert_eq!(values.len(), self.rows.columns.len(), "a row has a value for each column");
+        let Some(left) = self.rows.left.checked_sub(1) else {
+            self.rows.are_more = true;
+            return Ok(());
+        };
+        self.rows.left = left;
+        let written = values.iter().zip(&self.rows.columns).map(|(value, (kind, format))| kind.written(value.as_deref()?, *format));
+        message::data_row(&mut self.piece, written);
+        self.send_a_piece().await
+    }
+
+    /// Sends what is there when it is enough.
+    ///
+    /// # Cancel safety
+    /// As with [`Self::row`].
+    pub(super) async fn send_a_piece(&mut self) -> Result<(), Gone> {
         if self.piece.len() < PIECE_LENGTH { Ok(()) } else { self.send().await }
+    }
+
+    /// Where messages are put that are no rows.
+    pub(super) const fn piece(&mut self) -> &mut Vec<u8> {
+        &mut self.piece
+    }
+
+    /// Whether the command ended with an error.
+    pub(super) const fn is_error(&self) -> bool {
+        self.is_error
     }
 
     pub(super) fn notice(&mut self, what: &str, detail: Option<&str>, hint: Option<&str>) {
@@ -81,10 +129,12 @@ impl<'c> Answer<'c> {
 
     pub(super) fn error(&mut self, problem: &Problem) {
         self.piece.extend_from_slice(&refusal::error(problem));
+        self.is_error = true;
     }
 
+    /// The command is done; or as many of its rows were sent as were asked for, and there are more.
     pub(super) fn complete(&mut self, tag: &str) {
-        message::command_complete(&mut self.piece, tag);
+        if self.rows.are_more { message::portal_suspended(&mut self.piece) } else { message::command_complete(&mut self.piece, tag) }
     }
 
     pub(super) fn empty(&mut self) {
@@ -95,14 +145,19 @@ impl<'c> Answer<'c> {
     ///
     /// # Cancel safety
     /// As with [`Self::row`].
-    pub(super) async fn ready(mut self) -> Result<(), Gone> {
+    pub(super) async fn ready(&mut self) -> Result<(), Gone> {
         message::ready_for_query(&mut self.piece);
         self.send().await
     }
 
-    async fn send(&mut self) -> Result<(), Gone> {
-        let sent = timeout(PIECE_PATIENCE, self.conversation.send(&self.piece)).await;
-        self.piece.clear();
+    /// Sends what is there.
+    ///
+    /// # Cancel safety
+    /// As with [`Self::row`].
+    pub(super) async fn send(&mut self) -> Result<(), Gone> {
+        // Whoever is silent for long holds no buffer.
+        let piece = std::mem::take(&mut self.piece);
+        let sent = timeout(PIECE_PATIENCE, self.conversation.send(&piece)).await;
         // Other sessions of this worker come between two pieces, however fast this client takes them.
         tokio::task::yield_now().await;
         if matches!(sent, Ok(Ok(()))) { Ok(()) } else { Err(Gone) }

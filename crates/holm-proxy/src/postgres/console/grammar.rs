@@ -111,6 +111,9 @@ pub(super) fn read(text: &str) -> Result<Command, Complaint> {
         "show" => show(rest).ok_or_else(|| Complaint::NotShown(said_back(&name_of(rest)))),
         "select" if matches!(rest, [Token::Word(one)] if one == "1") => Ok(Command { verb: Verb::SelectOne, about: None }),
         "set" => set(rest),
+        "discard" if matches!(rest, [Token::Word(all)] if all.eq_ignore_ascii_case("all")) => {
+            Ok(Command { verb: Verb::DiscardAll, about: None })
+        }
         "pause" => on_database(Verb::Pause, rest).and_then(named),
         "resume" => on_database(Verb::Resume, rest).and_then(named),
         "kill" => on_database(Verb::Kill, rest).and_then(named),
@@ -195,7 +198,8 @@ fn name_of(tokens: &[Token]) -> String {
     tokens.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
-fn said_back(text: &str) -> String {
+/// As much of a text as is said back, without what a terminal would obey.
+pub(super) fn said_back(text: &str) -> String {
     text.chars().take(SAID_BACK_MAX).flat_map(char::escape_debug).collect()
 }
 
@@ -293,6 +297,7 @@ mod tests {
         check("SET extra_float_digits = 3", Verb::SetParameter, Some("extra_float_digits"));
         check("SET SESSION DateStyle TO 'ISO, MDY'", Verb::SetParameter, Some("datestyle"));
         check("SET default_pool_size = 50", Verb::SetConfig, Some("default_pool_size"));
+        check("DISCARD ALL", Verb::DiscardAll, None);
         check("PAUSE malmo", Verb::Pause, Some("malmo"));
         check("KILL Big-Band@production;", Verb::Kill, Some("big-band@production"));
         check("KILL \"big\"\"band\"", Verb::Kill, Some("big\"band"));
@@ -309,6 +314,7 @@ mod tests {
         let no = |text: &str, complaint: Complaint| assert_eq!(read(text), Err(complaint), "{text}");
         no("SHOW POOLS; SHOW LISTS", Complaint::Several);
         no("BEGIN", Complaint::Unknown("BEGIN".to_owned()));
+        no("DISCARD PLANS", Complaint::Unknown("DISCARD PLANS".to_owned()));
         no("SELECT pg_sleep(1)", Complaint::Unknown("SELECT pg_sleep(1)".to_owned()));
         no("\"show\" pools", Complaint::Unknown("\\\"show\\\" pools".to_owned()));
         no("SHOW", Complaint::NotShown(String::new()));

@@ -54,6 +54,8 @@ pub(super) enum Verb {
     ShowParameter,
     /// A parameter that drivers set at their start.
     SetParameter,
+    /// `DISCARD ALL`, with which drivers begin anew: it forgets what is prepared.
+    DiscardAll,
     Pause,
     Resume,
     Kill,
@@ -71,7 +73,7 @@ pub(super) enum Verb {
 
 impl Verb {
     #[cfg(test)]
-    const ALL: [Self; 29] = [
+    const ALL: [Self; 30] = [
         Self::Nothing,
         Self::SelectOne,
         Self::ShowHelp,
@@ -89,6 +91,7 @@ impl Verb {
         Self::ShowState,
         Self::ShowParameter,
         Self::SetParameter,
+        Self::DiscardAll,
         Self::Pause,
         Self::Resume,
         Self::Kill,
@@ -122,7 +125,8 @@ impl Verb {
             | Self::ShowUsers
             | Self::ShowState
             | Self::ShowParameter
-            | Self::SetParameter => ConsoleRole::Stats,
+            | Self::SetParameter
+            | Self::DiscardAll => ConsoleRole::Stats,
             Self::Pause
             | Self::Resume
             | Self::Kill
@@ -158,6 +162,7 @@ impl Verb {
             Self::ShowState => "SHOW STATE",
             Self::ShowParameter => "SHOW",
             Self::SetParameter | Self::SetConfig => "SET",
+            Self::DiscardAll => "DISCARD ALL",
             Self::Pause => "PAUSE",
             Self::Resume => "RESUME",
             Self::Kill => "KILL",

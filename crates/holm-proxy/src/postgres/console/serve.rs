@@ -1,14 +1,13 @@
 //! One client of the console, from its welcome to its last word.
 //!
 //! Promises: who may do what is looked up before anything is done, and whatever is done is written down with who did it; a
-//! client that goes, or a node that shuts down, ends every wait. Of the protocol: simple queries; the extended one is refused
-//! by name, as long as the client likes, and the session goes on.
+//! client that goes, or a node that shuts down, ends every wait. A simple query and what `extended` says is to be run go one way.
 
 use std::net::SocketAddr;
 
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::route::Route;
-use holm_pgwire::message::{self, Column, ColumnType};
+use holm_pgwire::message;
 
 use crate::postgres::Node;
 use crate::postgres::authentication::random;
@@ -22,11 +21,12 @@ use crate::postgres::transaction::inventory::Which;
 
 use super::act::{self, Done};
 use super::answer::{Answer, Gone, fixed};
+use super::extended::{Extended, Next, Objection, Run};
 use super::grammar::{self, Command, Complaint, PARAMETERS};
 use super::login::Entered;
 use super::names::tenant_of;
 use super::rights::Verb;
-use super::show;
+use super::{show, tables};
 
 /// The longest command is some hundred bytes.
 const QUERY_LENGTH_MAX: usize = 8 * 1024;
@@ -47,7 +47,7 @@ pub(in crate::postgres) async fn serve(
 ) -> Disconnect {
     tracing::info!(console.user = entered.name, console.role = entered.role.as_str(), peer.addr = %peer, "somebody came to the console");
     let end = match welcome(&mut conversation, &entered).await {
-        Ok(()) => talk(node, &mut conversation, &entered, peer).await,
+        Ok(()) => talk(node, &mut conversation, Who { entered: &entered, peer }).await,
         Err(Gone) => End::Gone,
     };
     let (words, disconnect) = match end {
@@ -69,14 +69,21 @@ async fn welcome(conversation: &mut Conversation<Client>, entered: &Entered) -> 
     conversation.send(&out).await.map_err(|_| Gone)
 }
 
-async fn talk(node: &Node, conversation: &mut Conversation<Client>, entered: &Entered, peer: SocketAddr) -> End {
-    let mut until_sync = false;
+/// Somebody who is in, and from where.
+#[derive(Clone, Copy)]
+struct Who<'w> {
+    entered: &'w Entered,
+    peer: SocketAddr,
+}
+
+async fn talk(node: &Node, conversation: &mut Conversation<Client>, who: Who<'_>) -> End {
+    let (mut answer, mut extended) = (Answer::new(conversation), Extended::default());
     loop {
         // Both are safe to drop: what was read so far stays in the inbox.
         let frame = tokio::select! {
             biased;
             () = node.console.over.cancelled() => return End::Stopped,
-            frame = conversation.frame(QUERY_LENGTH_MAX) => frame,
+            frame = answer.conversation().frame(QUERY_LENGTH_MAX) => frame,
         };
         let (tag, body) = match frame {
             Ok(frame) => (frame.tag, frame.body.to_vec()),
@@ -85,24 +92,14 @@ async fn talk(node: &Node, conversation: &mut Conversation<Client>, entered: &En
         };
         let done = match tag {
             b'X' => return End::Terminated,
-            b'S' => {
-                until_sync = false;
-                Answer::new(conversation).ready().await
+            b'Q' if !extended.passes_over() => {
+                extended.simple();
+                simple(node, &body, &mut answer, &mut extended, who).await
             }
-            // Protocol, "Extended Query": after an error everything is passed over until Sync.
-            _ if until_sync => Ok(()),
-            b'Q' => query(node, conversation, &body, entered, peer).await,
-            b'P' | b'B' | b'D' | b'E' | b'C' | b'F' => {
-                until_sync = true;
-                conversation.send(&refusal::error(&extended())).await.map_err(|_| Gone)
-            }
-            b'H' => Ok(()),
-            other => {
-                return End::Violation(refusal::violation(&format!(
-                    "a message of type {} has no meaning in the console",
-                    other.escape_ascii()
-                )));
-            }
+            _ => match step(node, (tag, &body), &mut answer, &mut extended, who).await {
+                Ok(done) => done,
+                Err(problem) => return End::Violation(problem),
+            },
         };
         if done == Err(Gone) {
             return if node.console.over.is_cancelled() { End::Stopped } else { End::Gone };
@@ -110,31 +107,80 @@ async fn talk(node: &Node, conversation: &mut Conversation<Client>, entered: &En
     }
 }
 
-async fn query(node: &Node, conversation: &mut Conversation<Client>, body: &[u8], entered: &Entered, peer: SocketAddr) -> Result<(), Gone> {
-    let text = body.strip_suffix(&[0]).and_then(|text| std::str::from_utf8(text).ok());
-    let mut answer = Answer::new(conversation);
-    let command = text.ok_or_else(|| Complaint::Unknown("text that is not UTF-8".to_owned())).and_then(grammar::read);
-    match command.map_err(|complaint| not_understood(&complaint)) {
-        Ok(command) if !entered.role.may(command.verb) => {
-            tracing::info!(console.user = entered.name, verb = %command.verb, peer.addr = %peer, "a command of the console was refused");
-            answer.error(&not_allowed(command.verb));
+/// A message of the extended protocol.
+///
+/// # Errors
+/// It is none, or cannot be read: the session ends with it.
+async fn step(
+    node: &Node,
+    (tag, body): (u8, &[u8]),
+    answer: &mut Answer<'_>,
+    extended: &mut Extended,
+    who: Who<'_>,
+) -> Result<Result<(), Gone>, Problem> {
+    Ok(match extended.on(tag, body, answer.piece()) {
+        Ok(Next::Said) => answer.send_a_piece().await,
+        Ok(Next::PassedOver) => Ok(()),
+        Ok(Next::Flush) => answer.send().await,
+        Ok(Next::Ready) => answer.ready().await,
+        Ok(Next::Run(Run { command, formats, rows_max })) => {
+            answer.rows(tables::columns(&command).as_deref().unwrap_or_default(), &formats, rows_max);
+            let done = run(node, &command, answer, extended, who).await;
+            if answer.is_error() {
+                extended.failed();
+            }
+            done
         }
-        Ok(command) => obey(node, &command, &mut answer, entered, peer).await?,
-        Err(problem) => answer.error(&problem),
+        Ok(Next::Other) => {
+            return Err(refusal::violation(&format!("a message of type {} has no meaning in the console", tag.escape_ascii())));
+        }
+        Err(Objection::Malformed(malformed)) => return Err(refusal::violation(&malformed.to_string())),
+        Err(objection) => {
+            answer.error(&objected(&objection));
+            answer.send().await
+        }
+    })
+}
+
+async fn simple(node: &Node, body: &[u8], answer: &mut Answer<'_>, extended: &mut Extended, who: Who<'_>) -> Result<(), Gone> {
+    let text = body.strip_suffix(&[0]).and_then(|text| std::str::from_utf8(text).ok());
+    let command = text.ok_or_else(|| Complaint::Unknown("text that is not UTF-8".to_owned())).and_then(grammar::read);
+    match command {
+        Ok(command) => {
+            if who.entered.role.may(command.verb) {
+                answer.describe(tables::columns(&command).as_deref());
+            }
+            run(node, &command, answer, extended, who).await?;
+        }
+        Err(complaint) => answer.error(&not_understood(&complaint)),
     }
+    // What failed is over: only what came in the extended protocol waits for Sync.
     answer.ready().await
 }
 
-async fn obey(node: &Node, command: &Command, answer: &mut Answer<'_>, entered: &Entered, peer: SocketAddr) -> Result<(), Gone> {
+/// Runs a command whose rows' columns are known to `answer`.
+async fn run(node: &Node, command: &Command, answer: &mut Answer<'_>, extended: &mut Extended, who: Who<'_>) -> Result<(), Gone> {
+    if who.entered.role.may(command.verb) {
+        obey(node, command, answer, who).await?;
+    } else {
+        tracing::info!(console.user = who.entered.name, verb = %command.verb, peer.addr = %who.peer, "a command of the console was refused");
+        answer.error(&not_allowed(command.verb));
+    }
+    if command.verb == Verb::DiscardAll {
+        extended.discard();
+    }
+    Ok(())
+}
+
+async fn obey(node: &Node, command: &Command, answer: &mut Answer<'_>, Who { entered, peer }: Who<'_>) -> Result<(), Gone> {
     let Command { verb, about } = command;
     match verb {
         Verb::Nothing => answer.empty(),
         Verb::SelectOne => {
-            answer.columns(&[Column { name: "?column?", kind: ColumnType::Int4 }]);
             answer.row(&[fixed("1")]).await?;
             answer.complete("SELECT 1");
         }
-        Verb::SetParameter => answer.complete("SET"),
+        Verb::SetParameter | Verb::DiscardAll => answer.complete(verb.as_str()),
         Verb::ShowHelp
         | Verb::ShowVersion
         | Verb::ShowConfig
@@ -205,10 +251,17 @@ fn not_allowed(verb: Verb) -> Problem {
         .next("connect as the user that `--console-user` names")
 }
 
-fn extended() -> Problem {
-    Problem::new(ErrorCode::NotCarried, "the console does not speak the extended protocol")
-        .because("its commands have no parameters, and its answers come as text")
-        .next("send simple queries: `psql` does; drivers have a setting for it, such as `preferQueryMode=simple` (JDBC) or `default_query_exec_mode=simple_protocol` (pgx)")
+fn objected(objection: &Objection) -> Problem {
+    match objection {
+        Objection::Complaint(complaint) => not_understood(complaint),
+        Objection::Parameters => Problem::new(ErrorCode::NotCarried, "a command of the console has no parameters")
+            .because("what it is about is a word of it, and no value")
+            .next("write the tenant or the number into the text, as in `PAUSE malmo`"),
+        Objection::TooMuch => Problem::new(ErrorCode::NotCarried, "this session holds too many prepared statements")
+            .because(objection)
+            .next("close those that are not needed, or have the driver prepare fewer"),
+        _ => refusal::violation(&objection.to_string()),
+    }
 }
 
 /// What PgBouncer does here and Holm does elsewhere.

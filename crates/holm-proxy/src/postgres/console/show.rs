@@ -1,4 +1,4 @@
-//! What is shown: every table's rows.
+//! What is shown: every table's rows, with the columns that `tables` has for them.
 //!
 //! Promises: a column that stands for something Holm does not have says nothing, 0 or NULL, and never something made up;
 //! `docs/reference/admin-console.md` lists them. Rows of clients and server connections are made a slice at a time and sent on,
@@ -19,12 +19,12 @@ use crate::postgres::survey::{self, Doing, Use, doing};
 use crate::postgres::transaction::IDLE_MAX;
 use crate::postgres::transaction::inventory::{IdleUse, PoolUse, Tallied};
 
+use super::Console;
 use super::answer::{Answer, Gone, Value, count, fixed, number, text, yes};
 use super::grammar::PARAMETERS;
 use super::in_use::{self, TenantUse};
 use super::names::name_of;
 use super::rights::{ConsoleRole, Verb};
-use super::{Console, tables};
 
 const HELP: &str = "
 \tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION
@@ -40,7 +40,6 @@ const HELP: &str = "
 pub(super) async fn show(node: &Node, verb: Verb, about: Option<&str>, answer: &mut Answer<'_>) -> Result<(), Gone> {
     match verb {
         Verb::ShowVersion => {
-            answer.columns(tables::VERSION);
             answer.row(&[fixed(concat!("Holm ", env!("CARGO_PKG_VERSION"), ", with the columns of PgBouncer 1.25"))]).await?;
         }
         Verb::ShowConfig => config(node, answer).await?,
@@ -54,14 +53,12 @@ pub(super) async fn show(node: &Node, verb: Verb, about: Option<&str>, answer: &
         Verb::ShowLists => lists(node, answer).await?,
         Verb::ShowUsers => users(node, answer).await?,
         Verb::ShowState => {
-            answer.columns(tables::STATE);
             for (key, value) in [("active", "yes"), ("paused", "no"), ("suspended", "no")] {
                 answer.row(&[fixed(key), fixed(value)]).await?;
             }
         }
         Verb::ShowParameter => {
-            if let Some((_, name, value)) = PARAMETERS.iter().find(|(known, ..)| Some(*known) == about) {
-                answer.columns(&[holm_pgwire::message::Column { name, kind: holm_pgwire::message::ColumnType::Text }]);
+            if let Some((_, _, value)) = PARAMETERS.iter().find(|(known, ..)| Some(*known) == about) {
                 answer.row(&[fixed(value)]).await?;
             }
         }
@@ -82,7 +79,6 @@ async fn config(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
         (Some(_), false) => "allow",
         (Some(_), true) => "require",
     };
-    answer.columns(tables::CONFIG);
     let rows: [(&'static str, Value, &'static str); 13] = [
         ("admin_users", text(node.console.names(ConsoleRole::Admin)), ""),
         ("client_login_timeout", seconds(node.login_timeout), "15"),
@@ -112,7 +108,6 @@ impl Console {
 }
 
 async fn databases(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
-    answer.columns(tables::DATABASES);
     let tenants = in_use::tenants(node).await;
     let table = survey::table(node);
     let used = tenants.iter().map(|tenant| (tenant.name.clone(), &tenant.route, tenant.sum));
@@ -157,7 +152,6 @@ fn pool_mode(node: &Node, used: &Use) -> Value {
 }
 
 async fn pools(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
-    answer.columns(tables::POOLS);
     for TenantUse { name, levels, .. } in in_use::tenants(node).await {
         for (level, used) in levels {
             let row = [
@@ -186,7 +180,6 @@ async fn pools(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
 }
 
 async fn clients(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
-    answer.columns(tables::SOCKETS);
     let mut from = Some(0);
     while let Some(at) = from {
         let (some, next) = node.sessions.some(at);
@@ -232,7 +225,6 @@ fn client(node: &Node, table: &RouteTable, session: &Session) -> [Value; 21] {
 }
 
 async fn servers(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
-    answer.columns(tables::SOCKETS);
     let mut from = Some(0);
     while let Some(at) = from {
         let (some, next) = node.sessions.some(at);
@@ -317,7 +309,6 @@ fn time(at: SystemTime) -> Value {
 }
 
 async fn stats(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
-    answer.columns(tables::STATS);
     for tenant in in_use::tenants(node).await {
         let Tallied { transactions, transactions_us, .. } = tenant.sum.tallied;
         let [name, totals @ ..] = totals_of(&tenant);
@@ -331,7 +322,6 @@ async fn stats(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
 }
 
 async fn stats_totals(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
-    answer.columns(tables::STATS_TOTALS);
     for tenant in in_use::tenants(node).await {
         answer.row(&totals_of(&tenant)).await?;
     }
@@ -349,7 +339,6 @@ fn totals_of(tenant: &TenantUse) -> [Value; 12] {
 async fn totals(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
     let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let (transactions, waits) = (&node.counters.transactions, &node.counters.waits);
-    answer.columns(tables::TOTALS);
     let rows = [
         ("total_xact_count", transactions.count()),
         ("total_xact_time", us(transactions.sum())),
@@ -367,7 +356,6 @@ async fn lists(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
     let found = survey::pools(node).await;
     let sum = in_use::tenants(node).await.iter().fold((0, 0), |(idle, lent), TenantUse { sum, .. }| (idle + sum.idle, lent + sum.lent));
     let (table, used) = (survey::table(node), node.sessions.count());
-    answer.columns(tables::LISTS);
     let rows = [
         ("databases", table.tenant_count()),
         ("users", table.credentials().count()),
@@ -391,7 +379,6 @@ async fn lists(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
 }
 
 async fn users(node: &Node, answer: &mut Answer<'_>) -> Result<(), Gone> {
-    answer.columns(tables::USERS);
     let mut users = std::collections::BTreeMap::<String, (usize, usize)>::new();
     let mut from = Some(0);
     while let Some(at) = from {

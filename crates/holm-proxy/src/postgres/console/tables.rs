@@ -1,9 +1,15 @@
 //! The columns of everything that is shown, named and in the order that PgBouncer 1.25 has them.
 //!
 //! Promises: a tool that reads PgBouncer's columns by name or by place finds them. Types are PgBouncer's as well, save for one:
-//! `id` is an `int8`, since sessions are counted for as long as the node runs.
+//! `id` is an `int8`, since sessions are counted for as long as the node runs. What a command's rows are is said here alone, before
+//! it runs and when it does.
 
-use holm_pgwire::message::{Column, ColumnType};
+use std::borrow::Cow;
+
+use holm_pgwire::column::{Column, ColumnType};
+
+use super::grammar::{Command, PARAMETERS};
+use super::rights::Verb;
 
 use ColumnType::{Int4, Int8, Numeric, Text};
 
@@ -14,14 +20,55 @@ const fn column(name: &'static str, kind: ColumnType) -> Column {
     Column { name, kind }
 }
 
+/// The columns of a command's rows; `None` if it has no rows.
+pub(super) fn columns(command: &Command) -> Option<Cow<'static, [Column]>> {
+    Some(Cow::Borrowed(match command.verb {
+        Verb::SelectOne => SELECT_ONE,
+        Verb::ShowVersion => VERSION,
+        Verb::ShowConfig => CONFIG,
+        Verb::ShowDatabases => DATABASES,
+        Verb::ShowPools => POOLS,
+        Verb::ShowClients | Verb::ShowServers => SOCKETS,
+        Verb::ShowStats => STATS,
+        Verb::ShowStatsTotals => STATS_TOTALS,
+        Verb::ShowTotals => TOTALS,
+        Verb::ShowLists => LISTS,
+        Verb::ShowUsers => USERS,
+        Verb::ShowState => STATE,
+        Verb::ShowParameter => {
+            let (_, name, _) = PARAMETERS.iter().find(|(known, ..)| Some(*known) == command.about.as_deref())?;
+            return Some(Cow::Owned(vec![column(name, Text)]));
+        }
+        // The help is a notice.
+        Verb::ShowHelp
+        | Verb::Nothing
+        | Verb::SetParameter
+        | Verb::DiscardAll
+        | Verb::Pause
+        | Verb::Resume
+        | Verb::Kill
+        | Verb::KillClient
+        | Verb::Reconnect
+        | Verb::WaitClose
+        | Verb::Reload
+        | Verb::Shutdown
+        | Verb::Suspend
+        | Verb::Disable
+        | Verb::Enable
+        | Verb::SetConfig => return None,
+    }))
+}
+
+const SELECT_ONE: &[Column] = &[column("?column?", Int4)];
+
 /// Of SHOW VERSION.
-pub(super) const VERSION: &[Column] = &[column("version", Text)];
+const VERSION: &[Column] = &[column("version", Text)];
 
 /// Of SHOW CONFIG.
-pub(super) const CONFIG: &[Column] = &[column("key", Text), column("value", Text), column("default", Text), column("changeable", Text)];
+const CONFIG: &[Column] = &[column("key", Text), column("value", Text), column("default", Text), column("changeable", Text)];
 
 /// Of SHOW DATABASES.
-pub(super) const DATABASES: &[Column] = &[
+const DATABASES: &[Column] = &[
     column("name", Text),
     column("host", Text),
     column("port", Int4),
@@ -42,7 +89,7 @@ pub(super) const DATABASES: &[Column] = &[
 ];
 
 /// Of SHOW POOLS.
-pub(super) const POOLS: &[Column] = &[
+const POOLS: &[Column] = &[
     column("database", Text),
     column("user", Text),
     column("cl_active", Int4),
@@ -63,7 +110,7 @@ pub(super) const POOLS: &[Column] = &[
 ];
 
 /// Of SHOW CLIENTS and of SHOW SERVERS.
-pub(super) const SOCKETS: &[Column] = &[
+const SOCKETS: &[Column] = &[
     column("type", Text),
     column("user", Text),
     column("database", Text),
@@ -88,7 +135,7 @@ pub(super) const SOCKETS: &[Column] = &[
 ];
 
 /// Of SHOW STATS.
-pub(super) const STATS: &[Column] = &[
+const STATS: &[Column] = &[
     column("database", Text),
     column("total_server_assignment_count", Numeric),
     column("total_xact_count", Numeric),
@@ -115,7 +162,7 @@ pub(super) const STATS: &[Column] = &[
 ];
 
 /// Of SHOW STATS_TOTALS.
-pub(super) const STATS_TOTALS: &[Column] = &[
+const STATS_TOTALS: &[Column] = &[
     column("database", Text),
     column("server_assignment_count", Numeric),
     column("xact_count", Numeric),
@@ -131,13 +178,13 @@ pub(super) const STATS_TOTALS: &[Column] = &[
 ];
 
 /// Of SHOW TOTALS.
-pub(super) const TOTALS: &[Column] = &[column("name", Text), column("value", Numeric)];
+const TOTALS: &[Column] = &[column("name", Text), column("value", Numeric)];
 
 /// Of SHOW LISTS.
-pub(super) const LISTS: &[Column] = &[column("list", Text), column("items", Int4)];
+const LISTS: &[Column] = &[column("list", Text), column("items", Int4)];
 
 /// Of SHOW USERS.
-pub(super) const USERS: &[Column] = &[
+const USERS: &[Column] = &[
     column("name", Text),
     column("pool_size", Text),
     column("reserve_pool_size", Text),
@@ -149,4 +196,4 @@ pub(super) const USERS: &[Column] = &[
 ];
 
 /// Of SHOW STATE.
-pub(super) const STATE: &[Column] = &[column("key", Text), column("value", Text)];
+const STATE: &[Column] = &[column("key", Text), column("value", Text)];

@@ -2,13 +2,14 @@
 //!
 //! Promises: only new handshakes notice. Files that cannot be used, half-written ones among them, leave what is in use
 //! as it is, are named in the log once for each change, and stand in the metrics until they can be used. A look costs a
-//! `stat` of each file; they are read only when one of them looks different.
+//! `stat` of each file; they are read only when one of them looks different. That a revocation list in use is over is said once.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use holm_core::error::{ErrorCode, Problem};
+use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
 
 use super::Tls;
@@ -58,10 +59,12 @@ pub(crate) async fn keep(renewal: TlsRenewal) {
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick comes at once, and the files were read a moment ago.
     every.tick().await;
+    let mut told = None;
     loop {
         every.tick().await;
         // Told to the log.
         let _ = renewal.look(Look::IfChanged).await;
+        renewal.tell_of_lists(&mut told);
     }
 }
 
@@ -92,6 +95,18 @@ impl TlsRenewal {
     /// Safe: the look goes on without the caller.
     pub async fn read_again(&self) -> Result<(), Problem> {
         self.look(Look::Anyway).await
+    }
+
+    /// Says once of each set of lists that it is over.
+    fn tell_of_lists(&self, told: &mut Option<Timestamp>) {
+        let over = self.tls.lists_over(Timestamp::now());
+        if let Some(until) = over
+            && *told != over
+        {
+            self.counters.certificate_unusable();
+            tracing::error!(%until, "a revocation list of clients' certificates is over: nobody with a certificate of its authority gets in");
+        }
+        *told = over;
     }
 
     async fn look(&self, look: Look) -> Result<(), Problem> {

@@ -13,9 +13,11 @@ use crate::output::Answer;
 #[command(after_help = "Examples:
   holm cluster set-server production-2 --env production --server postgresql://holm@db2.example.com --password-file holm.password
   holm cluster set-server production-3 --env production --server postgresql://holm@db.example.com --sslmode verify-full --ssl-root-cert new.crt
+  holm cluster set-server production-malmo --env production --server postgresql://app@db2.example.com/app --password-file app.password
 
 It stays the same server, or a standby of it that was promoted, once nobody answers at the old address any more. Without --sslmode
-and --ssl-root-cert it is spoken to as before. Sessions at another address, or under other certificates, are ended.")]
+and --ssl-root-cert it is spoken to as before. Sessions at another address, or under other certificates, are ended. A database that was adopted is changed by
+the name of its cluster, and stays that database; its tenant's sessions log in as the role that is given from then on.")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     cluster: Named,

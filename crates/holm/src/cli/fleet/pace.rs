@@ -1,4 +1,4 @@
-//! How fast a tenant works, as two looks at it tell.
+//! How fast a tenant works, as two looks at the nodes that carry it tell.
 //!
 //! Promises: a rate is told only of a count that went on from one look to the other; one that began anew in between, wholly or in
 //! part, has none, and never a negative one or a guess. A mean is of what happened between the two looks; where they cannot
@@ -21,13 +21,18 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Of what was counted at a look, and at the one before it, if there was one.
-    pub(super) fn of(now: Counted<'_>, before: Option<Counted<'_>>) -> Self {
-        let went_on = before.and_then(|then| since(then.1, now.1).map(|did| (now.0.duration_since(then.0).as_secs_f64(), did)));
-        match went_on {
-            Some((seconds, did)) => Self { rate: rate(did.transactions, seconds), ..means(&did) },
-            None => means(now.1),
+    /// Of what was counted at a look, and at the one before it, if there was one, at each node that has counted.
+    pub(super) fn of(nodes: &[(Counted<'_>, Option<Counted<'_>>)]) -> Self {
+        let went_on = nodes.iter().filter_map(|(now, before)| {
+            let then = (*before)?;
+            Some((now.0.duration_since(then.0).as_secs_f64(), since(then.1, now.1)?))
+        });
+        let went_on: Vec<(f64, CountedView)> = went_on.collect();
+        if went_on.is_empty() {
+            return means(nodes.iter().map(|(now, _)| now.1));
         }
+        let rates = went_on.iter().filter_map(|(seconds, did)| rate(did.transactions, *seconds)).reduce(|sum, rate| sum + rate);
+        Self { rate: rates, ..means(went_on.iter().map(|(_, did)| did)) }
     }
 }
 
@@ -54,9 +59,15 @@ fn since(then: &CountedView, now: &CountedView) -> Option<CountedView> {
     })
 }
 
-fn means(did: &CountedView) -> Pace {
+fn means<'d>(did: impl Iterator<Item = &'d CountedView> + Clone) -> Pace {
+    let sum = |of: fn(&CountedView) -> u64| did.clone().map(of).fold(0, u64::saturating_add);
     let mean = |sum_us: u64, count| sum_us.checked_div(count).map(|us| Duration::from_micros(us).as_secs_f64() * 1000.0);
-    Pace { rate: None, transaction_ms: mean(did.transactions_us, did.transactions), wait_ms: mean(did.waits_us, did.lendings) }
+    let (transactions, lendings) = (sum(|did| did.transactions), sum(|did| did.lendings));
+    Pace {
+        rate: None,
+        transaction_ms: mean(sum(|did| did.transactions_us), transactions),
+        wait_ms: mean(sum(|did| did.waits_us), lendings),
+    }
 }
 
 #[cfg(test)]
@@ -75,7 +86,21 @@ mod tests {
 
     fn pace(then: Option<(i64, CountedView)>, now: (i64, CountedView)) -> Pace {
         let at = |second| Timestamp::from_second(second).unwrap();
-        Pace::of((at(now.0), &now.1), then.as_ref().map(|(second, counted)| (at(*second), counted)))
+        Pace::of(&[((at(now.0), &now.1), then.as_ref().map(|(second, counted)| (at(*second), counted)))])
+    }
+
+    #[test]
+    fn of_several_nodes_it_is_the_sum_of_those_that_went_on() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let (few, more, many, anew) = (counted("a", 100), counted("a", 300), counted("b", 500), counted("c", 7));
+        let went_on = ((at(14), &more), Some((at(10), &few)));
+        // Another clock, by an hour.
+        let other = ((at(3_614), &more), Some((at(3_610), &few)));
+        assert_eq!(Pace::of(&[went_on, other]).rate, Some(100.0));
+        let began = ((at(14), &anew), Some((at(10), &many)));
+        assert_eq!(Pace::of(&[went_on, began]), Pace::of(&[went_on]));
+        assert_eq!(Pace::of(&[began, ((at(14), &few), None)]), Pace { rate: None, transaction_ms: Some(2.5), wait_ms: Some(0.5) });
+        assert_eq!(Pace::of(&[]), Pace::default());
     }
 
     #[test]
