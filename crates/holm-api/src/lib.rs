@@ -223,6 +223,7 @@ fn residency_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::whereabouts::show))
         .routes(routes!(resource::explanations::show))
         .routes(routes!(resource::explanations::decision))
+        .routes(routes!(resource::certificates::show))
         .routes(routes!(resource::matrix::show))
         .routes(routes!(resource::what_if::ask))
         .routes(routes!(resource::breach_scope::show))

@@ -56,6 +56,7 @@ pub(crate) const TABLE: &[(Method, &str, Needs)] = &[
     (Method::POST, "/v1/environments/{environment}/tenants/{slug}/undelete", InPath(P::ChangeTenants)),
     (Method::GET, "/v1/environments/{environment}/tenants/{slug}/where", InPath(P::ReadTenants)),
     (Method::GET, "/v1/environments/{environment}/tenants/{slug}/explanation", InPath(P::ReadTenants)),
+    (Method::GET, "/v1/environments/{environment}/tenants/{slug}/certificate", InPath(P::ReadTenants)),
     (Method::GET, "/v1/environments/{environment}/tenants/{slug}/decision", InPath(P::ReadTenants)),
     (Method::GET, "/v1/environments/{environment}/sub-processors", InPath(P::ReadTenants)),
     (Method::GET, "/v1/environments/{environment}/processing-record", InPath(P::ReadTenants)),

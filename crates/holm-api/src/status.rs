@@ -30,6 +30,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::HostSuspended
         | E::TenantSuspended
         | E::TenantPaused
+        | E::PlacementWithheld
         | E::SessionClosed
         | E::CatalogItself
         | E::TooPowerful
@@ -104,6 +105,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | E::ClusterReadOnly
         | E::NoConnectionLeft
         | E::ServerUnreachable
+        | E::PlacementUnproven
         | E::TooManyClients
         | E::ShuttingDown
         | E::CatalogUnavailable

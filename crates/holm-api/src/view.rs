@@ -6,6 +6,7 @@
 pub mod access;
 pub mod answers;
 pub mod audit;
+pub mod certificate;
 pub mod cluster;
 pub mod node;
 pub mod reports;

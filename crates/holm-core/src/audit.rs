@@ -138,6 +138,8 @@ actions! {
     ResidencyBreach = "residency.breach",
     /// It does again, or is no more.
     ResidencySettle = "residency.settle",
+    /// Other things may be done with a tenant's database than before, where it is.
+    ResidencyEnforce = "residency.enforce",
     /// A credential was issued and its secret shown.
     CredentialIssue = "credential.issue",
     /// A credential was revoked.
@@ -343,6 +345,11 @@ pub enum Detail {
         outcome: String,
         /// The rules that speak against it.
         rules: Vec<String>,
+    },
+    /// Of what may be done with a database where it is.
+    Placement {
+        /// `all`, `reading`, `finishing` or `nothing`.
+        allows: String,
     },
     /// Of a request that was denied.
     Denied {

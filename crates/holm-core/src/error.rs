@@ -265,6 +265,10 @@ codes! {
     LoginsThrottled = 5022, Quota;
     /// A client's certificate is not for the credential that it names.
     CertificateForAnother = 5023, Client;
+    /// A tenant's database may not be used where it is.
+    PlacementWithheld = 5024, Policy;
+    /// A server is not the one that a tenant's placement certificate is for, or there is no good certificate.
+    PlacementUnproven = 5025, Cluster;
     /// The configuration cannot be used.
     InvalidConfig = 6001, Client;
     /// No PostgreSQL on this machine and none to be had.

@@ -8,12 +8,15 @@ use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::cluster::Cluster;
 use crate::credential::{Credential, CredentialName, Level, Permission};
 use crate::environment::{Environment, EnvironmentName};
 use crate::id::{ClusterId, CredentialId, TenantId};
 use crate::limits::TenantLimits;
 use crate::parameter::TenantParameter;
+use crate::placement::{Allows, Authority, Placement, Withheld};
 use crate::role::{DatabaseName, RoleName};
 use crate::scram::LoginKeys;
 use crate::slug::TenantSlug;
@@ -128,12 +131,25 @@ pub struct Route {
     pub limits: TenantLimits,
     /// Names that it had until lately; whoever uses one is told the new one, and gets no session.
     pub aliases: Box<[TenantSlug]>,
+    /// Whether its database may be used where it is.
+    pub placement: Placement,
 }
 
 impl Route {
     /// The login of a level, if the database has a role for it.
     pub const fn login(&self, level: Level) -> Option<&ServerLogin> {
         self.logins.of(level)
+    }
+
+    /// The level that a session of a level has: where only reading is allowed, that of the role that only reads. A database
+    /// that somebody brought has one role, which keeps its own.
+    pub fn level_for(&self, level: Level) -> Level {
+        if self.is_reading() && self.logins.of(Level::Ro).is_some() { Level::Ro } else { level }
+    }
+
+    /// Whether nothing may be written where its database is.
+    pub fn is_reading(&self) -> bool {
+        self.placement.allows().is_some_and(Allows::is_reading)
     }
 
     /// The login that takes its place, if one does.
@@ -160,12 +176,15 @@ pub enum RouteChange {
     Route(Route),
     /// A tenant has no route any more.
     RouteGone(TenantId),
+    /// Who signs placements, or what time it is there.
+    Authority(Authority),
 }
 
 /// The table at one version.
 #[derive(Clone, Debug, Default)]
 pub struct RouteTable {
     version: RouteVersion,
+    authority: Option<Authority>,
     environments: Arc<HashMap<EnvironmentName, Arc<Environment>>>,
     clusters: Arc<HashMap<ClusterId, Arc<Cluster>>>,
     credentials: Shards<CredentialName, Arc<Credential>>,
@@ -182,6 +201,8 @@ pub struct Admission {
     pub route: Arc<Route>,
     /// Its cluster.
     pub cluster: Arc<Cluster>,
+    /// The level that it has there; the credential's, or less.
+    pub level: Level,
     /// How the session logs in there.
     pub login: ServerLogin,
 }
@@ -204,12 +225,27 @@ pub enum Refusal {
     },
     /// The tenant's database has no role of the credential's level.
     NoSuchLevel(TenantSlug, Level),
+    /// Its database may not be used where it is.
+    Withheld(TenantSlug, Withheld),
+    /// Its database may be used only by who is there already.
+    Finishing(TenantSlug),
 }
 
 impl RouteTable {
     /// The version of this snapshot.
     pub const fn version(&self) -> RouteVersion {
         self.version
+    }
+
+    /// Who signs placements; without one nothing is taken for signed.
+    pub const fn authority(&self) -> Option<&Authority> {
+        self.authority.as_ref()
+    }
+
+    /// The same table, when it was later where placements are signed.
+    #[must_use]
+    pub fn told_at(&self, now: Timestamp) -> Self {
+        Self { authority: self.authority.map(|authority| Authority { told_at: now, ..authority }), ..self.clone() }
     }
 
     /// An environment by name.
@@ -274,7 +310,9 @@ impl RouteTable {
     /// Whether everything that an older version has is in this one exactly as it was there, so that nothing which this one
     /// forbids was allowed. `false` decides nothing: what was read anew counts as changed. Costs the shards that changed.
     pub fn only_adds_to(&self, older: &Self) -> bool {
-        keeps(&self.environments, &older.environments)
+        let same_key = |older: &Authority| self.authority.is_some_and(|now| now.key == older.key);
+        older.authority.as_ref().is_none_or(same_key)
+            && keeps(&self.environments, &older.environments)
             && keeps(&self.clusters, &older.clusters)
             && self.credentials.keeps(&older.credentials)
             && self.by_slug.keeps(&older.by_slug)
@@ -288,6 +326,7 @@ impl RouteTable {
     pub fn since(&self, older: &Self) -> Vec<RouteChange> {
         let leads = |route: &Route| self.route(&route.environment, &route.slug).is_some_and(|found| found.tenant == route.tenant);
         let mut changes = Vec::new();
+        changes.extend(self.authority.filter(|now| older.authority != Some(*now)).map(RouteChange::Authority));
         changes.extend(gone(&self.clusters, &older.clusters).map(|id| RouteChange::ClusterGone(*id)));
         changes.extend(self.credential_names.gone(&older.credential_names).map(|id| RouteChange::CredentialGone(*id)));
         changes.extend(self.by_tenant.gone(&older.by_tenant).map(|tenant| RouteChange::RouteGone(*tenant)));
@@ -332,8 +371,14 @@ impl RouteTable {
         if cluster.environment != route.environment {
             return Err(Refusal::UnknownTenant);
         }
-        let login = route.logins.of(credential.level).ok_or(Refusal::NoSuchLevel(slug, credential.level))?;
-        Ok(Admission { route: Arc::clone(route), cluster: Arc::clone(cluster), login: login.clone() })
+        match &route.placement {
+            Placement::Withheld(why) => return Err(Refusal::Withheld(slug, *why)),
+            Placement::Certified(certificate) if certificate.claims.allows.is_finishing() => return Err(Refusal::Finishing(slug)),
+            Placement::Certified(_) => {}
+        }
+        let level = route.level_for(credential.level);
+        let login = route.logins.of(level).ok_or(Refusal::NoSuchLevel(slug, level))?;
+        Ok(Admission { route: Arc::clone(route), cluster: Arc::clone(cluster), level, login: login.clone() })
     }
 
     /// The table with changes applied, in order, at a newer version.
@@ -381,6 +426,7 @@ impl RouteTable {
                 }
             }
             RouteChange::RouteGone(tenant) => self.forget_route(tenant),
+            RouteChange::Authority(authority) => self.authority = Some(authority),
         }
     }
 

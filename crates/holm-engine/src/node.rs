@@ -35,7 +35,7 @@ pub use holm_store::node::{Node, NodeRole};
 pub(crate) const LIVE: Duration = Duration::from_secs(7);
 
 /// For so long the data plane serves what it knows while nobody can tell it anything else; then it is in nobody's memory.
-pub const ALONE_MAX: Duration = Duration::from_secs(72 * 3600);
+pub const ALONE_MAX: Duration = Duration::from_secs(96 * 3600);
 
 /// Longer than a machine is away that comes back by itself after a hiccup of its network or its disk.
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(60);

@@ -8,6 +8,8 @@ pub mod answer;
 pub mod as_of;
 pub mod assigned;
 pub mod breach_scope;
+pub(crate) mod certificate;
+pub mod certified;
 pub mod choose;
 mod claims;
 pub mod copies;

@@ -2,10 +2,12 @@
 //!
 //! Promises: a node that has acknowledged a version uses it, or a newer one, for every session from then on, and has
 //! closed the sessions that it forbids. Within one process the word is a pointer; between processes it is a [`message`].
-//! [`wire`] is a table as bytes, [`bundle`] seals bytes for one node, [`kept`] is what a node keeps on its disk. Refuses queues:
-//! only the newest table matters.
+//! [`wire`] is a table as bytes, [`bundle`] seals bytes for one node, [`kept`] is what a node keeps on its disk, [`certificate`]
+//! is what says that a database may be used where it is. Refuses queues: only the newest table matters.
 
 pub mod bundle;
+pub mod certificate;
+mod clock;
 pub mod kept;
 pub mod message;
 pub mod wire;
@@ -15,7 +17,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use holm_core::route::{RouteTable, RouteVersion};
+use jiff::Timestamp;
 use tokio::sync::watch;
+
+use crate::clock::Clock;
 
 /// The control plane's end: publishes tables, awaits acknowledgements.
 #[derive(Clone, Debug)]
@@ -40,6 +45,7 @@ pub struct Routes {
 #[derive(Debug)]
 struct Shared {
     table: ArcSwap<RouteTable>,
+    clock: Clock,
     published: watch::Sender<RouteVersion>,
     nodes: Mutex<Vec<watch::Receiver<RouteVersion>>>,
 }
@@ -65,7 +71,12 @@ pub struct Silent {
 
 impl Default for Publisher {
     fn default() -> Self {
-        let shared = Shared { table: ArcSwap::default(), published: watch::Sender::new(RouteVersion::default()), nodes: Mutex::default() };
+        let shared = Shared {
+            table: ArcSwap::default(),
+            clock: Clock::default(),
+            published: watch::Sender::new(RouteVersion::default()),
+            nodes: Mutex::default(),
+        };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -92,8 +103,16 @@ impl Publisher {
         if version <= self.shared.table.load().version() {
             return;
         }
+        if let Some(authority) = table.authority() {
+            self.shared.clock.set(authority.told_at);
+        }
         self.shared.table.store(Arc::new(table));
         self.shared.published.send_replace(version);
+    }
+
+    /// Says what time it is where certificates are signed; from then on it passes as this machine's steady clock runs.
+    pub fn is_now(&self, now: Timestamp) {
+        self.shared.clock.set(now);
     }
 
     /// Waits until every connected node uses `version` or a newer one. With no node there is nobody to wait for.
@@ -153,6 +172,12 @@ impl Routes {
     /// The newest table; take it anew for every decision.
     pub fn load(&self) -> arc_swap::Guard<Arc<RouteTable>> {
         self.shared.table.load()
+    }
+
+    /// What time it is where certificates are signed, as it was told last and has passed since: whatever this machine's wall clock
+    /// is set to.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
     }
 }
 

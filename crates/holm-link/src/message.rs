@@ -316,4 +316,20 @@ mod tests {
             assert!(crate::kept::decode(bytes.expose()).is_err());
         }
     }
+
+    /// As those of tables, whose layout is in them. `UPDATE_SEEDS=1` writes them.
+    #[test]
+    fn the_fuzzers_seeds_have_tables_of_this_layout() {
+        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/link_message");
+        let nonce = Nonce(std::array::from_fn(|at| u8::try_from(at).unwrap()));
+        let table = RouteTable::default().with(RouteVersion(7), []);
+        let changes = Changes::between(&RouteTable::default(), &table);
+        for (name, answer) in [("table", Answer::Table(table)), ("changes", Answer::Changes(changes))] {
+            let (file, seed) = (corpus.join(name), answer.encode(nonce));
+            if std::env::var_os("UPDATE_SEEDS").is_some() {
+                std::fs::write(&file, seed.expose()).unwrap();
+            }
+            assert_eq!(std::fs::read(&file).unwrap(), *seed.expose(), "{name}: see `UPDATE_SEEDS`");
+        }
+    }
 }

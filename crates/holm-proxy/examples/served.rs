@@ -8,6 +8,7 @@
 
 use std::io::Read as _;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,13 +18,17 @@ use holm_core::cluster::tls::ServerTls;
 use holm_core::credential::{Credential, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind};
 use holm_core::limits::TenantLimits;
+use holm_core::placement::{Allows, Authority, Claims, Placement};
+use holm_core::role::DatabaseName;
 use holm_core::route::{Route, RouteChange, RouteState, RouteVersion, ServerLogin};
 use holm_core::scram::{LoginKeys, Verifier};
 use holm_core::secret::Secret;
 use holm_link::Publisher;
+use holm_link::certificate::SigningKey;
 use holm_pgwire::scram::keys;
 use holm_proxy::postgres::{Pooling, ProxyConfig, start};
 use holm_testkit::{TestServer, new_server};
+use jiff::Timestamp;
 
 /// Of a role that is gone with its server, on this machine only.
 const PASSWORD: &str = "password";
@@ -100,7 +105,15 @@ fn changes(server: &TestServer, Names { users, database }: &Names) -> Vec<RouteC
         role: users[0].parse().expect("a name of a role"),
         keys: LoginKeys { client_key: Secret::new(keys.client_key), server_key: Secret::new(keys.server_key) },
     };
+    let tenant = "ten_00000000000000000000000000000001".parse().expect("an id");
+    let name: DatabaseName = database.parse().expect("a name of a database");
+    let signs = SigningKey::from_seed(&Secret::new([7; 32]));
+    let issued_at = Timestamp::now();
+    let expires_at = issued_at + Duration::from_secs(48 * 3600);
+    let claims =
+        Claims { tenant, cluster, server: Some(server.system_identifier()), judged_by: None, allows: Allows::All, issued_at, expires_at };
     let mut changes = vec![
+        RouteChange::Authority(Authority { key: signs.public(), told_at: issued_at }),
         RouteChange::Environment(Environment {
             name: environment(),
             kind: EnvironmentKind::Production,
@@ -116,13 +129,14 @@ fn changes(server: &TestServer, Names { users, database }: &Names) -> Vec<RouteC
             connections_max: CONNECTIONS_MAX,
         }),
         RouteChange::Route(Route {
-            tenant: "ten_00000000000000000000000000000001".parse().expect("an id"),
+            tenant,
             slug: database.parse().expect("a name of a tenant"),
             environment: environment(),
             state: RouteState::Serving,
             epoch: 1,
             cluster,
-            database: database.parse().expect("a name of a database"),
+            placement: Placement::Certified(Arc::new(signs.sign(claims, &environment(), &name))),
+            database: name,
             logins: Level::ALL.map(login).into(),
             next_logins: None,
             parameters: Box::new([]),

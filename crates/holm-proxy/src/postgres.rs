@@ -27,6 +27,7 @@ mod refusal;
 mod relay;
 mod reset;
 mod server;
+mod server_identity;
 mod session;
 mod sessions;
 mod socket;

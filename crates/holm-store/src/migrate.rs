@@ -56,6 +56,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     14 "0014_tenant_limits";
     15 "0015_data_node";
     16 "0016_residency";
+    17 "0017_placement";
 };
 
 /// "Holm" as bytes; any number that no other program is likely to lock.

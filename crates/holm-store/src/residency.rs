@@ -14,6 +14,7 @@ use crate::tx::Tx;
 
 pub mod affected;
 pub mod assigned;
+pub mod certificate;
 pub mod decision;
 pub mod exception;
 pub mod facts;
@@ -32,7 +33,17 @@ const EPOCH: &str = "SELECT epoch, clock_timestamp() AS now FROM residency";
 const ADVANCE: &str = "UPDATE residency SET epoch = epoch + 1";
 /// "Hjdg" as bytes.
 const JUDGING: &str = "SELECT pg_try_advisory_xact_lock(x'486a6467'::integer) AS alone";
-const IS_DUE: &str = "SELECT judged <> epoch OR judge_by <= now() AS due FROM residency";
+/// One statement, since it is asked twice a minute for ever. Renewals wait an hour for others: each gives every node a table to keep.
+const IS_DUE: &str = "\
+SELECT judged <> epoch OR judge_by <= now() AS copies,
+    EXISTS (SELECT FROM placement_certificate WHERE expires_at < now() + interval '23 hours')
+    OR EXISTS (
+        SELECT
+        FROM tenant t
+        WHERE t.state IN ('serving', 'paused', 'suspended', 'deleted')
+            AND NOT EXISTS (SELECT FROM placement_certificate p WHERE p.tenant_id = t.id)
+    ) AS certificates
+FROM residency";
 const JUDGED: &str = "UPDATE residency SET judged = $1, judge_by = $2";
 
 /// Every statement of this module.
@@ -106,15 +117,25 @@ pub async fn judging(tx: &mut Tx) -> Result<bool, StoreError> {
     column::get(&tx.query_one(JUDGING, &[]).await?, "alone")
 }
 
-/// Whether copies are to be judged anew: something changed, or the time of the last verdicts is over.
+/// What is to be done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Due {
+    /// Copies are to be judged anew: something changed, or the time of the last verdicts is over.
+    pub copies: bool,
+    /// Certificates are to be renewed, or are missing.
+    pub certificates: bool,
+}
+
+/// What is to be done now.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: it only reads.
-pub async fn is_due(catalog: &Catalog) -> Result<bool, StoreError> {
-    column::get(&catalog.session().await?.query_one(IS_DUE, &[]).await?, "due")
+pub async fn is_due(catalog: &Catalog) -> Result<Due, StoreError> {
+    let row = catalog.session().await?.query_one(IS_DUE, &[]).await?;
+    Ok(Due { copies: column::get(&row, "copies")?, certificates: column::get(&row, "certificates")? })
 }
 
 /// Notes that every copy was judged by a state, and when that is over.

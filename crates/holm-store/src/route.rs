@@ -15,6 +15,7 @@ use holm_core::scram::{SecondKeys, Verifier};
 use holm_core::secret::Secret;
 use holm_core::slug::TenantSlug;
 use holm_core::tenant::TenantState;
+use jiff::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 use crate::catalog::Catalog;
 use crate::data_key::{self, WrappedKey};
 use crate::error::StoreError;
+use crate::residency::certificate;
 use crate::row::{Corrupt, column};
 use crate::sealed::Sealed;
 use crate::session::{SNAPSHOT, Session};
@@ -77,6 +79,8 @@ pub struct TenantRow {
     pub limits: TenantLimits,
     /// Names that it had until lately.
     pub aliases: Vec<TenantSlug>,
+    /// What is said of its database where it is, if anything.
+    pub placement: Option<certificate::Said>,
 }
 
 /// One difference; each has its counterpart in `holm_core::route::RouteChange`.
@@ -106,11 +110,13 @@ pub struct Changes {
     /// Another one after the catalog was restored from a backup: then nothing that is known counts, and everything is to be
     /// asked for anew.
     pub incarnation: Uuid,
+    /// When it was read, by the catalog's clock.
+    pub read_at: Timestamp,
     /// In an order in which they can be applied: what is gone first, since its name may belong to something new.
     pub changes: Vec<Change>,
 }
 
-const VERSION: &str = "SELECT version, membership, incarnation FROM route_clock";
+const VERSION: &str = "SELECT version, membership, incarnation, now() AS read_at FROM route_clock";
 /// The upper bound changes no result, since nothing is newer than the snapshot; it tells a planner that does not know the
 /// numbers that few rows are meant, which is so for all but the first reading.
 const ENVIRONMENTS: &str = "\
@@ -137,12 +143,16 @@ ORDER BY gone DESC, k.route_version, k.id";
 pub(crate) const TENANTS: &str = "\
 SELECT t.id, t.slug, e.name AS environment, t.state, t.epoch, t.parameters, t.state IN ('failed', 'dropped') AS gone,
     t.connections_min, t.connections_max, t.weight,
+    p.cluster_id = d.cluster_id AND (p.server IS NULL OR p.server = c.system_identifier) AS placement_fits, p.server AS placement_server,
+    p.profile_hash, p.registry_hash, p.allows AS placement_allows, p.issued_at AS placement_issued_at, p.expires_at AS placement_expires_at,
     d.id AS database_id, d.cluster_id, d.name AS database, d.adopted, d.sealed_logins, d.next_sealed_logins, k.id AS key_id,
     k.master_key_id, k.wrapped,
     ARRAY(SELECT a.slug FROM tenant_alias a WHERE a.tenant_id = t.id ORDER BY a.slug) AS aliases
 FROM tenant t
 JOIN environment e ON e.id = t.environment_id
 LEFT JOIN database d ON d.id = t.database_id
+LEFT JOIN cluster c ON c.id = d.cluster_id
+LEFT JOIN placement_certificate p ON p.tenant_id = t.id
 LEFT JOIN LATERAL (
     SELECT id, master_key_id, wrapped FROM data_key WHERE database_id = d.id AND purpose = 'logins' AND destroyed_at IS NULL LIMIT 1
 ) k ON true
@@ -188,9 +198,10 @@ async fn read_changes(catalog: &Catalog, session: &mut Session, since: RouteVers
     let clock = session.query_one(VERSION, &[]).await?;
     catalog.saw_membership(column::count_big(&clock, "membership")?);
     let (version, incarnation) = (column::route_version(&clock, "version")?, column::uuid(&clock, "incarnation")?);
+    let read_at = column::get(&clock, "read_at")?;
     let mut changes = Vec::new();
     if version == since {
-        return Ok(Changes { version, incarnation, changes });
+        return Ok(Changes { version, incarnation, read_at, changes });
     }
     let bound = |version: RouteVersion| i64::try_from(version.0).map_err(|error| StoreError::Fault(error.into()));
     let (after, last) = (bound(since)?, bound(version)?);
@@ -204,7 +215,7 @@ async fn read_changes(catalog: &Catalog, session: &mut Session, since: RouteVers
             changes.push(read(&row)?);
         }
     }
-    Ok(Changes { version, incarnation, changes })
+    Ok(Changes { version, incarnation, read_at, changes })
 }
 
 fn read_environment(row: &Row) -> Result<Change, StoreError> {
@@ -292,5 +303,6 @@ fn read_tenant(row: &Row) -> Result<Change, StoreError> {
         parameters: column::get::<Json<Vec<TenantParameter>>>(row, "parameters")?.0,
         limits: limits::read(row)?,
         aliases: column::get::<Vec<&str>>(row, "aliases")?.into_iter().map(str::parse).collect::<Result<_, _>>().corrupt("aliases")?,
+        placement: certificate::read(row)?,
     }))
 }

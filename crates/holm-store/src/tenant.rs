@@ -21,6 +21,7 @@ use crate::catalog::Catalog;
 use crate::database::{self, DatabaseEvent};
 use crate::error::StoreError;
 use crate::page::Page;
+use crate::residency::certificate;
 use crate::row::{self, column};
 use crate::state::Update;
 use crate::tx::Tx;
@@ -233,6 +234,7 @@ pub async fn mark_serving(tx: &mut Tx, id: TenantId) -> Result<Update<TenantStat
         return Ok(Update::Refused(tenant.state));
     }
     tx.execute(SET_STATE, &[&id.as_uuid(), &next.as_str()]).await?;
+    certificate::first(tx, id).await?;
     tx.changed_tenant(id);
     Ok(Update::Done)
 }

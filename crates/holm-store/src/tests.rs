@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod certificates;
 mod claims;
 mod encrypted;
 mod isolation;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use holm_core::cluster::ServerAddress;
+use holm_core::placement::SystemIdentifier;
 use holm_core::role::RoleName;
 use holm_core::secret::Secret;
 use holm_postgres::finder::Finder;
@@ -115,6 +116,15 @@ impl TestServer {
 
     fn running(&self) -> MutexGuard<'_, Option<Server>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `initdb` gave it: the first eight bytes of `pg_control` (`ControlFileData`).
+    ///
+    /// # Panics
+    /// The file is not there.
+    pub fn system_identifier(&self) -> SystemIdentifier {
+        let control = std::fs::read(self.data().join("global/pg_control")).expect("a server has a control file");
+        SystemIdentifier(i64::from_ne_bytes(*control.first_chunk().expect("it is longer")))
     }
 
     /// A connection to a database as the superuser.

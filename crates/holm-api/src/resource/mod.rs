@@ -6,6 +6,7 @@ mod as_of;
 pub(crate) mod audit;
 pub(crate) mod breach_scope;
 pub(crate) mod break_glass;
+pub(crate) mod certificates;
 pub(crate) mod clusters;
 pub(crate) mod credentials;
 pub(crate) mod doctor;

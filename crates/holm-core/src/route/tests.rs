@@ -8,6 +8,7 @@ use crate::cluster::ServerAddress;
 use crate::cluster::tls::ServerTls;
 use crate::credential::Scope;
 use crate::environment::EnvironmentKind;
+use crate::placement::{Certificate, Claims};
 use crate::scram::Verifier;
 use crate::secret::Secret;
 
@@ -50,7 +51,21 @@ fn route(tenant: u128, slug: &str, environment: &str, cluster: u128, epoch: u64)
         parameters: Box::new([]),
         limits: crate::limits::TenantLimits::default(),
         aliases: Box::new([]),
+        placement: certified(tenant, cluster, Allows::All),
     }
+}
+
+fn certified(tenant: u128, cluster: u128, allows: Allows) -> Placement {
+    let claims = Claims {
+        tenant: TenantId::from_uuid(Uuid::from_u128(tenant)),
+        cluster: ClusterId::from_uuid(Uuid::from_u128(cluster)),
+        server: None,
+        judged_by: None,
+        allows,
+        issued_at: Timestamp::UNIX_EPOCH,
+        expires_at: Timestamp::UNIX_EPOCH,
+    };
+    Placement::Certified(Arc::new(Certificate { claims, signer: [0; 8], signature: [0; 64] }))
 }
 
 fn credential(environment: &str, scope: Scope) -> Credential {
@@ -237,5 +252,29 @@ fn a_table_that_only_adds_is_told_from_one_that_may_forbid_something() {
     ] {
         let said = format!("{change:?}");
         assert!(!next(change).only_adds_to(&before), "{said}");
+    }
+}
+
+#[test]
+fn a_tenant_that_may_not_be_where_it_is_lets_nobody_in_and_is_told_why() {
+    let at = |placement| table().with(RouteVersion(2), [RouteChange::Route(Route { placement, ..route(2, "malmo", "production", 1, 2) })]);
+    let app = credential("production", Scope::App);
+    for why in [Withheld::Unjudged, Withheld::Blocked] {
+        let refused = at(Placement::Withheld(why)).admit(&app, "malmo").unwrap_err();
+        assert_eq!(refused, Refusal::Withheld("malmo".parse().unwrap(), why));
+    }
+    let refused = at(certified(2, 1, Allows::Finishing)).admit(&app, "malmo").unwrap_err();
+    assert_eq!(refused, Refusal::Finishing("malmo".parse().unwrap()));
+}
+
+#[test]
+fn where_only_reading_is_allowed_every_session_has_the_role_that_only_reads() {
+    let change = RouteChange::Route(Route { placement: certified(2, 1, Allows::Reading), ..route(2, "malmo", "production", 1, 2) });
+    let table = table().with(RouteVersion(2), [change]);
+    for level in Level::ALL {
+        let app = Credential { level, ..credential("production", Scope::App) };
+        let admission = table.admit(&app, "malmo").unwrap();
+        assert_eq!(admission.level, Level::Ro);
+        assert_eq!(admission.login.role, RoleName::of(&admission.route.database, Level::Ro));
     }
 }

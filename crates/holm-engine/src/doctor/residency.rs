@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use holm_core::environment::EnvironmentName;
 use holm_core::error::Problem;
+use holm_core::placement::{Allows, Placement};
 use holm_store::cluster;
 use holm_store::residency::{assigned, standing};
 use jiff::{SignedDuration, Timestamp};
@@ -29,14 +30,15 @@ pub(super) async fn examine(control: &Control) -> Vec<Finding> {
 
 async fn look(control: &Control) -> Result<Vec<Finding>, Problem> {
     let (known, now) = Known::now(control).await?;
+    let mut findings = certificates(control, now);
     if known.profiles().next().is_none() {
-        return Ok(vec![Finding::good("residency", "no profile is in force, so that nothing is judged")]);
+        findings.push(Finding::good("residency", "no profile is in force, so that nothing is judged"));
+        return Ok(findings);
     }
     let held = assigned::held(control.catalog()).await?;
     let standings = standing::all(control.catalog()).await?;
     let wrong: Vec<_> = standings.iter().filter(|(standing, _)| standing.outcome != "allow").collect();
     let whose: BTreeSet<_> = wrong.iter().map(|(standing, _)| standing.tenant).collect();
-    let mut findings = Vec::new();
     findings.push(if wrong.is_empty() {
         Finding::good("residency", format!("{} copies satisfy the profiles of their tenants", standings.len()))
     } else {
@@ -68,6 +70,37 @@ async fn look(control: &Control) -> Result<Vec<Finding>, Problem> {
         findings.push(Finding::warning("residency: places", text, "say so: `holm cluster set-place`"));
     }
     Ok(findings)
+}
+
+/// What the data plane is told that is less than all, or that should have been said anew.
+fn certificates(control: &Control, now: Timestamp) -> Vec<Finding> {
+    let table = control.publisher().table();
+    let named = |is: &dyn Fn(&Placement) -> bool| {
+        let found = table.routes().filter(|route| is(&route.placement));
+        let mut found: Vec<String> = found.map(|route| format!("{} in {}", route.slug, route.environment)).collect();
+        found.sort();
+        found
+    };
+    let less = named(&|placement| placement.allows() != Some(Allows::All));
+    let late = named(&|placement| matches!(placement, Placement::Certified(certificate) if certificate.claims.expires_at < now));
+    let by_address = named(&|placement| matches!(placement, Placement::Certified(certificate) if certificate.claims.server.is_none()));
+    let mut findings = Vec::new();
+    if !less.is_empty() {
+        let text =
+            format!("{} tenants may not be used, or not for all, where their databases are: {}", less.len(), names(less.into_iter()));
+        findings.push(Finding::bad("residency: certificates", text, "see why: `holm residency explain <tenant> --env <environment>`"));
+    }
+    if !late.is_empty() {
+        let text = format!("the placement certificates of {} tenants were not renewed in time: {}", late.len(), names(late.into_iter()));
+        let next = "four days after their time they are good no more: see in the log of the control plane why copies are not judged";
+        findings.push(Finding::bad("residency: certificates", text, next));
+    }
+    if !by_address.is_empty() {
+        let text = format!("the servers of {} tenants do not tell which they are: {}", by_address.len(), names(by_address.into_iter()));
+        let next = "they are known by address alone: reach them with `--sslmode verify-full`, so that it is theirs";
+        findings.push(Finding::warning("residency: certificates", text, next));
+    }
+    findings
 }
 
 /// Who waits for a database, and no cluster may have it.

@@ -226,9 +226,11 @@ async fn tell(control: &Control, node: Asking, to: PublicKey, hello: Hello, want
     if let Some(asked) = asked {
         return seal(control, node, to, hello, asked).await;
     }
+    // The table may be hours old; the node goes by what time it is now.
+    let now = table.told_at(control.publisher().routes().now());
     let answer = match control.linked().before(node.node_id(), &table, hello.has) {
-        Some(older) => Answer::Changes(Changes::between(&older, &table)),
-        None => Answer::Table((*table).clone()),
+        Some(older) => Answer::Changes(Changes::between(&older, &now)),
+        None => Answer::Table(now),
     };
     seal(control, node, to, hello, answer).await
 }

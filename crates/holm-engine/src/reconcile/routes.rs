@@ -3,13 +3,16 @@
 //! Promises: a version is published whole, in order, and costs what changed, not what there is. While the catalog is away
 //! the data plane keeps what it has, and catches up when it is back. One row that cannot be opened keeps nobody else's
 //! route back, and whatever but its secret was changed takes force: who is told that a tenant is suspended can rely on it.
+//! Each route goes with its placement certificate, signed here.
 
 use std::time::Duration;
 
 use holm_core::environment::Environment;
 use holm_core::error::{ErrorCode, Problem};
+use holm_core::placement::Authority;
 use holm_core::route::{Route, RouteChange, RouteTable, RouteVersion};
 use holm_core::secret::Secret;
+use holm_link::certificate::SigningKey;
 use holm_store::catalog::Catalog;
 use holm_store::data_key::WrappedKey;
 use holm_store::route::{self, Change, Changes, EnvironmentRow, TenantRow};
@@ -19,6 +22,7 @@ use uuid::Uuid;
 use super::backoff::Backoff;
 use crate::control::Control;
 use crate::pulse::UNHEARD;
+use crate::residency::certificate;
 use crate::secret::adopted::AdoptedLogin;
 use crate::secret::logins::Logins;
 use crate::secret::seal::{Purpose, Ring, UnsealError};
@@ -92,6 +96,8 @@ async fn catch_up(control: &Control, given: RouteVersion) -> Result<(), Problem>
         publish(control, open_all(control, all).await?, &RouteTable::default());
     } else if changes.version > given {
         publish(control, open_all(control, changes).await?, &control.publisher().table());
+    } else {
+        control.publisher().is_now(changes.read_at);
     }
     Ok(())
 }
@@ -110,16 +116,19 @@ async fn open_all(control: &Control, mut changes: Changes) -> Result<Opened, Pro
     let known = changes.changes.iter_mut().filter_map(key_of).collect();
     let ring = control.keys().ring(known, changes.changes.iter().filter_map(sealed_of)).await?;
     let count = changes.changes.len();
+    let signs = certificate::key(control);
+    let authority = Authority { key: signs.public(), told_at: changes.read_at };
     let work = move || {
         let mut opened = Opened {
             version: changes.version,
             incarnation: changes.incarnation,
-            changes: Vec::with_capacity(changes.changes.len()),
+            changes: Vec::with_capacity(changes.changes.len() + 1),
             damaged: Vec::new(),
             without_secret: Vec::new(),
         };
+        opened.changes.push(RouteChange::Authority(authority));
         for change in changes.changes {
-            match open(&ring, change) {
+            match open(&ring, &signs, change) {
                 Ok(change) => opened.changes.push(change),
                 Err((error, change)) => {
                     opened.damaged.push(error);
@@ -158,15 +167,16 @@ fn publish(control: &Control, opened: Opened, onto: &RouteTable) {
         tracing::error!(%error, "a route keeps the secret that it had, or is closed, since its own cannot be opened");
     }
     let publisher = control.publisher();
+    let signs = certificate::key(control);
     let mut changes = opened.changes;
-    changes.extend(opened.without_secret.into_iter().filter_map(|change| with_former_secret(change, onto)));
+    changes.extend(opened.without_secret.into_iter().filter_map(|change| with_former_secret(change, &signs, onto)));
     publisher.publish(onto.with(opened.version, changes));
     *control.incarnation() = Some(opened.incarnation);
     control.published().send_replace(opened.version);
 }
 
 /// What cannot be opened comes back as it is.
-fn open(ring: &Ring, change: Change) -> Result<RouteChange, (UnsealError, Box<Change>)> {
+fn open(ring: &Ring, signs: &SigningKey, change: Change) -> Result<RouteChange, (UnsealError, Box<Change>)> {
     Ok(match change {
         Change::Environment(row) => match ring.unseal_exact(Purpose::HeaderKey(row.id), row.sealed_header_key.as_bytes()) {
             Ok(header_key) => RouteChange::Environment(environment(row, header_key)),
@@ -177,7 +187,7 @@ fn open(ring: &Ring, change: Change) -> Result<RouteChange, (UnsealError, Box<Ch
         Change::Credential(credential) => RouteChange::Credential(credential),
         Change::CredentialGone(id) => RouteChange::CredentialGone(id),
         Change::Tenant(row) => match logins_of(ring, &row) {
-            Ok((logins, next)) => RouteChange::Route(route_of(row, logins, next)),
+            Ok((logins, next)) => RouteChange::Route(route_of(row, signs, logins, next)),
             Err(error) => return Err((error, Box::new(Change::Tenant(row)))),
         },
         Change::TenantGone(id) => RouteChange::RouteGone(id),
@@ -185,7 +195,7 @@ fn open(ring: &Ring, change: Change) -> Result<RouteChange, (UnsealError, Box<Ch
 }
 
 /// With the secret that the same environment, or the same database, had in the table; without one nobody is let in.
-fn with_former_secret(change: Change, table: &RouteTable) -> Option<RouteChange> {
+fn with_former_secret(change: Change, signs: &SigningKey, table: &RouteTable) -> Option<RouteChange> {
     match change {
         Change::Environment(row) => {
             let former = table.environment(&row.name)?;
@@ -194,7 +204,7 @@ fn with_former_secret(change: Change, table: &RouteTable) -> Option<RouteChange>
         Change::Tenant(row) => {
             let former = table.route_of(row.tenant).filter(|former| former.cluster == row.cluster && former.database == row.database);
             Some(match former {
-                Some(former) => RouteChange::Route(route_of(row, former.logins.clone(), former.next_logins.clone())),
+                Some(former) => RouteChange::Route(route_of(row, signs, former.logins.clone(), former.next_logins.clone())),
                 None => RouteChange::RouteGone(row.tenant),
             })
         }
@@ -225,8 +235,10 @@ fn logins_of(ring: &Ring, row: &TenantRow) -> Result<RouteLogins, UnsealError> {
     Ok((logins.for_route(&row.database).into(), next.map(|next| next.for_route(&row.database).into())))
 }
 
-fn route_of(row: TenantRow, logins: holm_core::route::Logins, next_logins: Option<holm_core::route::Logins>) -> Route {
+fn route_of(row: TenantRow, signs: &SigningKey, logins: holm_core::route::Logins, next_logins: Option<holm_core::route::Logins>) -> Route {
     Route {
+        placement: certificate::placement(signs, &row),
+        parameters: row.parameters.into(),
         tenant: row.tenant,
         slug: row.slug,
         environment: row.environment,
@@ -236,7 +248,6 @@ fn route_of(row: TenantRow, logins: holm_core::route::Logins, next_logins: Optio
         logins,
         next_logins,
         database: row.database,
-        parameters: row.parameters.into(),
         limits: row.limits,
         aliases: row.aliases.into(),
     }

@@ -1,7 +1,8 @@
 //! Judges every copy anew when something changed, or when the time of the last verdicts is over, and tells what is different.
 //!
 //! Promises: what no longer satisfies its profile is in the audit log, and so told to whoever listens, once: with the copy and
-//! the rules. It can be dropped anywhere, and another process goes on.
+//! the rules; what may be done with a tenant's database follows from it, and goes to the data plane before anything else. It can be
+//! dropped anywhere, and another process goes on.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,13 +11,16 @@ use holm_core::audit::{AuditAction, Detail, NewEntry, Subject};
 use holm_core::environment::EnvironmentName;
 use holm_core::error::Problem;
 use holm_core::id::{ClusterId, TenantId};
+use holm_core::placement::Allows;
 use holm_store::audit::record;
 use holm_store::cluster::{self, Cluster};
 use holm_store::residency;
 use holm_store::residency::assigned::{self, Held};
+use holm_store::residency::certificate::{self as said, Last, Saying};
 use holm_store::residency::standing::{self, Standing};
 use jiff::{SignedDuration, Timestamp};
 
+use super::certificate;
 use super::choose::standings;
 use super::copies::{self, Whose};
 use super::known::Known;
@@ -27,6 +31,23 @@ const AT_LEAST_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 /// So many changes are written at once.
 const BATCH: usize = 200;
+
+/// What was noted last.
+struct Before {
+    standings: Vec<(Standing, Timestamp)>,
+    /// Since when copies are denied, whatever was not known between.
+    denied: HashMap<(TenantId, String), Timestamp>,
+    said: HashMap<TenantId, Last>,
+}
+
+/// What is different from what was noted last.
+struct Found {
+    news: Vec<News>,
+    /// Whoever may do less first.
+    sayings: Vec<(Option<EnvironmentName>, Saying)>,
+    /// When it is all to be judged again.
+    until: Timestamp,
+}
 
 /// A change of what a copy comes to.
 struct News {
@@ -47,14 +68,22 @@ struct News {
 /// # Cancel safety
 /// Safe: what was not written is found again.
 pub async fn judge(control: Control) -> Result<(), Problem> {
-    if !residency::is_due(control.catalog()).await? {
-        return Ok(());
+    let due = residency::is_due(control.catalog()).await?;
+    // Whatever comes of it: tenants that nobody judges go on.
+    let judged = if due.copies { judge_alone(&control).await } else { Ok(()) };
+    // Those that were judged anew may be made up for.
+    if due.certificates || due.copies {
+        certificate::renew(&control).await?;
     }
+    judged
+}
+
+async fn judge_alone(control: &Control) -> Result<(), Problem> {
     let mut alone = control.catalog().transaction().await?;
     if residency::judging(&mut alone).await? {
         // What changes meanwhile is of another epoch, and due again.
-        while residency::is_due(control.catalog()).await? {
-            all(&control).await?;
+        while residency::is_due(control.catalog()).await?.copies {
+            all(control).await?;
         }
     }
     // It may have been ended for its idleness; then somebody else may have found the same, and wrote it.
@@ -79,9 +108,32 @@ async fn all(control: &Control) -> Result<(), Problem> {
     // In this order: a tenant that is made between the two is judged once more, and not forgotten.
     let before = standing::all(control.catalog()).await?;
     let held = assigned::held(control.catalog()).await?;
-    let epoch = known.epoch();
-    let (news, until) =
-        tokio::task::spawn_blocking(move || compare(&known, &clusters, &held, before, now)).await.expect("judging does not panic");
+    let said = said::all(control.catalog()).await?.into_iter().collect();
+    let denied = standing::denied(control.catalog()).await?.into_iter().map(|(tenant, copy, since)| ((tenant, copy), since)).collect();
+    let (epoch, registry) = (known.epoch(), certificate::hash(known.registry().hash().as_str()));
+    let Found { news, sayings, until } =
+        tokio::task::spawn_blocking(move || compare(&known, &clusters, &held, &Before { standings: before, denied, said }, now))
+            .await
+            .expect("judging does not panic");
+    let mut tx = control.catalog().transaction().await?;
+    said::known_by(&mut tx, &registry).await?;
+    tx.commit().await?;
+    for batch in sayings.chunks(BATCH) {
+        let mut tx = control.catalog().transaction().await?;
+        // The order in which everybody locks tenants.
+        let mut batch: Vec<_> = batch.iter().collect();
+        batch.sort_by_key(|(_, saying)| saying.tenant);
+        // Held until this is committed: what somebody judged by a later state is not said over.
+        if residency::share(&mut tx).await?.0 != epoch {
+            return Ok(());
+        }
+        for (environment, saying) in batch {
+            if said::say(&mut tx, saying).await? {
+                tell_saying(&mut tx, environment.as_ref(), saying);
+            }
+        }
+        tx.commit().await?;
+    }
     for batch in news.chunks(BATCH) {
         let mut tx = control.catalog().transaction().await?;
         for one in batch {
@@ -100,32 +152,49 @@ async fn all(control: &Control) -> Result<(), Problem> {
 }
 
 /// What is different from what was noted last, and when it is all to be judged again.
-fn compare(
-    known: &Known,
-    clusters: &HashMap<ClusterId, Cluster>,
-    held: &[Held],
-    before: Vec<(Standing, Timestamp)>,
-    now: Timestamp,
-) -> (Vec<News>, Timestamp) {
+fn compare(known: &Known, clusters: &HashMap<ClusterId, Cluster>, held: &[Held], noted: &Before, now: Timestamp) -> Found {
+    let said = &noted.said;
     let mut until = now.saturating_add(AT_LEAST_EVERY).unwrap_or(Timestamp::MAX);
-    let mut before: BTreeMap<(TenantId, String), Standing> =
-        before.into_iter().map(|(standing, _)| ((standing.tenant, standing.copy.clone()), standing)).collect();
-    let mut news = Vec::new();
+    let registry = certificate::hash(known.registry().hash().as_str());
+    let mut before: BTreeMap<(TenantId, String), &Standing> =
+        noted.standings.iter().map(|(standing, _)| ((standing.tenant, standing.copy.clone()), standing)).collect();
+    let (mut news, mut sayings) = (Vec::new(), Vec::new());
     for held in held {
-        let Some((profile, cluster)) = held.profile.as_ref().and_then(|name| known.profile(name).ok()).zip(clusters.get(&held.cluster))
-        else {
+        let mut saying = Saying { tenant: held.tenant, cluster: held.cluster, judged_by: None, allows: Some(Allows::All), outruns: false };
+        let Some(name) = &held.profile else {
+            sayings.extend(differs(said, saying).map(|told| (told.then(|| held.environment.clone()), Saying { outruns: told, ..saying })));
             continue;
         };
+        let Some((profile, cluster)) = known.profile(name).ok().zip(clusters.get(&held.cluster)) else {
+            continue;
+        };
+        saying.judged_by = Some((certificate::hash(profile.hash().as_str()), registry));
         let whose = Whose { environment: &held.environment, kind: held.kind, tenant: Some(held.tenant) };
         for standing in standings(held.tenant, &copies::on(known, profile, whose, cluster, now)) {
             until = until.min(standing.valid_until.unwrap_or(until));
-            let last = before.remove(&(held.tenant, standing.copy.clone()));
-            if last.as_ref() != Some(&standing) {
-                let (copy, tells) = (standing.copy.clone(), action(last.as_ref(), &standing));
+            let key = (held.tenant, standing.copy.clone());
+            let last = before.remove(&key);
+            match standing.outcome.as_str() {
+                "deny" => {
+                    let (allows, less_at) = certificate::left(profile, noted.denied.get(&key).copied().unwrap_or(now), now);
+                    saying.allows = both(saying.allows, allows);
+                    until = until.min(less_at.unwrap_or(until));
+                }
+                // What was taken away is not given back because nobody can say any more.
+                "unknown" => {
+                    let had = said.get(&held.tenant).filter(|had| had.cluster == held.cluster);
+                    saying.allows = both(saying.allows, had.map_or(saying.allows, |had| had.allows));
+                }
+                _ => {}
+            }
+            if last != Some(&standing) {
+                let (copy, tells) = (standing.copy.clone(), action(last, &standing));
                 news.push(News { environment: Some(held.environment.clone()), tenant: held.tenant, standing: Some(standing), copy, tells });
             }
         }
+        sayings.extend(differs(said, saying).map(|told| (told.then(|| held.environment.clone()), Saying { outruns: told, ..saying })));
     }
+    sayings.sort_by_key(|(_, saying)| (std::cmp::Reverse(width(saying.allows)), saying.tenant));
     let environments: HashMap<TenantId, &EnvironmentName> = held.iter().map(|held| (held.tenant, &held.environment)).collect();
     for ((tenant, copy), last) in before {
         // Of a tenant that is gone nobody is told: that was told when it went.
@@ -133,7 +202,36 @@ fn compare(
         let environment = environments.get(&tenant).map(|name| (*name).clone());
         news.push(News { environment, tenant, standing: None, copy, tells });
     }
-    (news, until)
+    Found { news, sayings, until }
+}
+
+/// Whether something else is to be said than was; and whether people are told, since other things are allowed.
+fn differs(said: &HashMap<TenantId, Last>, now: Saying) -> Option<bool> {
+    let profile = now.judged_by.map(|by| by.0);
+    match said.get(&now.tenant) {
+        // What is not said yet is said when it serves, unless it is not all.
+        None => (now.allows != Some(Allows::All)).then_some(true),
+        Some(last) if last.allows != now.allows => Some(true),
+        Some(last) => (last.profile != profile || last.cluster != now.cluster || !last.same_server).then_some(false),
+    }
+}
+
+/// Larger is less.
+fn width(allows: Option<Allows>) -> usize {
+    Allows::ALL.iter().position(|one| allows == Some(*one)).unwrap_or(Allows::ALL.len())
+}
+
+/// What is left by one copy and by another.
+fn both(one: Option<Allows>, other: Option<Allows>) -> Option<Allows> {
+    Some(one?.and(other?))
+}
+
+fn tell_saying(tx: &mut holm_store::tx::Tx, environment: Option<&EnvironmentName>, saying: &Saying) {
+    let Some(environment) = environment else { return };
+    let allows = saying.allows.map_or("nothing", Allows::as_str).to_owned();
+    let actor = Actor::system(SystemActor::Reconciler);
+    let entry = NewEntry::new(&actor, AuditAction::ResidencyEnforce, Some(environment), Subject::Tenant(saying.tenant));
+    record(tx, entry.with(Detail::Placement { allows }));
 }
 
 /// What is told of a copy that was judged anew.

@@ -2,7 +2,7 @@
 //!
 //! Promises: one that Holm placed is placed again, on a cluster that its profile allows now, with a decision that says why; one whose
 //! cluster somebody named stays there and waits, since nobody asked for another. Who waits in vain can be told why. Refuses to
-//! give a database: that is [`super::placing`]'s.
+//! give a database: that is `placing`'s.
 
 use std::collections::HashMap;
 

@@ -16,6 +16,8 @@ mod approvals;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod certified;
+#[cfg(test)]
 mod clusters;
 #[cfg(test)]
 mod copying;

@@ -434,15 +434,18 @@ async fn a_creation_that_waits_for_what_it_is_judged_by_holds_nothing_that_whoev
     let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
     told(&world).await;
     place(&world, "production-1", "nordlys", "no-osl").await;
+    // Whoever judges anew waits for the same: let that be over.
+    world.until_count("residency WHERE judged = epoch", 1).await;
     // Somebody is going to give the environment a profile, and a tenant is asked for.
-    let mut changing = world.control.catalog().transaction().await.unwrap();
-    residency::alone(&mut changing).await.unwrap();
+    // By a session of its own: one of Holm's is ended when it rests for some seconds within a transaction.
+    let changing = world.catalog().await;
+    changing.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(x'48726573'::integer)").await.unwrap();
     let control = world.control.clone();
     let creation = tokio::spawn(async move { tenant::create(&control, &DEV, new_tenant("goteborg"), PATIENCE).await });
     let own = "database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     world.until_count(&format!("pg_locks WHERE locktype = 'advisory' AND NOT granted AND {own}"), 1).await;
     let catalog = world.catalog().await;
     catalog.batch_execute("BEGIN; SELECT FROM environment FOR UPDATE NOWAIT; ROLLBACK").await.unwrap();
-    changing.rollback().await.unwrap();
+    changing.batch_execute("ROLLBACK").await.unwrap();
     creation.await.unwrap().unwrap();
 }

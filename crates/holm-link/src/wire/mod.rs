@@ -16,7 +16,9 @@
 //! | environments, by name | name, kind u8, domain, header key (32) |
 //! | clusters, by id | id (16), name, environment, host, port u16, TLS (`0` none, `1` any name and the roots, `2` its name and the system's roots, `3` its name and the roots), connections u32 |
 //! | credentials, by name | name, id (16), environment, scope (`0`, or `1` and the tenant (16)), level u8, salt, rounds u32, stored key (32), server key (32), the retiring keys (`0`, or `1` and two keys) |
-//! | routes, by tenant | tenant (16), slug, environment, state u8, epoch u64, cluster (16), database, logins, next logins (`0`, or `1` and logins), parameters (name, value), limits (minimum u32, maximum (`0`, or `1` and u32), weight u32), aliases |
+//! | routes, by tenant | tenant (16), slug, environment, state u8, epoch u64, cluster (16), database, logins, next logins (`0`, or `1` and logins), parameters (name, value), limits (minimum u32, maximum (`0`, or `1` and u32), weight u32), aliases, placement (`0` not judged, `1` blocked, or `2` and a certificate) |
+//! | certificate | tenant (16), cluster (16), server (`0`, or `1` and its identifier i64), judged by (`0`, or `1` and two hashes (32)), allows u8, issued and expires in seconds i64, signer (8), signature (64) |
+//! | authority | `0`, or `1` and key (32), the time there in microseconds i64 |
 //! | logins | `1` and three of role, client key (32), server key (32); or `2` and one |
 //! | end | SHA-256 of all before (32) |
 
@@ -34,7 +36,7 @@ use holm_core::route::RouteTable;
 use holm_core::secret::Secret;
 
 /// The layout that is written, and the only one that is read.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 const MAGIC: [u8; 8] = *b"holmrtbl";
 

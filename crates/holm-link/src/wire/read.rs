@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use holm_core::cluster::tls::{RootCertificates, Roots, ServerTls};
 use holm_core::cluster::{Cluster, ServerAddress};
@@ -11,10 +12,12 @@ use holm_core::environment::{Environment, EnvironmentKind, EnvironmentName};
 use holm_core::id::{ClusterId, CredentialId, TenantId};
 use holm_core::limits::TenantLimits;
 use holm_core::parameter::TenantParameter;
+use holm_core::placement::{Allows, Authority, Certificate, Claims, JudgedBy, Placement, SystemIdentifier, Withheld};
 use holm_core::route::{Logins, Route, RouteChange, RouteState, RouteTable, RouteVersion, ServerLogin};
 use holm_core::scram::{LoginKeys, SecondKeys, Verifier};
 use holm_core::secret::Secret;
 use holm_core::slug::TenantSlug;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Refused;
@@ -37,6 +40,7 @@ pub(super) fn table(content: &[u8]) -> Result<RouteTable, Refused> {
     clusters(&mut reader, &mut changes)?;
     credentials(&mut reader, &mut changes)?;
     routes(&mut reader, &mut changes)?;
+    changes.extend(reader.option(authority)?.map(RouteChange::Authority));
     if !reader.0.is_empty() {
         return Err(malformed("bytes after the end"));
     }
@@ -180,7 +184,46 @@ fn route(reader: &mut Reader<'_>) -> Result<Route, Refused> {
         parameters: reader.list(parameter)?,
         limits: limits(reader)?,
         aliases: reader.list(|reader| reader.value("a tenant's slug that is none"))?,
+        placement: placement(reader)?,
     })
+}
+
+fn placement(reader: &mut Reader<'_>) -> Result<Placement, Refused> {
+    Ok(match reader.u8()? {
+        0 => Placement::Withheld(Withheld::Unjudged),
+        1 => Placement::Withheld(Withheld::Blocked),
+        2 => Placement::Certified(Arc::new(certificate(reader)?)),
+        _ => return Err(malformed("an unknown kind of placement")),
+    })
+}
+
+fn certificate(reader: &mut Reader<'_>) -> Result<Certificate, Refused> {
+    let claims = Claims {
+        tenant: TenantId::from_uuid(reader.uuid()?),
+        cluster: ClusterId::from_uuid(reader.uuid()?),
+        server: reader.option(|reader| reader.i64().map(SystemIdentifier))?,
+        judged_by: reader.option(|reader| Ok(JudgedBy { profile: reader.take()?, registry: reader.take()? }))?,
+        allows: match reader.u8()? {
+            1 => Allows::All,
+            2 => Allows::Reading,
+            3 => Allows::Finishing,
+            4 => Allows::FinishingReading,
+            _ => return Err(malformed("a certificate that allows nobody knows what")),
+        },
+        issued_at: second(reader)?,
+        expires_at: second(reader)?,
+    };
+    Ok(Certificate { claims, signer: reader.take()?, signature: reader.take()? })
+}
+
+fn second(reader: &mut Reader<'_>) -> Result<Timestamp, Refused> {
+    Timestamp::from_second(reader.i64()?).map_err(|_| malformed("a time that there is not"))
+}
+
+fn authority(reader: &mut Reader<'_>) -> Result<Authority, Refused> {
+    let key = reader.take()?;
+    let told_at = Timestamp::from_microsecond(reader.i64()?).map_err(|_| malformed("a time that there is not"))?;
+    Ok(Authority { key, told_at })
 }
 
 fn logins(reader: &mut Reader<'_>) -> Result<Logins, Refused> {
@@ -228,6 +271,10 @@ impl<'a> Reader<'a> {
 
     fn u32(&mut self) -> Result<u32, Refused> {
         self.take().map(u32::from_be_bytes)
+    }
+
+    fn i64(&mut self) -> Result<i64, Refused> {
+        self.take().map(i64::from_be_bytes)
     }
 
     fn u64(&mut self) -> Result<u64, Refused> {

@@ -7,6 +7,7 @@ use holm_core::cluster::tls::{Roots, ServerTls};
 use holm_core::credential::{Credential, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind};
 use holm_core::limits::TenantLimits;
+use holm_core::placement::{Allows, Authority, Certificate, Claims, JudgedBy, Placement, Withheld};
 use holm_core::route::{Logins, Route, RouteState, RouteTable, RouteVersion, ServerLogin};
 use holm_core::scram::{LoginKeys, SecondKeys, Verifier};
 use holm_core::secret::Secret;
@@ -43,6 +44,7 @@ pub(super) struct Parts<'a> {
     credentials: Vec<&'a Credential>,
     /// With those of its former names that lead to it.
     routes: Vec<(&'a Route, Vec<&'a TenantSlug>)>,
+    authority: Option<&'a Authority>,
 }
 
 impl<'a> Parts<'a> {
@@ -56,7 +58,7 @@ impl<'a> Parts<'a> {
         let named = table.routes().filter(|route| leads_to(table, route));
         let mut routes: Vec<_> = named.map(|route| (route.as_ref(), aliases(table, route))).collect();
         routes.sort_unstable_by_key(|(route, _)| route.tenant);
-        Self { version: table.version(), environments, clusters, credentials, routes }
+        Self { version: table.version(), environments, clusters, credentials, routes, authority: table.authority() }
     }
 
     pub(super) fn write(&self, out: &mut impl Sink) {
@@ -67,6 +69,14 @@ impl<'a> Parts<'a> {
         list(out, &self.clusters, |out, cluster| write_cluster(out, cluster));
         list(out, &self.credentials, |out, credential| write_credential(out, credential));
         list(out, &self.routes, |out, (route, aliases)| write_route(out, route, aliases));
+        match self.authority {
+            None => out.put(&[0]),
+            Some(Authority { key, told_at }) => {
+                out.put(&[1]);
+                out.put(key);
+                out.put(&told_at.as_microsecond().to_be_bytes());
+            }
+        }
     }
 }
 
@@ -145,7 +155,21 @@ fn write_credential(out: &mut impl Sink, credential: &Credential) {
 }
 
 fn write_route(out: &mut impl Sink, route: &Route, leading: &[&TenantSlug]) {
-    let Route { tenant, slug, environment, state, epoch, cluster, database, logins, next_logins, parameters, limits, aliases: _ } = route;
+    let Route {
+        tenant,
+        slug,
+        environment,
+        state,
+        epoch,
+        cluster,
+        database,
+        logins,
+        next_logins,
+        parameters,
+        limits,
+        aliases: _,
+        placement,
+    } = route;
     uuid(out, tenant.as_uuid());
     text(out, slug.as_str());
     text(out, environment.as_str());
@@ -167,6 +191,49 @@ fn write_route(out: &mut impl Sink, route: &Route, leading: &[&TenantSlug]) {
     });
     write_limits(out, *limits);
     list(out, leading, |out, alias| text(out, alias.as_str()));
+    write_placement(out, placement);
+}
+
+fn write_placement(out: &mut impl Sink, placement: &Placement) {
+    match placement {
+        Placement::Withheld(Withheld::Unjudged) => out.put(&[0]),
+        Placement::Withheld(Withheld::Blocked) => out.put(&[1]),
+        Placement::Certified(certificate) => {
+            out.put(&[2]);
+            write_certificate(out, certificate);
+        }
+    }
+}
+
+fn write_certificate(out: &mut impl Sink, Certificate { claims, signer, signature }: &Certificate) {
+    let Claims { tenant, cluster, server, judged_by, allows, issued_at, expires_at } = claims;
+    uuid(out, tenant.as_uuid());
+    uuid(out, cluster.as_uuid());
+    match server {
+        None => out.put(&[0]),
+        Some(server) => {
+            out.put(&[1]);
+            out.put(&server.0.to_be_bytes());
+        }
+    }
+    match judged_by {
+        None => out.put(&[0]),
+        Some(JudgedBy { profile, registry }) => {
+            out.put(&[1]);
+            out.put(profile);
+            out.put(registry);
+        }
+    }
+    out.put(&[match allows {
+        Allows::All => 1,
+        Allows::Reading => 2,
+        Allows::Finishing => 3,
+        Allows::FinishingReading => 4,
+    }]);
+    out.put(&issued_at.as_second().to_be_bytes());
+    out.put(&expires_at.as_second().to_be_bytes());
+    out.put(signer);
+    out.put(signature);
 }
 
 fn write_limits(out: &mut impl Sink, limits: TenantLimits) {

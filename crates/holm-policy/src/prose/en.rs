@@ -116,7 +116,7 @@ impl Speech for English {
         match step {
             Step::Alert => "people are alerted",
             Step::ReadOnly => "the copy takes no more writes",
-            Step::Drain => "the copy is moved away",
+            Step::Drain => "nobody new is let in, so that the copy can be moved away",
             Step::Block => "nobody is let in",
         }
     }

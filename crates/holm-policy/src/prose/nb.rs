@@ -116,7 +116,7 @@ impl Speech for Norwegian {
         match step {
             Step::Alert => "blir folk varslet",
             Step::ReadOnly => "tar kopien ikke imot flere endringer",
-            Step::Drain => "flyttes kopien bort",
+            Step::Drain => "slippes ingen nye inn, så kopien kan flyttes bort",
             Step::Block => "slippes ingen inn",
         }
     }

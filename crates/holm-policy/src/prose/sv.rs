@@ -116,7 +116,7 @@ impl Speech for Swedish {
         match step {
             Step::Alert => "varnas människor",
             Step::ReadOnly => "tar kopian inte emot fler ändringar",
-            Step::Drain => "flyttas kopian bort",
+            Step::Drain => "släpps inga nya in, så att kopian kan flyttas bort",
             Step::Block => "släpps ingen in",
         }
     }

@@ -3,18 +3,24 @@
 use std::io::Read as _;
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{Cluster, ServerAddress};
 use holm_core::credential::{Credential, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind};
+use holm_core::id::TenantId;
+use holm_core::placement::{Allows, Authority, Claims, Placement, SystemIdentifier};
+use holm_core::role::DatabaseName;
 use holm_core::route::{Route, RouteChange, RouteState, RouteVersion, ServerLogin};
 use holm_core::scram::{LoginKeys, Verifier};
 use holm_core::secret::Secret;
 use holm_link::Publisher;
+use holm_link::certificate::SigningKey;
 use holm_pgwire::scram::keys;
 use holm_proxy::postgres::{Pooling, ProxyConfig, Reset, TlsFiles, start};
+use jiff::Timestamp;
 
 /// The first argument that makes this program a proxy.
 pub(crate) const MODE: &str = "--serve";
@@ -32,6 +38,8 @@ pub(crate) struct Told<'a> {
     /// Threads; 0 is one a core.
     pub(crate) workers: &'a str,
     pub(crate) port: u16,
+    /// Which server listens there.
+    pub(crate) server: SystemIdentifier,
     pub(crate) role: &'a str,
     /// Of `proxy.crt` and `proxy.key`.
     pub(crate) files: &'a Path,
@@ -43,8 +51,8 @@ pub(crate) struct Told<'a> {
 
 impl Told<'_> {
     pub(crate) fn args(&self) -> Vec<String> {
-        let Self { pooling, workers, port, role, files, tenants, databases, budget } = self;
-        [MODE, pooling, workers, role, files.to_str().expect("a path in UTF-8")]
+        let Self { pooling, workers, port, server, role, files, tenants, databases, budget } = self;
+        [MODE, pooling, workers, &server.0.to_string(), role, files.to_str().expect("a path in UTF-8")]
             .map(str::to_owned)
             .into_iter()
             .chain([u64::from(*port), *tenants as u64, *databases as u64, u64::from(*budget)].map(|number| number.to_string()))
@@ -64,8 +72,8 @@ pub(crate) fn slug(tenant: usize) -> String {
 
 /// Serves until standard input is closed.
 pub(crate) fn serve(args: &[String]) {
-    let [pooling, workers, role, files, numbers @ ..] = args else {
-        panic!("a child is told how to pool, how many workers, a role, a directory and numbers")
+    let [pooling, workers, server, role, files, numbers @ ..] = args else {
+        panic!("a child is told how to pool, how many workers, a server, a role, a directory and numbers")
     };
     let files = Path::new(files);
     let numbers: Vec<u32> = numbers.iter().map(|number| number.parse().expect("a number")).collect();
@@ -85,6 +93,7 @@ pub(crate) fn serve(args: &[String]) {
         pooling,
         workers,
         port: port.try_into().expect("a port"),
+        server: SystemIdentifier(server.parse().expect("an identifier")),
         role,
         files,
         tenants: tenants as usize,
@@ -106,7 +115,10 @@ fn changes(told: &Told<'_>) -> Vec<RouteChange> {
         role: told.role.parse().expect("a role"),
         keys: LoginKeys { client_key: Secret::new(keys.client_key), server_key: Secret::new(keys.server_key) },
     };
+    let signs = SigningKey::from_seed(&Secret::new([7; 32]));
+    let now = Timestamp::now();
     let mut changes = vec![
+        RouteChange::Authority(Authority { key: signs.public(), told_at: now }),
         RouteChange::Environment(Environment {
             name: environment(),
             kind: EnvironmentKind::Production,
@@ -137,14 +149,20 @@ fn changes(told: &Told<'_>) -> Vec<RouteChange> {
         }),
     ];
     changes.extend((0..told.tenants).map(|tenant| {
+        let (id, database): (TenantId, DatabaseName) =
+            (format!("ten_{:032}", tenant + 1).parse().expect("an id"), database(tenant, told.databases).parse().expect("a name"));
+        let expires_at = now + Duration::from_secs(48 * 3600);
+        let claims =
+            Claims { tenant: id, cluster, server: Some(told.server), judged_by: None, allows: Allows::All, issued_at: now, expires_at };
         RouteChange::Route(Route {
-            tenant: format!("ten_{:032}", tenant + 1).parse().expect("an id"),
+            tenant: id,
             slug: slug(tenant).parse().expect("a slug"),
             environment: environment(),
             state: RouteState::Serving,
             epoch: 1,
             cluster,
-            database: database(tenant, told.databases).parse().expect("a name"),
+            placement: Placement::Certified(Arc::new(signs.sign(claims, &environment(), &database))),
+            database,
             logins: Level::ALL.map(login).into(),
             next_logins: None,
             parameters: Box::new([]),

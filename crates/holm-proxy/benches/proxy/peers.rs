@@ -188,7 +188,8 @@ impl Peers {
         let this = std::env::current_exe().expect("this program");
         let Setup { tenants, databases, budget } = self.setup;
         let (port, files) = (self.server.address.port, self.files.path());
-        let told = Told { pooling, workers, port, role: ROLE, files, tenants, databases, budget };
+        let server = self.server.system_identifier();
+        let told = Told { pooling, workers, port, server, role: ROLE, files, tenants, databases, budget };
         let mut child =
             Command::new(this).args(told.args()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the proxy starts");
         let mut line = String::new();

@@ -96,6 +96,7 @@ mod tests {
             parameters: Box::new([]),
             limits: holm_core::limits::TenantLimits::default(),
             aliases: Box::new([]),
+            placement: holm_core::placement::Placement::Withheld(holm_core::placement::Withheld::Unjudged),
         };
         let environment = Environment {
             name: "production".parse().unwrap(),

@@ -236,6 +236,8 @@ fn admission(table: &RouteTable, credential: &Credential, tenant: &str) -> Resul
         Refusal::Deleted(slug) => refusal::deleted(&slug),
         Refusal::Renamed { from, to } => refusal::renamed(&from, &to),
         Refusal::NoSuchLevel(slug, level) => refusal::no_such_level(&slug, level),
+        Refusal::Withheld(slug, why) => refusal::withheld(&slug, why),
+        Refusal::Finishing(slug) => refusal::finishing(&slug),
     })
 }
 

@@ -1,7 +1,8 @@
 //! What a server is told in the StartupMessage: our role and database, the tenant's parameters, then the client's own.
 //!
 //! Promises: the client's `user`, `database` and `replication` never get through, nor anything that is meant for Holm. A
-//! tenant's parameters come first, so that a client may say otherwise for its own session (R79).
+//! tenant's parameters come first, so that a client may say otherwise for its own session (R79). Where the tenant may only be read,
+//! that comes last: a server then says so in words that drivers know, before its role is refused something.
 
 use holm_core::role::RoleName;
 use holm_core::route::Route;
@@ -47,6 +48,9 @@ fn message_of(request: &SessionRequest<'_>, route: &Route, role: &RoleName, left
     }
     let own = request.parameters.iter().filter(|(name, _)| !left_out.contains(name) && !is_for_holm(name));
     parameters.extend(own);
+    if route.is_reading() {
+        parameters.push((b"default_transaction_read_only", b"on"));
+    }
     let mut out = Vec::new();
     message::startup(&mut out, parameters);
     out
@@ -107,6 +111,7 @@ mod tests {
             parameters: parameters.iter().map(|(name, value)| TenantParameter::new(name, value).unwrap()).collect(),
             limits: holm_core::limits::TenantLimits::default(),
             aliases: Box::new([]),
+            placement: holm_core::placement::Placement::Withheld(holm_core::placement::Withheld::Unjudged),
         }
     }
 

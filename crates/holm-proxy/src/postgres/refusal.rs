@@ -9,8 +9,10 @@ use std::time::Duration;
 use holm_core::cluster::Cluster;
 use holm_core::credential::Level;
 use holm_core::error::{ErrorCode, Problem};
+use holm_core::placement::Withheld;
 use holm_core::route::Route;
 use holm_core::slug::TenantSlug;
+use holm_link::certificate::Refused;
 use holm_pgwire::message::{self, ErrorReport};
 
 use super::budget::Because;
@@ -113,6 +115,37 @@ pub(super) fn no_such_level(slug: &TenantSlug, level: Level) -> Problem {
     Problem::new(ErrorCode::LevelNotThere, format!("the database of tenant `{slug}` has no role of level `{level}`"))
         .because("it was brought with one role, its owner's, and Holm changes nothing in it")
         .next("use a credential of level `owner`")
+}
+
+/// Nobody is let in.
+pub(super) fn withheld(slug: &TenantSlug, why: Withheld) -> Problem {
+    Problem::new(ErrorCode::PlacementWithheld, format!("the tenant `{slug}` may not be used where its database is"))
+        .because(why.as_str())
+        .next(format!("ask an operator; `holm residency explain {slug}` says which rule and since when"))
+}
+
+/// Nobody else is let in.
+pub(super) fn finishing(slug: &TenantSlug) -> Problem {
+    Problem::new(ErrorCode::PlacementWithheld, format!("the tenant `{slug}` lets in nobody else where its database is"))
+        .because("its residency profile denies where its database is, and has it drained by now: sessions that are there go on")
+        .next(format!("ask an operator; `holm residency explain {slug}` says which rule and since when"))
+}
+
+/// What a certificate says is not told to whoever is a tenant's client: the log has it.
+pub(super) fn not_certified(slug: &TenantSlug, refused: Refused) -> Problem {
+    match refused {
+        Refused::Withheld(why) => withheld(slug, why),
+        refused => Problem::new(ErrorCode::PlacementUnproven, format!("the server of tenant `{slug}` is not opened"))
+            .because(refused.to_string())
+            .next("ask an operator: this node's log says more, and `holm doctor` whether the control plane is well"),
+    }
+}
+
+/// Which server answered instead is in the log.
+pub(super) fn not_the_server(slug: &TenantSlug) -> Problem {
+    Problem::new(ErrorCode::PlacementUnproven, format!("the server of tenant `{slug}` is not the one that it was"))
+        .because("the server behind its cluster's address did not prove that it is the one which the tenant's placement certificate is for")
+        .next("ask an operator: this node's log says which server answered")
 }
 
 /// Nothing came free in time. Who holds most is named to its own clients only; others hear how many.
@@ -230,6 +263,11 @@ pub(super) fn stopped(reason: Reason) -> Problem {
         Reason::Suspended => closed("the tenant was suspended").next("ask an operator to run `holm tenant resume`"),
         Reason::Deleted => closed("the tenant was deleted").next("ask an operator to run `holm tenant undelete`"),
         Reason::Moved => closed("the tenant's database has a new place").next("connect again"),
+        Reason::Placed => {
+            closed("where the tenant's database is, other things are allowed now by its residency profile").next("connect again")
+        }
+        Reason::Withheld => closed("the tenant's database may not be used any more where it is, by its residency profile")
+            .next("ask an operator; `holm residency explain` says why"),
         Reason::Removed => closed("the tenant is gone").next("ask an operator"),
         Reason::Killed => closed("an operator ended it").next("connect again; if that takes long, ask the operator"),
         Reason::Revoked => closed("the credential was revoked or changed").next("connect with a valid credential"),

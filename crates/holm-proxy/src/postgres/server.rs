@@ -2,7 +2,8 @@
 //!
 //! Promises: the connection is for one tenant, the one of its [`Route`], from its first byte, and encrypted from the second
 //! message on if its cluster is to be spoken to so. Trusts nothing the server says: it must prove itself by SCRAM, bound to
-//! its certificate where it shows one; a server that asks for a password in the clear, MD5 or nothing at all is refused.
+//! its certificate where it shows one; a server that asks for a password in the clear, MD5 or nothing at all is refused, and so is
+//! one that is not the server which the tenant's placement certificate is for.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -12,6 +13,7 @@ use holm_core::cluster::Cluster;
 use holm_core::credential::Level;
 use holm_core::error::Problem;
 use holm_core::id::TenantId;
+use holm_core::placement::SystemIdentifier;
 use holm_core::route::{Route, ServerLogin};
 use holm_pgwire::backend::{self, Authentication, Backend};
 use holm_pgwire::frame::{Frame, LOGIN_LENGTH_MAX};
@@ -26,6 +28,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::authentication::random;
 use super::conversation::{Broken, Conversation};
+use super::server_identity::{self, Answer, Unproven};
 use super::sessions::ServerKey;
 use super::stop::{Reason, Stop};
 use super::{closing, refusal};
@@ -73,6 +76,8 @@ enum Fault {
     Scram(#[source] ScramError),
     #[error("the server refused Holm's login")]
     LoginRefused,
+    #[error("the server did not prove that it is the one of the placement certificate")]
+    Unproven(#[source] Unproven),
     #[error("the server refused the session")]
     Passed(Vec<u8>),
     #[error("the session was ended during its login")]
@@ -91,12 +96,13 @@ impl From<Broken> for Fault {
 /// Opens a connection for a route's tenant and logs in with `startup`, which must name the role of `level`. While the keys
 /// of roles are being replaced the server may know either, and a route that was read a moment ago may know neither: each key
 /// is tried once, those of `latest` last. Whatever becomes of it, the server has closed its side before a failure is told, or
-/// had its time to: a place in the budget is free then.
+/// had its time to: a place in the budget is free then. `expected` is which server it has to be, if that is known.
 ///
 /// # Cancel safety
 /// Not safe: the server may go on with a login that nobody counts. `stop` is the way to end it early.
 pub(super) async fn open(
     (cluster, route): (&Cluster, &Route),
+    expected: Option<SystemIdentifier>,
     level: Level,
     startup: &[u8],
     stop: &Stop,
@@ -109,7 +115,7 @@ pub(super) async fn open(
         let Some(login) = candidates(route, now.as_deref(), level).find(|login| !is_among(&tried, login)) else {
             break Err(Fault::LoginRefused);
         };
-        match attempt(cluster, login, startup, stop, deadline).await {
+        match attempt((cluster, expected), login, startup, stop, deadline).await {
             Err(Fault::LoginRefused) => tried.push(login.clone()),
             Ok((stream, rest, steps)) => {
                 break Ok(Server { tenant: route.tenant, stream, greeting: steps.greeting, key: steps.key, rest });
@@ -120,6 +126,10 @@ pub(super) async fn open(
     opened.map_err(|fault| match fault {
         Fault::Passed(message) => Failed::Passed(message),
         Fault::Stopped(reason) => Failed::Refused(refusal::stopped(reason)),
+        Fault::Unproven(fault) => {
+            tracing::error!(tenant.id = %route.tenant, cluster.id = %cluster.id, cluster.name = %cluster.name, %fault, "a server is not the one that its tenant's data may be on");
+            Failed::Refused(refusal::not_the_server(&route.slug))
+        }
         fault => {
             let source = std::error::Error::source(&fault).map(ToString::to_string);
             tracing::warn!(tenant.id = %route.tenant, cluster.id = %cluster.id, %fault, source, "a server connection could not be opened");
@@ -141,7 +151,7 @@ fn is_among(tried: &[ServerLogin], login: &ServerLogin) -> bool {
 
 /// One connection, one login.
 async fn attempt(
-    cluster: &Cluster,
+    (cluster, expected): (&Cluster, Option<SystemIdentifier>),
     login: &ServerLogin,
     startup: &[u8],
     stop: &Stop,
@@ -163,7 +173,7 @@ async fn attempt(
             let logged_in = tokio::select! {
                 biased;
                 reason = stop.ended() => Err(Fault::Stopped(reason)),
-                logged_in = timeout_at(deadline, log_in(&mut conversation, login, channel, startup)) => logged_in.unwrap_or(Err(Fault::TimedOut)),
+                logged_in = timeout_at(deadline, log_in(&mut conversation, (login, expected), channel, startup)) => logged_in.unwrap_or(Err(Fault::TimedOut)),
             };
             let (stream, rest) = conversation.into_parts();
             match logged_in {
@@ -202,13 +212,13 @@ async fn reach(cluster: &Cluster) -> std::io::Result<TcpStream> {
 
 async fn log_in(
     conversation: &mut Conversation<Stream>,
-    login: &ServerLogin,
+    (login, expected): (&ServerLogin, Option<SystemIdentifier>),
     channel: (Channel, Binding),
     startup: &[u8],
 ) -> Result<Steps, Fault> {
     conversation.send(startup).await?;
     let keys = LoginKeys { client_key: *login.keys.client_key.expose(), server_key: *login.keys.server_key.expose() };
-    let mut steps = Steps { keys, channel, stage: Stage::Asked, greeting: Vec::new(), key: None };
+    let mut steps = Steps { keys, channel, expected, stage: Stage::Asked, greeting: Vec::new(), key: None };
     loop {
         let frame = conversation.frame(LOGIN_LENGTH_MAX).await?;
         match steps.on_message(&frame)? {
@@ -226,6 +236,8 @@ enum Stage {
     Proven(Awaiting),
     Verified,
     LoggedIn,
+    /// Logged in, and was asked which server it is.
+    Identifying(SystemIdentifier, Answer),
     /// A step failed; nothing may follow.
     Over,
 }
@@ -240,6 +252,8 @@ struct Steps {
     keys: LoginKeys,
     /// What the login is bound to, and whether it must be.
     channel: (Channel, Binding),
+    /// Which server it has to be.
+    expected: Option<SystemIdentifier>,
     stage: Stage,
     greeting: Vec<u8>,
     key: Option<ServerKey>,
@@ -253,21 +267,32 @@ impl Steps {
         let message = backend::parse(frame).map_err(|_| Fault::Violation)?;
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         let (stage, step) = match (stage, message) {
+            (Stage::Identifying(expected, answer), Backend::ErrorResponse(_) | Backend::ReadyForQuery(_) | Backend::Unexpected(_)) => {
+                match answer.on_message(frame, expected) {
+                    Ok(Some(answer)) => (Stage::Identifying(expected, answer), Step::Wait),
+                    Ok(None) => (Stage::Over, Step::Ready),
+                    Err(Unproven::Failed) => return Err(Fault::Passed(frame.whole.to_vec())),
+                    Err(unproven) => return Err(Fault::Unproven(unproven)),
+                }
+            }
             (stage, Backend::ErrorResponse(body)) => return Err(self.refused(&stage, body, frame)),
             (stage, Backend::NoticeResponse(_)) => {
                 self.greet(frame)?;
                 (stage, Step::Wait)
             }
             (stage, Backend::Authentication(message)) => self.authenticate(stage, message)?,
-            (Stage::LoggedIn, Backend::ParameterStatus { .. }) => {
+            (stage @ (Stage::LoggedIn | Stage::Identifying(..)), Backend::ParameterStatus { .. }) => {
                 self.greet(frame)?;
-                (Stage::LoggedIn, Step::Wait)
+                (stage, Step::Wait)
             }
             (Stage::LoggedIn, Backend::BackendKeyData { process, key }) => {
                 self.key = Some(ServerKey { process, key: key.into(), since: SystemTime::now(), close_needed: AtomicBool::new(false) });
                 (Stage::LoggedIn, Step::Wait)
             }
-            (Stage::LoggedIn, Backend::ReadyForQuery(_)) => (Stage::Over, Step::Ready),
+            (Stage::LoggedIn, Backend::ReadyForQuery(_)) => match self.expected {
+                Some(expected) => (Stage::Identifying(expected, Answer::Asked), Step::Wait),
+                None => (Stage::Over, Step::Ready),
+            },
             _ => return Err(Fault::Violation),
         };
         self.stage = stage;
@@ -290,7 +315,16 @@ impl Steps {
             (Stage::Asked, _) => Err(Fault::NoChoice(NoChoice::NotScram)),
             (Stage::Opened(opening), Authentication::SaslContinue(data)) => {
                 let (awaiting, proof) = opening.respond(data, &self.keys).map_err(Fault::Scram)?;
-                Ok((Stage::Proven(awaiting), answer(&|out| message::sasl_response(out, proof.as_bytes()))))
+                Ok((
+                    Stage::Proven(awaiting),
+                    answer(&|out| {
+                        message::sasl_response(out, proof.as_bytes());
+                        // The server reads it when the session is there.
+                        if self.expected.is_some() {
+                            server_identity::ask(out);
+                        }
+                    }),
+                ))
             }
             (Stage::Proven(awaiting), Authentication::SaslFinal(data)) => {
                 awaiting.verify(data).map_err(Fault::Scram)?;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use holm_core::credential::{Credential, Level};
 use holm_core::id::TenantId;
+use holm_core::placement::Placement;
 use holm_core::route::{Admission, RouteState, RouteTable};
 use holm_core::secret::Secret;
 use tokio::sync::watch;
@@ -312,21 +313,30 @@ impl Session {
 }
 
 /// Why a connection of an admission may not go on under a table, if so.
-pub(super) fn forbidden(Admission { route, cluster, login }: &Admission, level: Level, table: &RouteTable) -> Option<Reason> {
+pub(super) fn forbidden(Admission { route, cluster, level: had, login }: &Admission, level: Level, table: &RouteTable) -> Option<Reason> {
     let Some(now) = table.route_of(route.tenant) else { return Some(Reason::Removed) };
     match now.state {
         RouteState::Serving | RouteState::Paused => {}
         RouteState::Suspended => return Some(Reason::Suspended),
         RouteState::Deleted => return Some(Reason::Deleted),
     }
+    if let Placement::Withheld(_) = now.placement {
+        return Some(Reason::Withheld);
+    }
     let stays = now.environment == route.environment
         && now.cluster == route.cluster
         && now.database == route.database
-        && now.logins.of(level).is_some_and(|now| now.role == login.role)
+        && now.logins.of(*had).is_some_and(|now| now.role == login.role)
         && table
             .cluster(now.cluster)
             .is_some_and(|known| known.address == cluster.address && known.tls == cluster.tls && known.environment == cluster.environment);
-    if stays { None } else { Some(Reason::Moved) }
+    // A database that somebody brought has one role: there the sessions' own setting says that they only read.
+    let same = now.level_for(level) == *had && (now.logins.of(Level::Ro).is_some() || now.is_reading() == route.is_reading());
+    match (stays, same) {
+        (true, true) => None,
+        (true, false) => Some(Reason::Placed),
+        (false, _) => Some(Reason::Moved),
+    }
 }
 
 /// Whether the transactions of an admission's tenant wait under a table.

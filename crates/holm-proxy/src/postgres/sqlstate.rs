@@ -12,7 +12,7 @@ pub const fn sqlstate(code: ErrorCode) -> &'static str {
         // invalid_catalog_name
         ErrorCode::UnknownTenant | ErrorCode::TenantDeleted | ErrorCode::TenantRenamed => "3D000",
         // cannot_connect_now
-        ErrorCode::TenantSuspended | ErrorCode::TenantPaused => "57P03",
+        ErrorCode::TenantSuspended | ErrorCode::TenantPaused | ErrorCode::PlacementWithheld => "57P03",
         // too_many_connections: pools back off and come again. 28P01 would have an app with the right password give up because
         // somebody else failed.
         ErrorCode::NoConnectionLeft | ErrorCode::TooManyClients | ErrorCode::LoginsThrottled => "53300",
@@ -25,7 +25,7 @@ pub const fn sqlstate(code: ErrorCode) -> &'static str {
         // protocol_violation
         ErrorCode::ProtocolViolation => "08P01",
         // connection_failure
-        ErrorCode::ServerUnreachable => "08006",
+        ErrorCode::ServerUnreachable | ErrorCode::PlacementUnproven => "08006",
         // query_canceled, as PostgreSQL's own authentication timeout
         ErrorCode::LoginTimeout => "57014",
         // feature_not_supported
@@ -74,6 +74,8 @@ mod tests {
         HOLM-5021 ChannelBindingLost 28000
         HOLM-5022 LoginsThrottled 53300
         HOLM-5023 CertificateForAnother 28000
+        HOLM-5024 PlacementWithheld 57P03
+        HOLM-5025 PlacementUnproven 08006
         ");
     }
 }

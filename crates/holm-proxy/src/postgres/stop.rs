@@ -25,6 +25,10 @@ pub(super) enum Reason {
     Deleted,
     /// The tenant's database has another place.
     Moved,
+    /// The tenant may only be read where it is, or may be written again.
+    Placed,
+    /// The tenant may not be where it is any more.
+    Withheld,
     /// The tenant has no route any more.
     Removed,
     /// The credential is not what it was at login.
@@ -32,7 +36,7 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Draining,
         Self::ShuttingDown,
         Self::Evicted,
@@ -40,6 +44,8 @@ impl Reason {
         Self::Suspended,
         Self::Deleted,
         Self::Moved,
+        Self::Placed,
+        Self::Withheld,
         Self::Removed,
         Self::Revoked,
     ];
@@ -53,8 +59,10 @@ impl Reason {
             Self::Suspended => 5,
             Self::Deleted => 6,
             Self::Moved => 7,
-            Self::Removed => 8,
-            Self::Revoked => 9,
+            Self::Placed => 8,
+            Self::Withheld => 9,
+            Self::Removed => 10,
+            Self::Revoked => 11,
         }
     }
 }

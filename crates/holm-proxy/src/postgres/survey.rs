@@ -189,7 +189,7 @@ pub(super) async fn tenants(node: &Node) -> HashMap<TenantId, Seen> {
     while let Some(at) = from {
         let (some, next) = node.sessions.some(at);
         for session in &some {
-            tenants.entry(session.admission.route.tenant).or_default().of(session.credential.level).add_session(session);
+            tenants.entry(session.admission.route.tenant).or_default().of(session.admission.level).add_session(session);
         }
         from = next;
         tokio::task::yield_now().await;

@@ -133,7 +133,7 @@ pub(super) async fn admit(node: &Node, entering: Entering) -> Result<Admitted, R
     if startup.len() > STARTUP_LENGTH_MAX {
         return Err(Refused::Ours(refusal::violation("the startup parameters are too long"), client));
     }
-    let kind = (registered.credential.level, Pooling::Transaction);
+    let kind = (registered.admission.level, Pooling::Transaction);
     let member = Member::enter(&registered.admission, kind, startup, || node.desks.number_pool());
     let mut up = Up::default();
     up.hold(&asked);

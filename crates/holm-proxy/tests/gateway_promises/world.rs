@@ -142,6 +142,7 @@ pub(crate) fn route(number: u8, slug: &str, environment: &str) -> Route {
         parameters: Box::new([]),
         limits: holm_core::limits::TenantLimits::default(),
         aliases: Box::new([]),
+        placement: holm_core::placement::Placement::Withheld(holm_core::placement::Withheld::Unjudged),
     }
 }
 

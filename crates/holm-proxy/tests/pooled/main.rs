@@ -22,6 +22,8 @@ mod hostile_servers;
 mod isolation;
 #[path = "../postgres/meddler.rs"]
 mod meddler;
+#[path = "../postgres/placement.rs"]
+mod placement;
 #[path = "../postgres/protocol.rs"]
 mod protocol;
 #[path = "../postgres/raw.rs"]

@@ -26,6 +26,7 @@ mod meddler;
 mod not_handed_on;
 mod own_connection;
 mod pausing;
+mod placement;
 mod protocol;
 mod raw;
 mod refusals;

@@ -1,6 +1,7 @@
 //! A proxy of its own for each test, on the PostgreSQL that all tests share; the route table is made by hand.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,14 +13,17 @@ use holm_core::credential::{Credential, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind};
 use holm_core::id::TenantId;
 use holm_core::parameter::TenantParameter;
+use holm_core::placement::{Allows, Authority, Claims, Placement, Withheld};
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::route::{Route, RouteChange, RouteState, RouteVersion, ServerLogin};
 use holm_core::scram::{LoginKeys, SecondKeys, Verifier};
 use holm_core::secret::Secret;
 use holm_link::Publisher;
+use holm_link::certificate::SigningKey;
 use holm_pgwire::scram::keys;
 use holm_proxy::postgres::{Proxy, ProxyConfig, Reset, start};
 use holm_testkit::{TestServer, server};
+use jiff::Timestamp;
 use tokio_postgres::{Client, NoTls};
 
 /// Far more than anything here takes; a test that waits so long has failed.
@@ -33,6 +37,8 @@ pub(crate) struct World {
     pub(crate) proxy: Proxy,
     pub(crate) server: &'static TestServer,
     version: AtomicU64,
+    /// What placements are signed with.
+    pub(crate) signs: SigningKey,
 }
 
 /// One tenant's database.
@@ -122,8 +128,11 @@ impl World {
     pub(crate) async fn with(config: ProxyConfig, server: &'static TestServer) -> Self {
         let publisher = Publisher::default();
         let proxy = start(config, publisher.subscribe()).await.unwrap();
-        let world = Self { publisher, proxy, server, version: AtomicU64::new(0) };
+        let signs = SigningKey::from_seed(&Secret::new([7; 32]));
+        let authority = Authority { key: signs.public(), told_at: Timestamp::now() };
+        let world = Self { publisher, proxy, server, version: AtomicU64::new(0), signs };
         world.publish([
+            RouteChange::Authority(authority),
             RouteChange::Environment(environment("production", "holm.test")),
             RouteChange::Environment(environment("staging", "staging.holm.test")),
             RouteChange::Cluster(cluster("production", &server.address, 100)),
@@ -184,9 +193,36 @@ impl World {
             parameters: parameters.iter().map(|(name, value)| TenantParameter::new(name, value).unwrap()).collect(),
             limits: holm_core::limits::TenantLimits::default(),
             aliases: Box::new([]),
+            placement: Placement::Withheld(Withheld::Unjudged),
         };
+        let route = self.certified(route, Allows::All);
         self.publish([RouteChange::Route(route.clone())]);
         Tenant { route }
+    }
+
+    /// A route with a certificate for the server that all tests share, which allows so much.
+    pub(crate) fn certified(&self, route: Route, allows: Allows) -> Route {
+        let claims = self.claims(&route, allows);
+        self.signed_by(&self.signs, route, claims)
+    }
+
+    /// What the control plane would say of a route.
+    pub(crate) fn claims(&self, route: &Route, allows: Allows) -> Claims {
+        let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+        Claims {
+            tenant: route.tenant,
+            cluster: route.cluster,
+            server: Some(self.server.system_identifier()),
+            judged_by: None,
+            allows,
+            issued_at: now,
+            expires_at: now + Duration::from_secs(48 * 3600),
+        }
+    }
+
+    pub(crate) fn signed_by(&self, key: &SigningKey, route: Route, claims: Claims) -> Route {
+        let certificate = key.sign(claims, &route.environment, &route.database);
+        Route { placement: Placement::Certified(Arc::new(certificate)), ..route }
     }
 
     pub(crate) fn port(&self) -> u16 {

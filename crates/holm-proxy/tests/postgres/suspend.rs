@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use holm_core::cluster::ServerAddress;
 use holm_core::credential::{Level, Scope};
+use holm_core::placement::Allows;
 use holm_core::route::{Route, RouteChange, RouteState};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -116,6 +117,7 @@ async fn sessions_end_when_their_credential_is_revoked_or_changed_and_when_their
     let (malmo, lund) = tokio::join!(world.tenant("malmo"), world.tenant("lund"));
     let app = world.publisher.table().credential("app").unwrap().id;
     let moved = Route { database: lund.route.database.clone(), logins: lund.route.logins.clone(), epoch: 2, ..malmo.route.clone() };
+    let moved = world.certified(moved, Allows::All);
     let ends = async |changes: Vec<RouteChange>, why: &str| {
         let mut raw = raw_session(&world, "malmo").await;
         world.publish_and_wait(changes).await;

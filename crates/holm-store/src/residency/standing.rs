@@ -21,15 +21,21 @@ FROM residency_standing
 WHERE tenant_id = $1
 ORDER BY copy";
 const SET: &str = "\
-INSERT INTO residency_standing (tenant_id, copy, outcome, objections, valid_until)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO residency_standing (tenant_id, copy, outcome, objections, valid_until, denied_since)
+VALUES ($1, $2, $3, $4, $5, CASE WHEN $3 = 'deny' THEN now() END)
 ON CONFLICT (tenant_id, copy) DO UPDATE
 SET outcome = excluded.outcome, objections = excluded.objections, valid_until = excluded.valid_until,
-    since = CASE WHEN residency_standing.outcome = excluded.outcome THEN residency_standing.since ELSE now() END";
+    since = CASE WHEN residency_standing.outcome = excluded.outcome THEN residency_standing.since ELSE now() END,
+    denied_since = CASE excluded.outcome
+        WHEN 'allow' THEN NULL
+        WHEN 'deny' THEN coalesce(residency_standing.denied_since, now())
+        ELSE residency_standing.denied_since
+    END";
+const DENIED: &str = "SELECT tenant_id, copy, denied_since FROM residency_standing WHERE denied_since IS NOT NULL";
 const FORGET: &str = "DELETE FROM residency_standing WHERE tenant_id = $1 AND copy = $2";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[ALL, OF_TENANT, SET, FORGET];
+pub const STATEMENTS: &[&str] = &[ALL, OF_TENANT, SET, DENIED, FORGET];
 
 /// What a copy came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,6 +83,21 @@ pub async fn forget(tx: &mut Tx, tenant: TenantId, copy: &str) -> Result<(), Sto
 /// Safe: it only reads.
 pub async fn all(catalog: &Catalog) -> Result<Vec<(Standing, Timestamp)>, StoreError> {
     catalog.session().await?.query(ALL, &[]).await?.iter().map(read).collect()
+}
+
+/// Since when copies are denied, counted through times in which nobody could say.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn denied(catalog: &Catalog) -> Result<Vec<(TenantId, String, Timestamp)>, StoreError> {
+    let rows = catalog.session().await?.query(DENIED, &[]).await?;
+    let read = |row: &Row| {
+        Ok((TenantId::from_uuid(column::uuid(row, "tenant_id")?), column::get(row, "copy")?, column::get(row, "denied_since")?))
+    };
+    rows.iter().map(read).collect()
 }
 
 /// Those of one tenant.

@@ -42,6 +42,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("residency", residency::STATEMENTS),
     ("residency::affected", residency::affected::STATEMENTS),
     ("residency::assigned", residency::assigned::STATEMENTS),
+    ("residency::certificate", residency::certificate::STATEMENTS),
     ("residency::decision", residency::decision::STATEMENTS),
     ("residency::exception", residency::exception::STATEMENTS),
     ("residency::facts", residency::facts::STATEMENTS),

@@ -4,10 +4,12 @@
 //! it goes over to the control plane when that is there. Refuses to start without its key, which a person put there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use holm_api::alone::{self, Alone};
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::route::RouteTable;
+use holm_engine::node::SERVES_ALONE;
 use holm_engine::node::round::Answering;
 use holm_link::kept::{Kept, Moment};
 use holm_link::{Feed, Publisher};
@@ -16,7 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
-use super::kept::{self, Keeper, Source, Store};
+use super::kept::{self, Keeper, Source, Store, publish_after};
 use super::link::{Ended, Link, removed};
 use super::process::{Api, DataPlane, Pages, Process, alone_until_refused, and_away, off_the_reactor};
 use super::standing::{FromDisk, Standing, at, reason};
@@ -44,9 +46,9 @@ impl Process {
                 (None, kept::now())
             }
             Err(problem) => {
-                let Kept { heard, table } = on_disk(&store, &problem)?;
+                let (Kept { heard, table }, age) = on_disk(&store, &problem)?;
                 standing.alone(FromDisk { since: kept::now(), heard, problem });
-                publisher.publish(table.clone());
+                publish_after(&publisher, table.clone(), age);
                 (Some(Arc::new(table)), heard)
             }
         };
@@ -129,8 +131,8 @@ fn discard(store: &Store) {
     }
 }
 
-/// What may be served while no control plane answers.
-fn on_disk(store: &Store, away: &Problem) -> Result<Kept, Problem> {
+/// What may be served while no control plane answers, and how old it is.
+fn on_disk(store: &Store, away: &Problem) -> Result<(Kept, Duration), Problem> {
     let (now, kept) = (kept::now(), off_the_reactor(|| store.read()).map_err(|problem| and_away(problem, away))?);
     let Some(kept) = kept else {
         return Err(away.clone().next("this node has no routes on its disk yet that it could serve meanwhile"));
@@ -144,7 +146,7 @@ fn on_disk(store: &Store, away: &Problem) -> Result<Kept, Problem> {
         why = reason(away),
         "no control plane answers: this node serves the routes on its disk, and nothing that was changed since"
     );
-    Ok(kept)
+    Ok((kept, SERVES_ALONE.saturating_sub(left)))
 }
 
 async fn keeper(

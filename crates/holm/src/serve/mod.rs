@@ -4,7 +4,7 @@
 //! order: unready, no new sessions, those that are open get time, operations go to whoever takes them up. SIGHUP has the
 //! certificate's files read again, which happens by itself within seconds. Refuses a catalog that nobody made ready
 //! (`holm init`), and to read any file that was not named. A node with a data directory goes on, and starts, while the catalog
-//! is away, for three days less an hour.
+//! is away, for four days less an hour.
 
 mod carrying;
 mod config;

@@ -14,8 +14,8 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_core::route::RouteTable;
 use holm_engine::control::Control;
 use holm_engine::key;
-use holm_engine::node::NodeRole;
 use holm_engine::node::round::Answering;
+use holm_engine::node::{NodeRole, SERVES_ALONE};
 use holm_link::kept::{Kept, Moment};
 use holm_link::{Feed, Publisher};
 use holm_proxy::gateway::{self, Gateway};
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
 use super::governing;
-use super::kept::{self, Keeper, Source, Store};
+use super::kept::{self, Keeper, Source, Store, publish_after};
 use super::standing::{FromDisk, Standing, at, reason};
 use crate::{metrics, usage};
 
@@ -162,6 +162,7 @@ impl Process {
         };
         let left = store.newest_time().and_then(|newest| store.time_left(&heard, newest, &now));
         let left = left.map_err(|problem| and_away(problem, &away))?;
+        let age = SERVES_ALONE.saturating_sub(left);
         tracing::warn!(
             route_version = %table.version(),
             heard = at(heard.wall),
@@ -171,7 +172,7 @@ impl Process {
         );
         // Before anything is published: no change after these routes is acknowledged until it is on disk.
         let keeping = Keeping { feed: publisher.subscribe(), on_disk: Arc::new(table.clone()), store: Arc::new(store) };
-        publisher.publish(table);
+        publish_after(&publisher, table, age);
         standing.alone(FromDisk { since: now, heard, problem: away });
         let data = DataPlane::start(&config, &publisher).await?;
         let pages = Pages::new(data.as_ref(), &standing);

@@ -172,7 +172,9 @@ fn line(words: &str) -> Option<String> {
             in_oslo();
             format!("{words} production-1 {production} --provider nordavind --region no-osl")
         }
-        "residency where" | "residency explain" | "residency decision" => format!("{words} {} {production}", in_oslo()),
+        "residency where" | "residency explain" | "residency decision" | "residency certificate" => {
+            format!("{words} {} {production}", in_oslo())
+        }
         "residency matrix" => format!("{words} --profile {}", in_force()),
         "residency what-if" => {
             in_oslo();
@@ -394,6 +396,7 @@ const NOWHERE: &[&str] = &[
     "residency where nobody --env production",
     "residency explain nobody --env production",
     "residency decision nobody --env production",
+    "residency certificate nobody --env production",
     "residency matrix --profile nobodys",
     "residency breach-scope nowhere",
     "residency report record --env nowhere",

@@ -75,6 +75,7 @@ const USES: &[(&str, &[&str])] = &[
     ("provider show", &[]),
     ("residency breach-scope", &["show_breach_scope"]),
     ("residency decision", &["show_decision"]),
+    ("residency certificate", &["show_certificate"]),
     ("residency explain", &["explain_residency"]),
     ("residency matrix", &["show_matrix"]),
     ("residency report record", &["show_processing_record"]),

@@ -99,12 +99,13 @@ fn a_breach_is_answered_with_a_table_for_the_report_and_the_end_of_72_hours() {
 #[test]
 fn r9_a_report_is_a_page_that_prints_with_nothing_fetched_and_says_by_which_facts_as_of_when() {
     let slug = judged();
+    let directory = tempfile::tempdir().unwrap();
     for (report, expected) in [("sub-processors", "Nordlys Drift AS"), ("record", slug.as_str())] {
         let page = ok(&["residency", "report", report, "--env", "production", "--format", "html"]);
         assert!(page.starts_with("<!doctype html>") && page.contains("@media print") && page.contains(expected), "{page}");
         assert!(!page.contains("<script") && !page.contains("src=") && !page.to_lowercase().contains("complian"), "{page}");
         assert!(page.contains("As of ") && page.contains("by facts with the hash "), "{page}");
-        let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(fresh(report)).with_extension("html");
+        let file = directory.path().join(report).with_extension("html");
         let out = ["residency", "report", report, "--env", "production", "--out", file.to_str().unwrap()];
         ok(&out);
         assert!(std::fs::read_to_string(&file).unwrap().starts_with("<!doctype html>"));

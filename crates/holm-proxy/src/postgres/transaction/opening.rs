@@ -1,12 +1,15 @@
 //! A connection for a pool, opened on the pool's worker on behalf of whoever waits longest there.
 //!
-//! Promises: one that the newest table forbids is not offered to anybody, and its end is waited for before that table is
-//! acknowledged. What a server said when it refused is kept for those who wait.
+//! Promises: none is begun without a placement certificate that is good now; one that the newest table forbids is not offered to
+//! anybody, and its end is waited for before that table is acknowledged. What a server said when it refused is kept for those who wait.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use holm_core::error::{ErrorCode, Problem};
+use holm_core::placement::SystemIdentifier;
+use holm_core::route::{Admission, RouteTable};
+use holm_link::certificate;
 use holm_pgwire::exchange::Exchange;
 use holm_pgwire::frame::{STARTUP_LENGTH_MAX, scan};
 
@@ -57,13 +60,15 @@ type Opened = (holm_tls::Stream, Option<Arc<sessions::ServerKey>>, Settings);
 async fn attempt(node: &Node, opening: &Opening, pool: PoolId) -> Result<Opened, server::Failed> {
     let Opening { admission, key, .. } = opening;
     // Entered before this look: a newer table finds the opening.
-    if let Some(reason) = sessions::forbidden(admission, key.level, &node.routes.load()) {
+    let table = Arc::clone(&node.routes.load());
+    if let Some(reason) = sessions::forbidden(admission, key.level, &table) {
         return Err(server::Failed::Refused(refusal::stopped(reason)));
     }
     let route = &admission.route;
+    let expected = certified(node, admission, &table)?;
     let latest = || node.routes.load().route_of(route.tenant).cloned();
     let begun = Instant::now();
-    let opened = server::open((&admission.cluster, route), key.level, &key.startup, opening.stop(), latest).await?;
+    let opened = server::open((&admission.cluster, route), expected, key.level, &key.startup, opening.stop(), latest).await?;
     node.counters.connects.add(begun.elapsed());
     let problem = if let Some(reason) = opening.stop().asked() {
         refusal::stopped(reason)
@@ -75,6 +80,16 @@ async fn attempt(node: &Node, opening: &Opening, pool: PoolId) -> Result<Opened,
     };
     closing::abandon(opened.stream).await;
     Err(server::Failed::Refused(problem))
+}
+
+/// Which server it has to be, by the tenant's placement certificate of now; the table is one that does not forbid the admission.
+fn certified(node: &Node, admission: &Admission, table: &RouteTable) -> Result<Option<SystemIdentifier>, server::Failed> {
+    let Admission { route, cluster, .. } = admission;
+    let now = table.route_of(route.tenant).unwrap_or(route);
+    certificate::check(now, table, node.routes.now()).map_err(|refused| {
+        tracing::error!(tenant.id = %route.tenant, cluster.id = %cluster.id, %refused, "a server connection is not opened");
+        server::Failed::Refused(refusal::not_certified(&route.slug, refused))
+    })
 }
 
 /// The settings that a server reported when it began.

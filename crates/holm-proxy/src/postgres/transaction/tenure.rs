@@ -41,7 +41,7 @@ pub(in crate::postgres) async fn admit(node: &Node, entering: Entering) -> Resul
         // The server would close without a word.
         return Err(Refused::Ours(refusal::violation("the startup parameters are too long"), client));
     }
-    let kind = (registered.credential.level, Pooling::Session);
+    let kind = (registered.admission.level, Pooling::Session);
     let member = Member::enter(&registered.admission, kind, startup, || node.desks.number_pool());
     let mut up = Up::default();
     up.hold(&asked);

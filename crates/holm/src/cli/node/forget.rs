@@ -14,7 +14,7 @@ use crate::output::Answer;
   holm node forget stockholm-1
   holm node forget stockholm-1 --yes
 
-For a machine that is gone: what closes something is else confirmed by it only after three days. Refused for one that was
+For a machine that is gone: what closes something is else confirmed by it only after four days. Refused for one that was
 heard of within a minute. If it runs all the same and cannot reach the catalog, it goes on serving what it knew.")]
 pub(in crate::cli) struct Args {
     /// The node: `holm node list`

@@ -15,7 +15,7 @@ use crate::output::Answer;
   holm node remove stockholm-1 --yes
 
 A node that runs hears of it within seconds, ends its sessions and stops. One that reaches no control plane goes on with what it
-knew, for three days less an hour; so does whoever has a copy of what it knew. If its key may be in foreign hands, give the
+knew, for four days less an hour; so does whoever has a copy of what it knew. If its key may be in foreign hands, give the
 roles of the tenants new passwords as well: holm cluster rotate-roles CLUSTER")]
 pub(in crate::cli) struct Args {
     /// The node: `holm node keys`

@@ -1,6 +1,7 @@
 //! `holm residency`: where data may lie, and where it does.
 
 mod breach_scope;
+mod certificate;
 mod decision;
 mod exception;
 mod explain;
@@ -26,6 +27,8 @@ pub(super) enum Command {
     Explain(explain::Args),
     /// Shows the decision on where a tenant's data lies, as a record in Markdown
     Decision(decision::Args),
+    /// Shows what the data plane is told of where a tenant's database may be used
+    Certificate(certificate::Args),
     /// Judges every place that is known by every profile in force
     Matrix(matrix::Args),
     /// Says which copies would come to something else if facts were otherwise, and where to move them
@@ -97,6 +100,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
         Command::Where(args) => whereabouts::run(context, args).await,
         Command::Explain(args) => explain::run(context, args).await,
         Command::Decision(args) => decision::run(context, args).await,
+        Command::Certificate(args) => certificate::run(context, args).await,
         Command::Matrix(args) => matrix::run(context, args).await,
         Command::WhatIf(args) => what_if::run(context, args).await,
         Command::BreachScope(args) => breach_scope::run(context, args).await,

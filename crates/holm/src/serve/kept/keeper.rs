@@ -25,7 +25,7 @@ const PACE: Duration = Duration::from_secs(1);
 /// Between two tries, when nothing can be written.
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// How much of its time a node may lose by a crash: of 71 h, ten minutes.
+/// How much of its time a node may lose by a crash: of 95 h, ten minutes.
 const RENEW: Duration = Duration::from_secs(600);
 
 /// Three beats of the pulse and some: a word that is older is not renewed.

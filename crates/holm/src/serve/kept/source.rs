@@ -10,6 +10,7 @@ use holm_engine::control::Control;
 use holm_engine::key::bundle;
 use holm_link::Publisher;
 use holm_link::kept::Moment;
+use jiff::Timestamp;
 
 use super::store::Store;
 use crate::serve::link::Link;
@@ -69,6 +70,9 @@ impl Source {
 
     pub(super) fn keep(&self, store: &Store, now: &Moment, table: &RouteTable) -> Result<(), Problem> {
         let heard = self.heard(now);
+        // What time it was where certificates are signed when that was heard.
+        let told = self.publisher.routes().now().saturating_sub(self.unheard()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let table = &table.told_at(told);
         match &self.control {
             Some(control) => store.keep(&heard, now, table, |node, to, version, plain| bundle::seal(control, node, to, version, plain)),
             None => store.keep(&heard, now, table, |_, _, version, plain| Ok(store.seal_for_itself(version, plain))),

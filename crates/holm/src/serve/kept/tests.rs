@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::InstallationId;
-use holm_core::route::{RouteTable, RouteVersion};
+use holm_core::placement::Authority;
+use holm_core::route::{RouteChange, RouteTable, RouteVersion};
 use holm_core::secret::Secret;
 use holm_engine::node::SERVES_ALONE;
+use holm_link::Publisher;
 use holm_link::bundle::{self, Envelope, NodeId, PairKey, PublicKey};
 use holm_link::kept::{Moment, Uptime};
 use uuid::Uuid;
 
-use super::Store;
+use super::{Store, publish_after};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -157,25 +159,44 @@ fn routes_without_their_key_or_with_a_key_that_others_may_read_are_refused() {
 }
 
 #[test]
-fn routes_are_served_for_71_hours_after_the_catalogs_last_word_whatever_the_clock_says() {
+fn routes_are_served_for_95_hours_after_the_catalogs_last_word_whatever_the_clock_says() {
     let (directory, _) = kept();
     let store = Store::open(directory.path()).unwrap();
     let heard = store.read().unwrap().unwrap().heard;
     let left = |now: Moment| store.time_left(&heard, store.newest_time().unwrap(), &now);
-    assert_eq!(left(at(1070, 1)).unwrap(), HOUR);
-    assert_eq!(left(at(1070, 2)).unwrap(), HOUR, "after a start of the machine");
-    for now in [at(1071, 1), at(1071, 2), at(5000, 2)] {
+    assert_eq!(left(at(1094, 1)).unwrap(), HOUR);
+    assert_eq!(left(at(1094, 2)).unwrap(), HOUR, "after a start of the machine");
+    for now in [at(1095, 1), at(1095, 2), at(5000, 2)] {
         let refused = left(now).unwrap_err();
         assert_eq!(refused.code, ErrorCode::KeptRoutesRefused);
-        assert!(refused.why.as_deref().unwrap().contains("h ago, and after 71 h"), "{refused:?}");
+        assert!(refused.why.as_deref().unwrap().contains("h ago, and after 95 h"), "{refused:?}");
     }
     // Set back while the machine runs: its own clock knows better.
-    let set_back = Moment { wall: HOUR * 1001, ..at(1080, 1) };
-    assert!(left(set_back).unwrap_err().why.unwrap().contains("80 h ago"));
+    let set_back = Moment { wall: HOUR * 1001, ..at(1100, 1) };
+    assert!(left(set_back).unwrap_err().why.unwrap().contains("100 h ago"));
     // Set back and started anew, after a node that was alone had seen a later time.
     store.note_time(&at(1060, 2)).unwrap();
     assert!(left(at(1001, 3)).unwrap_err().why.unwrap().contains("moved back"));
     assert_eq!(left(at(1061, 3)).unwrap(), SERVES_ALONE - HOUR * 61);
+}
+
+/// R2: certificates expire by the control plane's time, which goes on while a node is away, whatever its clock says.
+#[tokio::test]
+async fn routes_from_the_disk_say_what_time_it_is_by_now_where_certificates_are_signed() {
+    let told_at = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+    let authority = Authority { key: [1; 32], told_at };
+    let table = RouteTable::default().with(RouteVersion(5), [RouteChange::Authority(authority)]);
+    let directory = tempfile::tempdir().unwrap();
+    store(directory.path()).keep(&at(1000, 1), &at(1000, 1), &table, seal).unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let kept = store.read().unwrap().unwrap();
+    // Its wall clock was set a year ahead meanwhile; the machine has been up for 61 hours more.
+    let now = Moment { wall: HOUR * 9760, ..at(1061, 1) };
+    let left = store.time_left(&kept.heard, store.newest_time().unwrap(), &now).unwrap();
+    let publisher = Publisher::default();
+    publish_after(&publisher, kept.table, SERVES_ALONE - left);
+    let since = publisher.routes().now().duration_since(told_at);
+    assert_eq!(since.as_hours(), 61);
 }
 
 #[test]
