@@ -348,7 +348,7 @@ pub enum Detail {
     },
     /// Of what may be done with a database where it is.
     Placement {
-        /// `all`, `reading`, `finishing` or `nothing`.
+        /// `all`, `reading`, `finishing`, `finishing_reading` or `nothing`.
         allows: String,
     },
     /// Of a request that was denied.

@@ -24,8 +24,8 @@ use tokio_postgres::{AsyncMessage, Client, NoTls};
 const ENVIRONMENTS: [(&str, &str); 2] = [("production", "localhost"), ("staging", "staging.localhost")];
 const SCOPES: [&str; 2] = ["app", "tenant"];
 const LEVELS: [&str; 3] = ["owner", "rw", "ro"];
-/// Every credential's own tenant is `goteborg` in its environment; the last target does not exist.
-const TARGETS: [(&str, &str); 4] = [("goteborg", "production"), ("malmo", "production"), ("goteborg", "staging"), ("nobody", "production")];
+/// Every credential's own tenant is `goteborg` in its environment; `lund` is on the server of production's; the last target does not exist.
+const TARGETS: [(&str, &str); 4] = [("goteborg", "production"), ("lund", "production"), ("goteborg", "staging"), ("nobody", "production")];
 const WAYS: [&str; 8] = ["login", "options", "sni", "cancel", "pg_terminate_backend", "dblink", "notify", "gateway header"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,6 +90,10 @@ impl World {
         std::fs::write(&key, issued.signing_key.serialize_pem()).unwrap();
         let holm =
             Holm::start(&["--demo", "--app", &app, "--tls-cert", certificate.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]).await;
+        let (_, own) = holm.api("GET", "/v1/environments/production/tenants/goteborg", None).await;
+        let neighbour = json!({ "slug": "lund", "cluster": own["data"]["cluster"] });
+        let (status, answer) = holm.api("POST", "/v1/environments/production/tenants", Some(neighbour)).await;
+        assert_eq!(status, 201, "{answer}");
         let postgres = running::postgres().await;
         let mut victims = BTreeMap::new();
         for target in TARGETS.into_iter().filter(|target| target.0 != "nobody") {

@@ -20,7 +20,7 @@ pub struct CertificateView {
     /// The cluster that its database is on.
     #[schema(value_type = String, example = "production-1")]
     pub cluster: ClusterName,
-    /// What may be done there: `all`, `reading`, `finishing` or `nothing`.
+    /// What may be done there: `all`, `reading`, `finishing`, `finishing_reading` or `nothing`.
     #[schema(example = "all")]
     pub allows: String,
     /// Why nothing may be; null otherwise.
