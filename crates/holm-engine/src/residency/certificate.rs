@@ -2,7 +2,8 @@
 //!
 //! Promises: a tenant whose copy is denied keeps what its profile's `on_breach` leaves it, by the days since; one of which nobody
 //! can say is told of and keeps what it had, since what was lawful yesterday is not cut off because a fact was not looked up, and
-//! what was denied is not given back for that. Whoever may do less is told of first. Signed when routes are given out, by a key that every process over one catalog has.
+//! what was denied is not given back for that. Whoever may do less is told of first. Signed when routes are given out, by a key
+//! that every process over one catalog has.
 
 use std::sync::Arc;
 
