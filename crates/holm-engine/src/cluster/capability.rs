@@ -54,7 +54,7 @@ pub(crate) struct Seen {
     pub(crate) public: Vec<PublicBefore>,
     /// What the data plane could log in with as that role.
     pub(crate) keys: Option<LoginKeys>,
-    /// For more questions; reading ones.
+    /// For more questions.
     pub(crate) session: Connection,
 }
 

@@ -6,7 +6,7 @@ use holm_core::credential::Level;
 use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_core::secret::Secret;
 use holm_engine::cluster;
-use holm_engine::cluster::set_server::set_server;
+use holm_engine::cluster::set_server::{Who, set_server};
 use holm_engine::cluster::url::{Beside, ServerUrl};
 use holm_engine::residency::placed::{Claim, set_place};
 use holm_store::cluster::Cluster;
@@ -32,7 +32,7 @@ async fn place(world: &World) {
 }
 
 async fn change(world: &World, url: ServerUrl) -> Result<Cluster, Problem> {
-    set_server(&world.control, &DEV, &"production-1".parse().unwrap(), url).await
+    set_server(&world.control, &DEV, &"production-1".parse().unwrap(), url, Who::TheSame).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,7 +130,8 @@ async fn no_other_server_takes_a_clusters_place_and_what_fails_changes_nothing()
     }
     assert_eq!(shown(&world).await.access, before.access);
     assert_eq!(world.count("audit_entry WHERE action = 'cluster.change'").await, 0);
-    let nowhere = set_server(&world.control, &DEV, &"nowhere".parse().unwrap(), read(&ours, "disable", None)).await.unwrap_err();
+    let nowhere =
+        set_server(&world.control, &DEV, &"nowhere".parse().unwrap(), read(&ours, "disable", None), Who::TheSame).await.unwrap_err();
     assert_eq!(nowhere.code, ErrorCode::ClusterNotFound);
 }
 
@@ -149,7 +150,7 @@ async fn is_on_the_server(admin: &tokio_postgres::Client, (role, stored): &(Stri
 }
 
 async fn change_malmo(world: &World, url: ServerUrl) -> Result<Cluster, Problem> {
-    set_server(&world.control, &DEV, &"production-malmo".parse().unwrap(), url).await
+    set_server(&world.control, &DEV, &"production-malmo".parse().unwrap(), url, Who::TheSame).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
