@@ -35,6 +35,10 @@ async fn change(world: &World, url: ServerUrl) -> Result<Cluster, Problem> {
     set_server(&world.control, &DEV, &"production-1".parse().unwrap(), url, Who::TheSame).await
 }
 
+fn sha256(bytes: &[u8]) -> String {
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_gets_another_name_a_certificate_a_password_and_a_new_authority_and_its_tenants_stay() {
     let world = World::start(Setup { pool_size: 1, migrations: vec![SCHEMA], ..Setup::default() }).await;
@@ -46,7 +50,8 @@ async fn a_server_gets_another_name_a_certificate_a_password_and_a_new_authority
     for (number, tenant) in ["malmo", "uppsala"].into_iter().enumerate() {
         world.until_count("database WHERE state = 'ready'", 1).await;
         let authority = Authority::new(&format!("authority number {number}"));
-        world.server.speak_tls(&authority.issue(&["localhost"])).await;
+        let shows = authority.issue(&["localhost"]);
+        world.server.speak_tls(&shows).await;
         if number > 0 {
             // The certificates that Holm has lead nowhere any more, which the next in the pool meets.
             world.create("stockholm").await.unwrap();
@@ -60,6 +65,11 @@ async fn a_server_gets_another_name_a_certificate_a_password_and_a_new_authority
         );
         assert_eq!((changed.id, changed.system_identifier, changed.state), (before.id, before.system_identifier, ClusterState::Open));
         assert_eq!(changed.access.connections_max, before.access.connections_max);
+        // Which key it shows is seen; another one is told, and refuses nothing.
+        let seen = &changed.capability.as_ref().unwrap().facts;
+        assert_eq!(seen.tls_key.as_deref(), Some(&*sha256(&shows.public_key())));
+        let told = changed.changed.as_ref().map(|(before, _)| seen.differences(&before.facts)).unwrap_or_default();
+        assert_eq!(told.iter().any(|text| text.starts_with("TLS key")), number > 0, "{told:?}");
         // At another address it may be in another country.
         assert_eq!((changed.placed.is_some(), number > 0), (number > 0, number > 0));
         place(&world).await;
