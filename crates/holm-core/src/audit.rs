@@ -114,6 +114,10 @@ actions! {
     ClusterRemove = "cluster.remove",
     /// A cluster's address, password or size was brought up to date.
     ClusterChange = "cluster.change",
+    /// Another server was made a cluster: one that was made anew, with what had been on the former.
+    ClusterReplace = "cluster.replace",
+    /// A server that was known by its address told which it is.
+    ClusterIdentify = "cluster.identify",
     /// Somebody said where a cluster is.
     ClusterPlace = "cluster.place",
     /// A version of a profile was put in force.
@@ -336,6 +340,13 @@ pub enum Detail {
         what: String,
         /// What counted in its place before.
         before: Option<String>,
+    },
+    /// Of which server a cluster is: `7384912345678901234`, or `by address` of one that does not tell.
+    Server {
+        /// It was.
+        before: String,
+        /// It is.
+        after: String,
     },
     /// Of a copy that was judged anew.
     Standing {

@@ -87,6 +87,10 @@ pub struct Facts {
     pub hba_methods: Vec<String>,
     /// Whether it offers TLS.
     pub tls: bool,
+    /// The SHA-256 of the public key that it showed over TLS (`SubjectPublicKeyInfo` in DER), in hex; none in the clear, or if an
+    /// older Holm looked.
+    #[serde(default)]
+    pub tls_key: Option<String>,
     /// By what it is known again.
     pub known_by: KnownBy,
 }
@@ -236,6 +240,10 @@ impl Facts {
         tell("collation", before.collation.clone(), self.collation.clone());
         tell("`password_encryption`", before.password_encryption.clone(), self.password_encryption.clone());
         tell("authentication", before.authentication.as_str().to_owned(), self.authentication.as_str().to_owned());
+        // A way of speaking to it that was changed is no other key.
+        if let (Some(before), Some(now)) = (&before.tls_key, &self.tls_key) {
+            tell("TLS key (SHA-256)", before.clone(), now.clone());
+        }
         let gone: Vec<&str> = before.extensions.iter().filter(|name| !self.extensions.contains(name)).map(String::as_str).collect();
         if !gone.is_empty() {
             told.push(format!("extensions are gone: {}", gone.join(", ")));
@@ -268,6 +276,7 @@ mod tests {
             authentication: Authentication::Scram,
             hba_methods: vec!["scram-sha-256".to_owned()],
             tls: false,
+            tls_key: None,
             known_by: KnownBy::SystemIdentifier,
         }
     }
@@ -326,6 +335,16 @@ mod tests {
             now.differences(&before),
             ["PostgreSQL was 15.14 and is 15.15", "superuser was yes and is no", "extensions are gone: pg_trgm"]
         );
+    }
+
+    #[test]
+    fn another_tls_key_is_told_and_one_that_was_not_looked_at_is_not() {
+        let key = |text: &str| Facts { tls: true, tls_key: Some(text.to_owned()), ..facts() };
+        assert_eq!(key("b0").differences(&key("a0")), ["TLS key (SHA-256) was a0 and is b0"]);
+        let unseen = Facts { tls: true, ..facts() };
+        assert_eq!((key("b0").differences(&unseen), unseen.differences(&key("b0"))), (vec![], vec![]));
+        let older = serde_json::to_string(&unseen).unwrap().replace("\"tls_key\":null,", "");
+        assert!(!older.contains("tls_key") && serde_json::from_str::<Facts>(&older).unwrap() == unseen, "what an older Holm noted is read");
     }
 
     #[test]

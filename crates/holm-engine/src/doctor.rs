@@ -4,7 +4,6 @@
 //! It looks only at catalogs that all databases of a server share, and never into a tenant's database.
 
 mod cluster;
-mod inventory;
 mod keys;
 mod nodes;
 mod notify;
@@ -129,7 +128,7 @@ async fn examine_tenants(control: &Control) -> Result<Finding, Problem> {
 }
 
 /// A few names, and how many more there are.
-fn names(all: impl Iterator<Item = String>) -> String {
+pub(crate) fn names(all: impl Iterator<Item = String>) -> String {
     let all: Vec<String> = all.collect();
     let shown = all.iter().take(NAMES_SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match all.len().saturating_sub(NAMES_SHOWN) {

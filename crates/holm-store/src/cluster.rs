@@ -25,6 +25,7 @@ use crate::sealed::Sealed;
 use crate::tx::Tx;
 
 pub mod life;
+pub mod replaced;
 
 /// The one database that a cluster has room for, since somebody brought it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,6 +13,7 @@ mod lists;
 mod migrations;
 mod names;
 mod outages;
+mod replaced;
 mod routes;
 mod statements;
 mod states;

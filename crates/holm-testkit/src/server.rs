@@ -16,6 +16,8 @@ use tokio_postgres::{Client, Config, NoTls};
 use crate::place;
 use crate::tmpfs::Tmpfs;
 
+mod made_anew;
+
 /// A server of this test process; [`server`] and [`new_server`] make them.
 #[derive(Debug)]
 pub struct TestServer {
@@ -51,7 +53,7 @@ pub async fn server() -> &'static TestServer {
 /// # Panics
 /// It could not be started, with the reason.
 pub async fn new_server(settings: &[(&str, &str)]) -> TestServer {
-    TestServer::start(place::new_directory().await, None, settings).await
+    TestServer::start(place::new_directory().await, None, settings, random_password()).await
 }
 
 /// As [`new_server`], on a file system of its own of that size: 64 MiB hold a new server and little more. `None`, with a
@@ -62,7 +64,7 @@ pub async fn new_server(settings: &[(&str, &str)]) -> TestServer {
 pub async fn new_server_on_tmpfs(mebibytes: u32, settings: &[(&str, &str)]) -> Option<TestServer> {
     let directory = place::new_directory().await;
     match Tmpfs::mount(&directory, mebibytes) {
-        Ok(disk) => Some(TestServer::start(directory, Some(disk), settings).await),
+        Ok(disk) => Some(TestServer::start(directory, Some(disk), settings, random_password()).await),
         Err(why) => {
             println!("skipped: {why}");
             None
@@ -81,14 +83,14 @@ async fn installation() -> Installation {
 }
 
 impl TestServer {
-    async fn start(directory: PathBuf, disk: Option<Tmpfs>, settings: &[(&str, &str)]) -> Self {
+    async fn start(directory: PathBuf, disk: Option<Tmpfs>, settings: &[(&str, &str)], password: String) -> Self {
         // Nothing of a test needs to survive a power failure; what is committed still survives a crash of the server.
         let fast = [("fsync", "off")];
         let settings = fast.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut server = Self {
             address: ServerAddress { host: "".into(), port: 0 },
             superuser: "holm".parse().expect("a valid role name"),
-            password: Secret::new(random_password()),
+            password: Secret::new(password),
             directory,
             installation: installation().await,
             settings,

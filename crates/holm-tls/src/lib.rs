@@ -16,6 +16,7 @@ use holm_pgwire::message::{SSL_REQUEST, TLS_YES};
 use holm_pgwire::scram::choice::Channel;
 use holm_pgwire::scram::end_point::EndPoint;
 use rustls::pki_types::ServerName;
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, OtherError};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -102,6 +103,12 @@ pub fn end_point<S>(session: &TlsStream<S>) -> Option<Vec<u8>> {
 fn channel<S>(session: &TlsStream<S>) -> Channel {
     let shown = session.get_ref().1.peer_certificates().and_then(<[_]>::first);
     shown.and_then(|shown| EndPoint::of_certificate(shown)).map_or(Channel::Unhashed, Channel::EndPoint)
+}
+
+fn server_key<S>(session: &TlsStream<S>) -> Option<Vec<u8>> {
+    let shown = session.get_ref().1.peer_certificates()?.first()?;
+    // It was read in the handshake, so that it can be read.
+    Some(ParsedCertificate::try_from(shown).ok()?.subject_public_key_info().as_ref().to_vec())
 }
 
 fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {

@@ -53,6 +53,14 @@ impl Stream {
         }
     }
 
+    /// The public key that the server has proved to have, as its certificate has it: a `SubjectPublicKeyInfo` in DER. None in the clear.
+    pub fn server_key(&self) -> Option<Vec<u8>> {
+        match &self.0 {
+            Way::Plain(_) => None,
+            Way::Tls(session) => crate::server_key(session),
+        }
+    }
+
     /// Whether the server has said nothing that was not read, and has not closed. Whoever waits for it to say something is
     /// not woken any more.
     pub fn is_quiet(&mut self) -> bool {

@@ -2,10 +2,12 @@
 
 use axum::extract::State;
 use holm_core::access::Permission;
+use holm_core::audit::Reason;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::secret::Secret;
 use holm_engine::cluster::add::{self, NewServer};
 use holm_engine::cluster::remove::{self, Manner};
+use holm_engine::cluster::set_server::Who;
 use holm_engine::cluster::url::{Beside, ServerUrl};
 use holm_engine::cluster::{self, drain, rotate_roles, set_server};
 use holm_engine::environment;
@@ -100,7 +102,7 @@ pub(crate) async fn add(
     Accepted::of(&api.control, begun).await
 }
 
-/// Changes where a cluster's server is and how it is spoken to; it stays the same server
+/// Changes where a cluster's server is and how it is spoken to; it stays the same server, unless another is said to take its place
 #[utoipa::path(
     post,
     path = "/v1/environments/{environment}/clusters/{name}/set-server",
@@ -111,10 +113,10 @@ pub(crate) async fn add(
     responses(
         (status = 200, description = "It is reached like that from now on", body = Envelope<ClusterDetailView>),
         (status = 404, description = "No such environment or cluster", body = Failure, content_type = "application/problem+json"),
-        (status = 409, description = "Another server answers there, or the cluster is not there yet", body = Failure, content_type = "application/problem+json"),
+        (status = 409, description = "Another server answers there than was said, or the cluster is not there yet", body = Failure, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Failure, content_type = "application/problem+json"),
         (status = 415, description = "The body is not declared as JSON", body = Failure, content_type = "application/problem+json"),
-        (status = 422, description = "The server cannot be a cluster", body = Failure, content_type = "application/problem+json"),
+        (status = 422, description = "The server cannot be a cluster, or lacks something of the one whose place it is to take", body = Failure, content_type = "application/problem+json"),
         (status = 502, description = "The server refused", body = Failure, content_type = "application/problem+json"),
         Refusals,
     ),
@@ -130,8 +132,22 @@ pub(crate) async fn set_server(
     of_environment(&api, &path).await?;
     let beside = Beside { password: wanted.password.map(Secret::new), sslmode: wanted.sslmode, ssl_root_cert: wanted.ssl_root_cert };
     let url = ServerUrl::read(&Secret::new(wanted.url), &beside)?;
-    set_server::set_server(&api.control, &caller.actor, &path.name, url).await?;
+    let who = who(wanted.replaced, wanted.reason.as_deref())?;
+    set_server::set_server(&api.control, &caller.actor, &path.name, url, who).await?;
     Ok(Data(cluster::show(&api.control, &path.name).await?.into()))
+}
+
+/// Who the server is said to be.
+fn who(replaced: bool, reason: Option<&str>) -> Result<Who, Problem> {
+    match (replaced, reason) {
+        (false, None) => Ok(Who::TheSame),
+        (true, Some(reason)) => Ok(Who::InItsPlace(refusal::value::<Reason>("reason", reason)?)),
+        (true, None) => Err(Problem::new(ErrorCode::InvalidValue, "a cluster is not given another server without a reason")
+            .because("that everything of the former is on it is somebody's word, which the audit log keeps")
+            .next("say why in `reason`")),
+        (false, Some(_)) => Err(Problem::new(ErrorCode::InvalidValue, "a reason is given, and nothing is replaced")
+            .next("say `replaced` too if the server is another one, or leave the reason out")),
+    }
 }
 
 /// Gives the roles of all tenants of a cluster new passwords, each by an operation of its own

@@ -87,6 +87,14 @@ pub struct SetClusterServer {
     /// The certificates, in PEM, that the server's must lead to; those of the operating system when absent and `sslmode` is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssl_root_cert: Option<String>,
+    /// It is another server that takes the cluster's place, with everything that was on it: one that was made anew by `pg_upgrade` or from
+    /// a dump.
+    #[serde(default)]
+    pub replaced: bool,
+    /// Why it was replaced, on one line, for the audit log; needed with `replaced`, and refused without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "upgraded to PostgreSQL 18, change 4711")]
+    pub reason: Option<String>,
 }
 
 /// A cluster to be removed.

@@ -13,7 +13,7 @@ use tokio_postgres::Row;
 use super::connect::{Access, Connection};
 use super::encrypted;
 use super::guard;
-use super::handshake::{self, Handshake};
+use super::handshake::{self, Handshake, Shaken};
 use super::trouble::ClusterError;
 
 /// `$1` is the database whose encoding and collation count: the one new ones are made from, or the adopted one.
@@ -54,7 +54,7 @@ pub(crate) struct Seen {
     pub(crate) public: Vec<PublicBefore>,
     /// What the data plane could log in with as that role.
     pub(crate) keys: Option<LoginKeys>,
-    /// For more questions; reading ones.
+    /// For more questions.
     pub(crate) session: Connection,
 }
 
@@ -64,11 +64,11 @@ pub(crate) struct Seen {
 /// Safe: it only reads.
 pub(crate) async fn observe(access: &Access, now: Timestamp) -> Result<Seen, Unseen> {
     let tls = handshake::offers_tls(&access.address).await?;
-    let shaken = match handshake::shake(access).await {
+    let Shaken { handshake, tls_key } = match handshake::shake(access).await {
         Err(error) if tls && error.wants_tls() => return Err(Unseen::OverTlsOnly),
         other => other?,
     };
-    let authentication = shaken.authentication();
+    let authentication = handshake.authentication();
     // A driver would answer to these with the password itself.
     if matches!(authentication, Authentication::Password | Authentication::Md5 | Authentication::Other) {
         return Err(Unseen::NotScram(authentication));
@@ -83,7 +83,8 @@ pub(crate) async fn observe(access: &Access, now: Timestamp) -> Result<Seen, Uns
     };
     let hba = if row.get("rolsuper") { session.query("read pg_hba.conf", HBA, &[]).await? } else { Vec::new() };
     let public = guard::public(&session).await?;
-    let facts = facts(&row, &hba, identifier.is_some(), tls, authentication);
+    let tls_key = tls_key.map(|key| key.iter().map(|byte| format!("{byte:02x}")).collect());
+    let facts = Facts { tls_key, ..facts(&row, &hba, identifier.is_some(), tls, authentication) };
     let mut capability = facts.judged(now);
     capability.notes.extend(encrypted::in_the_clear(&access.address, &access.tls));
     Ok(Seen {
@@ -93,7 +94,7 @@ pub(crate) async fn observe(access: &Access, now: Timestamp) -> Result<Seen, Uns
         role_oid: oid(&row, "role_oid"),
         owns: row.get("owns"),
         public,
-        keys: match shaken {
+        keys: match handshake {
             Handshake::Scram(keys) => Some(keys),
             Handshake::Otherwise(_) => None,
         },
@@ -135,6 +136,7 @@ fn facts(row: &Row, hba: &[Row], identified: bool, tls: bool, authentication: Au
         authentication,
         hba_methods: hba.iter().map(|row| row.get(0)).collect(),
         tls,
+        tls_key: None,
         known_by: if identified { KnownBy::SystemIdentifier } else { KnownBy::Address },
     }
 }

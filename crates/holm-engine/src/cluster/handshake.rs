@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use holm_core::capability::Authentication;
 use holm_core::cluster::ServerAddress;
+use holm_core::operation::journal::Digest;
 use holm_core::scram::LoginKeys;
 use holm_core::secret::Secret;
 use holm_pgwire::backend::{self, Authentication as Asked, Backend};
@@ -25,6 +26,7 @@ use tokio::time::timeout;
 use super::connect::Access;
 use super::encrypted;
 use super::trouble::ClusterError;
+use crate::operation::digest;
 use crate::secret::random;
 
 const ACT: &str = "log in by SCRAM";
@@ -45,6 +47,14 @@ pub(crate) enum Handshake {
     Scram(LoginKeys),
     /// By another method, which was not answered.
     Otherwise(Authentication),
+}
+
+/// A login that was tried, and what the server showed on the way.
+pub(crate) struct Shaken {
+    /// How the role was let in.
+    pub(crate) handshake: Handshake,
+    /// The SHA-256 of the public key that it has over TLS.
+    pub(crate) tls_key: Option<Digest>,
 }
 
 impl Handshake {
@@ -75,7 +85,7 @@ pub(crate) async fn offers_tls(address: &ServerAddress) -> Result<bool, ClusterE
 ///
 /// # Cancel safety
 /// Safe: the server sees a client that went away.
-pub(crate) async fn shake(access: &Access) -> Result<Handshake, ClusterError> {
+pub(crate) async fn shake(access: &Access) -> Result<Shaken, ClusterError> {
     timeout(TIMEOUT, log_in(access)).await.map_err(|_| ClusterError::silent(ACT, TIMEOUT))?
 }
 
@@ -102,8 +112,14 @@ fn unexpected(found: impl std::fmt::Display) -> ClusterError {
     ClusterError::Unexpected { act: ACT, found: found.to_string() }
 }
 
-async fn log_in(access: &Access) -> Result<Handshake, ClusterError> {
+async fn log_in(access: &Access) -> Result<Shaken, ClusterError> {
     let stream = encrypted::connect(ACT, &access.address, &access.tls).await?;
+    let tls_key = stream.server_key().map(|key| digest::hash(&key));
+    let handshake = greet(stream, access).await?;
+    Ok(Shaken { handshake, tls_key })
+}
+
+async fn greet(stream: Stream, access: &Access) -> Result<Handshake, ClusterError> {
     let mut wire = Wire { stream, read: Vec::new() };
     let parameters = [("user", access.role.as_str()), ("database", access.home()), ("application_name", "holm")]
         .map(|(name, value)| (name.as_bytes(), value.as_bytes()));

@@ -7,6 +7,7 @@
 use holm_core::capability::Authentication;
 use holm_core::cluster::ServerAddress;
 use holm_core::error::{Changed, ErrorCode, Problem};
+use holm_core::placement::SystemIdentifier;
 use holm_store::cluster::Cluster;
 use holm_store::place;
 use jiff::Timestamp;
@@ -44,11 +45,46 @@ pub(crate) fn claim(what: &str) -> Uuid {
 
 /// What a server is known by: what `initdb` gave it, or a stand-in made of address, database and role.
 pub(crate) fn identifier(seen: &Seen, access: &Access) -> i64 {
-    seen.system_identifier.unwrap_or_else(|| {
-        let text = format!("{}\n{}\n{}\n{}\n{}", access.address, seen.database_oid, access.home(), seen.role_oid, access.role);
-        let (first, _) = digest::hash(text.as_bytes()).split_first_chunk().map_or(([0; 8], ()), |(first, _)| (*first, ()));
-        i64::from_be_bytes(first)
-    })
+    seen.system_identifier.unwrap_or_else(|| stand_in(seen, access))
+}
+
+fn stand_in(seen: &Seen, access: &Access) -> i64 {
+    let text = format!("{}\n{}\n{}\n{}\n{}", access.address, seen.database_oid, access.home(), seen.role_oid, access.role);
+    let (first, _) = digest::hash(text.as_bytes()).split_first_chunk().map_or(([0; 8], ()), |(first, _)| (*first, ()));
+    i64::from_be_bytes(first)
+}
+
+/// What was seen where a cluster is, against what that is known to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Met {
+    /// The same.
+    Itself,
+    /// The same by all that it was known by, and by now it tells which server that is.
+    Named(i64),
+    /// Another server, or another database on it.
+    Another,
+}
+
+/// Compares what was seen at a cluster's own address, by the role that it is known by.
+pub(crate) fn met(cluster: &Cluster, seen: &Seen, access: &Access) -> Met {
+    if cluster.adopted.as_ref().is_some_and(|adopted| adopted.oid != seen.database_oid) {
+        return Met::Another;
+    }
+    match seen.system_identifier {
+        _ if identifier(seen, access) == cluster.system_identifier => Met::Itself,
+        Some(named) if !is_by_identifier(cluster) && stand_in(seen, access) == cluster.system_identifier => Met::Named(named),
+        _ => Met::Another,
+    }
+}
+
+/// As the audit log says which server it is.
+pub(crate) fn told(identifier: Option<i64>) -> String {
+    identifier.map_or_else(|| "by address".to_owned(), |identifier| SystemIdentifier(identifier).to_string())
+}
+
+/// The identifier of the server that a cluster is, where it tells.
+pub(crate) fn identifier_of(cluster: &Cluster) -> Option<i64> {
+    is_by_identifier(cluster).then_some(cluster.system_identifier)
 }
 
 /// Refuses the catalog's own server.
@@ -94,7 +130,7 @@ fn is_by_identifier(cluster: &Cluster) -> bool {
 }
 
 /// A cluster that does not answer cannot be compared, and is not what has just answered.
-async fn is_on(control: &Control, cluster: &Cluster, session: &Connection) -> bool {
+pub(crate) async fn is_on(control: &Control, cluster: &Cluster, session: &Connection) -> bool {
     let Ok(access) = control.access(cluster).await else { return false };
     let Ok(other) = access.maintenance().await else { return false };
     let is_same = is_same_running(&other, session).await;
@@ -118,8 +154,15 @@ async fn is_lit(session: &Connection, key: i64) -> Result<bool, ClusterError> {
 /// A server that was restored over another, or an address that was given away.
 pub(crate) fn another_server(cluster: &Cluster) -> Problem {
     Problem::new(ErrorCode::ClusterRefused, format!("another server answers at the address of cluster `{}`", cluster.name))
-        .because(format!("its system identifier is not the one that was registered for {}", cluster.access.address))
-        .next(format!("start the right one; if that has moved, say where to: `holm cluster set-server {} --server …`", cluster.name))
+        .because(match &cluster.adopted {
+            None => format!("its system identifier is not the one that was registered for {}", cluster.access.address),
+            Some(adopted) => format!("its system identifier, or the number of database `{}` there, is another", adopted.database),
+        })
+        .next(format!(
+            "start the right one; if that has moved, say where to: `holm cluster set-server {} --env {} --server …`; if it was made anew with all \
+             that was on the former (`pg_upgrade`, a dump that was restored), add `--replaced --reason …`",
+            cluster.name, cluster.environment
+        ))
 }
 
 /// Trouble with a server that is not a cluster yet.

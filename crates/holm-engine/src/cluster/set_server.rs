@@ -1,17 +1,19 @@
-//! Changes how a cluster is reached: its address, how it is spoken to, who Holm is there and with what password.
+//! Changes how a cluster is reached: its address, how it is spoken to, who Holm is there and with what password; or has another
+//! server take its place ([`super::replaced`]).
 //!
-//! Promises: it stays the same server, known by the identifier that `initdb` gave it, so that a standby that was promoted may
-//! take its place and a server of its own cannot; Holm has logged in the new way, and found what it needs, before anything
-//! changes. What is not said of TLS stays as it was. Once it is confirmed, every node opens connections the new way only, and
+//! Promises: unless somebody says otherwise it stays the same server, known by the identifier that `initdb` gave it, so that a standby
+//! that was promoted may take its place and a server of its own cannot; Holm has logged in the new way, and found what it needs, before
+//! anything changes. What is not said of TLS stays as it was. Once it is confirmed, every node opens connections the new way only, and
 //! ends sessions that were opened another way.
 //! At another address it may be in another country: where it was said to be counts no more, and what is there is judged so.
 //! Refuses another address while a server answers at the old one and is not the one at the new: what is under way would go on
 //! there. Cannot tell copies of one server from each other: which of them is the right one is the caller's word.
 //! A database that somebody brought stays that database, and its tenant logs in as the role that is given, whose power is looked at as
-//! when it was adopted. Refuses one whose server does not say which it is, unless only its password or TLS is another.
+//! when it was adopted. One whose server does not say which it is is known by its address, database and role, and reached at another
+//! address or by another role only while the former way leads to the same running server.
 
 use holm_core::actor::Actor;
-use holm_core::audit::{AuditAction, NewEntry, Subject};
+use holm_core::audit::{AuditAction, Detail, NewEntry, Reason, Subject};
 use holm_core::capability::{Authentication, Capability, Suits};
 use holm_core::cluster::ClusterName;
 use holm_core::cluster::state::ClusterState;
@@ -21,6 +23,7 @@ use holm_core::key::KeyPurpose;
 use holm_core::route::RouteVersion;
 use holm_core::scram::LoginKeys;
 use holm_store::audit::record;
+use holm_store::cluster::replaced::{Replaced, identify};
 use holm_store::cluster::{self, Cluster, life};
 use holm_store::data_key::KeyOwner;
 use holm_store::database::{self, DatabaseState, rotation};
@@ -32,9 +35,10 @@ use super::add::{room, unsuitable};
 use super::capability::{self, Seen};
 use super::connect::{Access, Connection};
 use super::drain::not_now;
+use super::identity::Met;
 use super::trouble::Trouble;
 use super::url::ServerUrl;
-use super::{encrypted, identity, named};
+use super::{encrypted, identity, named, replaced};
 use crate::control::{CONFIRM_PATIENCE, Control};
 use crate::residency::watch;
 use crate::secret::adopted::AdoptedLogin;
@@ -42,16 +46,26 @@ use crate::secret::keys::Sealing;
 use crate::secret::seal::Purpose;
 use crate::tenant::adopt;
 
-/// Has a cluster reached in another way from now on; returns it as it is then.
+/// Who the server is that a cluster is reached at from now on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Who {
+    /// The one that the cluster is, or a standby of it that was promoted.
+    TheSame,
+    /// Another one that takes its place, with all that was on it; and why.
+    InItsPlace(Reason),
+}
+
+/// Has a cluster reached in another way from now on, or at another server; returns it as it is then.
 ///
 /// # Errors
-/// No such cluster, one that somebody brought or that is not there yet; another server answers, or one that Holm could not work
-/// on; the server's own trouble: nothing changed. [`ErrorCode::DataPlaneSilent`]: it is changed, and a node does not say so yet.
+/// No such cluster, or one that is not there yet; another server answers than was said, or one that Holm could not work
+/// on, or that lacks something; the server's own trouble: nothing changed. [`ErrorCode::DataPlaneSilent`]: it is changed, and a node
+/// does not say so yet.
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
-pub async fn set_server(control: &Control, by: &Actor, name: &ClusterName, url: ServerUrl) -> Result<Cluster, Problem> {
-    let act = act(control.clone(), by.clone(), name.clone(), url);
+pub async fn set_server(control: &Control, by: &Actor, name: &ClusterName, url: ServerUrl, who: Who) -> Result<Cluster, Problem> {
+    let act = act(control.clone(), by.clone(), name.clone(), url, who);
     let (cluster, version) = control.tasks().finish("change how a cluster is reached", act).await?;
     if let Some(version) = version {
         control.confirmed(version, CONFIRM_PATIENCE).await?;
@@ -59,7 +73,7 @@ pub async fn set_server(control: &Control, by: &Actor, name: &ClusterName, url: 
     Ok(cluster)
 }
 
-async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> Result<(Cluster, Option<RouteVersion>), Problem> {
+async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl, who: Who) -> Result<(Cluster, Option<RouteVersion>), Problem> {
     let cluster = named(&control, &name).await?;
     changeable(&cluster)?;
     names_it(&cluster, &url)?;
@@ -73,7 +87,8 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> 
         home: cluster.adopted.as_ref().map(|adopted| adopted.database.clone()),
     };
     encrypted::usable(&access.address, &access.tls).await?;
-    let Looked { capability, keys } = look(&control, &cluster, &access).await.map_err(|problem| problem.changed(Changed::Nothing))?;
+    let mut looked = look(&control, &cluster, &access, &who).await.map_err(|problem| problem.changed(Changed::Nothing))?;
+    let keys = looked.keys.take();
     let brought = match &cluster.adopted {
         Some(_) => Some(Brought::seal(&control, &cluster, &access, keys).await?),
         None => None,
@@ -81,42 +96,81 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl) -> 
     let sealing = control.keys().for_owner(KeyOwner::Cluster(cluster.id), KeyPurpose::AdminPassword).await?;
     let sealed = sealing.key.seal(Purpose::AdminPassword(cluster.id), access.password.expose().as_bytes());
     let stored = cluster::Access {
-        address: access.address,
-        tls: access.tls,
-        admin_role: access.role,
+        address: access.address.clone(),
+        tls: access.tls.clone(),
+        admin_role: access.role.clone(),
         sealed_admin_password: Sealed::new(sealed),
-        server_version: capability.facts.server_version,
+        server_version: looked.capability.facts.server_version,
         // A smaller server is not refused, least of all when the larger one is lost.
         connections_max: cluster.access.connections_max.min(match brought {
-            Some(_) => adopt::room(&capability),
-            None => room(&capability, None, &name)?,
+            Some(_) => adopt::room(&looked.capability),
+            None => room(&looked.capability, None, &name)?,
         }),
     };
-    let is_elsewhere = stored.address != cluster.access.address;
+    let rests_on_it = stored.address != cluster.access.address || who != Who::TheSame;
     let mut tx = control.catalog().transaction().await?;
-    if is_elsewhere {
-        residency::alone(&mut tx).await?;
-        residency::advance(&mut tx).await?;
-        placed::clear(&mut tx, cluster.id).await?;
-    }
-    let gone = || Problem::new(ErrorCode::ClusterNotFound, format!("cluster `{name}` is gone"));
-    if !cluster::set_access(&mut tx, cluster.id, &stored).await? {
-        return Err(gone());
-    }
+    write(&mut tx, &cluster, &access, &stored, &looked).await.map_err(|problem| problem.changed(Changed::Nothing))?;
     sealing.keep(&mut tx).await?;
     if let Some(brought) = &brought {
         brought.keep(&mut tx, &cluster).await?;
     }
-    let is_different = cluster.capability.as_ref().is_some_and(|before| !capability.facts.differences(&before.facts).is_empty());
-    life::observed_within(&mut tx, cluster.id, &capability, is_different).await?;
-    record(&mut tx, NewEntry::new(&by, AuditAction::ClusterChange, Some(&cluster.environment), Subject::Cluster(cluster.id)));
+    record(&mut tx, entry(&by, &cluster, &who, &looked));
     let version = tx.commit().await?;
     control.nudge();
-    if is_elsewhere {
+    if rests_on_it {
         watch::soon(&control);
     }
-    let changed = cluster::by_id(control.catalog(), cluster.id).await?.ok_or_else(gone)?;
+    let changed = cluster::by_id(control.catalog(), cluster.id).await?.ok_or_else(|| gone(&name))?;
     Ok((changed, version))
+}
+
+/// Which server it is and how it is reached, in the order in which everybody locks.
+async fn write(tx: &mut Tx, cluster: &Cluster, access: &Access, stored: &cluster::Access, looked: &Looked) -> Result<(), Problem> {
+    let is_elsewhere = stored.address != cluster.access.address;
+    if is_elsewhere || matches!(looked.is, Is::Another(_)) {
+        residency::alone(tx).await?;
+        residency::advance(tx).await?;
+    }
+    match &looked.is {
+        Is::Another(found) => replaced::write(tx, cluster, access, found).await?,
+        Is::TheSame { identifier, tells } if *identifier != cluster.system_identifier => {
+            match identify(tx, cluster, *identifier, *tells).await? {
+                Replaced::Done => {}
+                other => return Err(replaced::refused(&other, cluster, access)),
+            }
+        }
+        Is::TheSame { .. } => {}
+    }
+    if is_elsewhere {
+        placed::clear(tx, cluster.id).await?;
+    }
+    if !cluster::set_access(tx, cluster.id, stored).await? {
+        return Err(gone(&cluster.name));
+    }
+    if let Is::Another(found) = &looked.is {
+        replaced::note(tx, cluster, found).await?;
+    }
+    let is_different = cluster.capability.as_ref().is_some_and(|before| !looked.capability.facts.differences(&before.facts).is_empty());
+    Ok(life::observed_within(tx, cluster.id, &looked.capability, is_different).await?)
+}
+
+fn entry(by: &Actor, cluster: &Cluster, who: &Who, looked: &Looked) -> NewEntry {
+    match (&looked.is, who) {
+        (Is::Another(found), Who::InItsPlace(reason)) => replaced::entry(by, cluster, found, reason),
+        (is, _) => {
+            let entry = NewEntry::new(by, AuditAction::ClusterChange, Some(&cluster.environment), Subject::Cluster(cluster.id));
+            match (identity::identifier_of(cluster), is) {
+                (before, Is::TheSame { tells, .. }) if before != *tells => {
+                    entry.with(Detail::Server { before: identity::told(before), after: identity::told(*tells) })
+                }
+                _ => entry,
+            }
+        }
+    }
+}
+
+fn gone(name: &ClusterName) -> Problem {
+    Problem::new(ErrorCode::ClusterNotFound, format!("cluster `{name}` is gone"))
 }
 
 fn changeable(cluster: &Cluster) -> Result<(), Problem> {
@@ -146,21 +200,35 @@ struct Looked {
     capability: Capability,
     /// What the data plane could log in with.
     keys: Option<LoginKeys>,
+    is: Is,
 }
 
-/// The new way, tried: it leads to the same server, and to all that Holm needs there.
-async fn look(control: &Control, cluster: &Cluster, access: &Access) -> Result<Looked, Problem> {
+/// Which server it is.
+enum Is {
+    /// The one that the cluster is; by what it is known there, and its identifier, where it tells.
+    TheSame { identifier: i64, tells: Option<i64> },
+    /// One that may take its place.
+    Another(replaced::Found),
+}
+
+/// The new way, tried: it leads to the server that was said, and to all that Holm needs there.
+async fn look(control: &Control, cluster: &Cluster, access: &Access, who: &Who) -> Result<Looked, Problem> {
     let now = identity::now(control).await?;
     let seen = capability::observe(access, now).await.map_err(|unseen| identity::unseen(&unseen, access))?;
-    let judged = judge(control, cluster, access, &seen).await;
+    let is = match who {
+        Who::TheSame => {
+            let (identifier, tells) = (identity::identifier(&seen, access), seen.system_identifier);
+            judge(control, cluster, access, &seen).await.map(|()| Is::TheSame { identifier, tells })
+        }
+        Who::InItsPlace(_) => replaced::look(control, cluster, access, &seen).await.map(Is::Another),
+    };
     let Seen { capability, session, keys, .. } = seen;
     session.close().await;
-    judged.map(|()| Looked { capability, keys })
+    Ok(Looked { capability, keys, is: is? })
 }
 
 async fn judge(control: &Control, cluster: &Cluster, access: &Access, seen: &Seen) -> Result<(), Problem> {
-    let is_same_database = cluster.adopted.as_ref().is_none_or(|adopted| adopted.oid == seen.database_oid);
-    if identity::identifier(seen, access) != cluster.system_identifier || !is_same_database {
+    if !is_it(control, cluster, access, seen).await {
         return Err(another(cluster, access, seen));
     }
     if access.address != cluster.access.address {
@@ -175,6 +243,17 @@ async fn judge(control: &Control, cluster: &Cluster, access: &Access, seen: &See
         return Err(unsuitable(&seen.capability, &cluster.environment, &access.address));
     }
     Ok(())
+}
+
+/// Whether it is the server, and the database, that the cluster is. Where one of both ways does not tell which server it is, a lock
+/// that is taken the one way shows the other way, as long as the old one leads there.
+async fn is_it(control: &Control, cluster: &Cluster, access: &Access, seen: &Seen) -> bool {
+    if identity::met(cluster, seen, access) != Met::Another {
+        return true;
+    }
+    let is_same_database = cluster.adopted.as_ref().is_none_or(|adopted| adopted.oid == seen.database_oid);
+    let is_comparable = seen.system_identifier.is_some() && identity::identifier_of(cluster).is_some();
+    is_same_database && !is_comparable && identity::is_on(control, cluster, &seen.session).await
 }
 
 /// The login of a database that somebody brought, which its tenant's sessions use.
@@ -212,7 +291,7 @@ fn nobodys(cluster: &Cluster) -> Problem {
 }
 
 /// Nobody answers at the old address any more, or the same running server does.
-async fn is_alone(control: &Control, cluster: &Cluster, session: &Connection) -> Result<(), Problem> {
+pub(super) async fn is_alone(control: &Control, cluster: &Cluster, session: &Connection) -> Result<(), Problem> {
     let still = |why: String| {
         let address = &cluster.access.address;
         let what = format!("cluster `{}` is not reached elsewhere while a server answers at {address}", cluster.name);
@@ -236,6 +315,9 @@ async fn is_alone(control: &Control, cluster: &Cluster, session: &Connection) ->
     }
 }
 
+const MADE_ANEW: &str =
+    "if it was made anew with all that was on the former (`pg_upgrade`, a dump that was restored), say so: `--replaced --reason …`";
+
 fn another(cluster: &Cluster, access: &Access, seen: &Seen) -> Problem {
     let what = format!("the server at {} is not the one that is cluster `{}`", access.address, cluster.name);
     let problem = Problem::new(ErrorCode::ClusterElsewhere, what);
@@ -244,13 +326,15 @@ fn another(cluster: &Cluster, access: &Access, seen: &Seen) -> Problem {
             .because(
                 "its system identifier is another: a promoted standby has that of its primary, a server that was made by `initdb` its own",
             )
-            .next(format!("add it as a cluster of its own: `holm cluster add <name> --env {} --server …`", cluster.environment)),
+            .next(format!("add it as a cluster of its own: `holm cluster add <name> --env {} --server …`", cluster.environment))
+            .next(MADE_ANEW),
         Some(_) if seen.system_identifier.is_none() => problem
             .because("the server does not say which it is, and what was seen of it is another: address, role or database")
             .next(format!("have it say so: `GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system() TO \"{}\"`", access.role))
-            .next("if it did not say so when the database was adopted either, only its password and TLS can be said anew"),
+            .next("if it never did, say another address or another role while the former way still leads there, one after the other")
+            .next(MADE_ANEW),
         Some(adopted) => problem
             .because(format_args!("its system identifier, or the number of database `{}` there, is another", adopted.database))
-            .next("a database that was dumped and restored is another one: adopt it anew once the tenant is deleted"),
+            .next(MADE_ANEW),
     }
 }

@@ -3,11 +3,12 @@
 use holm_core::capability::Suits;
 use holm_core::error::Problem;
 use holm_store::cluster::Cluster;
+use holm_store::database::DatabaseState;
 use holm_store::template::{self, TemplateState};
 use jiff::SignedDuration;
 
-use super::inventory::Inventory;
 use super::{Finding, names};
+use crate::cluster::inventory::Inventory;
 use crate::cluster::trouble::ClusterError;
 use crate::cluster::{capability, identity, observe};
 use crate::control::Control;
@@ -60,15 +61,18 @@ async fn adopted(control: &Control, cluster: &Cluster) -> Result<Finding, Proble
     let access = control.access(cluster).await?;
     let now = identity::now(control).await?;
     let seen = capability::observe(&access, now).await.map_err(|unseen| identity::unseen(&unseen, &access))?;
-    let same = cluster.adopted.as_ref().is_some_and(|adopted| adopted.oid == seen.database_oid)
-        && identity::identifier(&seen, &access) == cluster.system_identifier;
+    let same = identity::met(cluster, &seen, &access) != identity::Met::Another;
     let capability = seen.capability;
     seen.session.close().await;
     if !same {
         return Ok(Finding::bad(
             check,
             "another database answers at its address",
-            "start the right server, or delete the tenant and adopt it again",
+            format!(
+                "start the right server; if it was made anew with what was in the database, say so: \
+                 `holm cluster set-server {} --env {} --server … --replaced --reason …`",
+                cluster.name, cluster.environment
+            ),
         ));
     }
     if capability.suits == Suits::Nothing {
@@ -103,9 +107,12 @@ async fn compare(control: &Control, cluster: &Cluster) -> Result<Vec<Finding>, P
     let admin = control.access(cluster).await?.maintenance().await.map_err(refused)?;
     let server = observe::server(&admin).await.map_err(refused)?;
     server.usable(&cluster.name)?;
+    if server.system_identifier != cluster.system_identifier {
+        return Err(identity::another_server(cluster));
+    }
     let text = format!("PostgreSQL {} answers at {}", server.version_num / 10_000, cluster.access.address);
     let mut findings = vec![Finding::good(format!("cluster {}: server", cluster.name), text)];
-    let inventory = Inventory::take(control, cluster, &admin).await?;
+    let inventory = Inventory::take(control, cluster, &admin, &DatabaseState::ALL).await?;
     admin.close().await;
     let of = |part: &str, good: &str, bad: Vec<String>, next: &str| {
         let check = format!("cluster {}: {part}", cluster.name);
@@ -143,7 +150,7 @@ async fn compare(control: &Control, cluster: &Cluster) -> Result<Vec<Finding>, P
         "logins",
         "every role has the login that Holm gave it",
         drifted,
-        "somebody changed the passwords of these roles, so that the proxy cannot log in as them",
+        "somebody changed the passwords of these roles, or forbade them to log in, so that the proxy cannot log in as them",
     ));
     Ok(findings)
 }

@@ -62,6 +62,8 @@ mod pulse;
 #[cfg(test)]
 mod renaming;
 #[cfg(test)]
+mod replacing;
+#[cfg(test)]
 mod residency_answers;
 #[cfg(test)]
 mod residency_as_of;

@@ -6,7 +6,7 @@ use holm_core::credential::Level;
 use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_core::secret::Secret;
 use holm_engine::cluster;
-use holm_engine::cluster::set_server::set_server;
+use holm_engine::cluster::set_server::{Who, set_server};
 use holm_engine::cluster::url::{Beside, ServerUrl};
 use holm_engine::residency::placed::{Claim, set_place};
 use holm_store::cluster::Cluster;
@@ -32,7 +32,11 @@ async fn place(world: &World) {
 }
 
 async fn change(world: &World, url: ServerUrl) -> Result<Cluster, Problem> {
-    set_server(&world.control, &DEV, &"production-1".parse().unwrap(), url).await
+    set_server(&world.control, &DEV, &"production-1".parse().unwrap(), url, Who::TheSame).await
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +50,8 @@ async fn a_server_gets_another_name_a_certificate_a_password_and_a_new_authority
     for (number, tenant) in ["malmo", "uppsala"].into_iter().enumerate() {
         world.until_count("database WHERE state = 'ready'", 1).await;
         let authority = Authority::new(&format!("authority number {number}"));
-        world.server.speak_tls(&authority.issue(&["localhost"])).await;
+        let shows = authority.issue(&["localhost"]);
+        world.server.speak_tls(&shows).await;
         if number > 0 {
             // The certificates that Holm has lead nowhere any more, which the next in the pool meets.
             world.create("stockholm").await.unwrap();
@@ -60,6 +65,11 @@ async fn a_server_gets_another_name_a_certificate_a_password_and_a_new_authority
         );
         assert_eq!((changed.id, changed.system_identifier, changed.state), (before.id, before.system_identifier, ClusterState::Open));
         assert_eq!(changed.access.connections_max, before.access.connections_max);
+        // Which key it shows is seen; another one is told, and refuses nothing.
+        let seen = &changed.capability.as_ref().unwrap().facts;
+        assert_eq!(seen.tls_key.as_deref(), Some(&*sha256(&shows.public_key())));
+        let told = changed.changed.as_ref().map(|(before, _)| seen.differences(&before.facts)).unwrap_or_default();
+        assert_eq!(told.iter().any(|text| text.starts_with("TLS key")), number > 0, "{told:?}");
         // At another address it may be in another country.
         assert_eq!((changed.placed.is_some(), number > 0), (number > 0, number > 0));
         place(&world).await;
@@ -130,7 +140,8 @@ async fn no_other_server_takes_a_clusters_place_and_what_fails_changes_nothing()
     }
     assert_eq!(shown(&world).await.access, before.access);
     assert_eq!(world.count("audit_entry WHERE action = 'cluster.change'").await, 0);
-    let nowhere = set_server(&world.control, &DEV, &"nowhere".parse().unwrap(), read(&ours, "disable", None)).await.unwrap_err();
+    let nowhere =
+        set_server(&world.control, &DEV, &"nowhere".parse().unwrap(), read(&ours, "disable", None), Who::TheSame).await.unwrap_err();
     assert_eq!(nowhere.code, ErrorCode::ClusterNotFound);
 }
 
@@ -149,7 +160,7 @@ async fn is_on_the_server(admin: &tokio_postgres::Client, (role, stored): &(Stri
 }
 
 async fn change_malmo(world: &World, url: ServerUrl) -> Result<Cluster, Problem> {
-    set_server(&world.control, &DEV, &"production-malmo".parse().unwrap(), url).await
+    set_server(&world.control, &DEV, &"production-malmo".parse().unwrap(), url, Who::TheSame).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

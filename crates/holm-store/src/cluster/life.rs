@@ -33,8 +33,8 @@ const DESTROY_KEYS: &str = "\
 UPDATE data_key
 SET destroyed_at = now(), wrapped = NULL, master_key_id = NULL
 WHERE cluster_id = $1 AND destroyed_at IS NULL";
-const RETIRE: &str = "UPDATE template SET state = 'retired' WHERE cluster_id = $1 AND state <> 'retired'";
-const CONDEMN: &str = "UPDATE database SET state = 'condemned' WHERE cluster_id = $1 AND state IN ('planned', 'ready')";
+pub(super) const RETIRE: &str = "UPDATE template SET state = 'retired' WHERE cluster_id = $1 AND state <> 'retired'";
+pub(super) const CONDEMN: &str = "UPDATE database SET state = 'condemned' WHERE cluster_id = $1 AND state IN ('planned', 'ready')";
 const DROP_TEMPLATES: &str = "\
 UPDATE template
 SET state = 'retired', dropped_at = coalesce(dropped_at, now())

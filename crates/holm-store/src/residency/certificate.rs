@@ -99,6 +99,11 @@ FROM cluster c
 WHERE p.tenant_id = $1 AND c.id = p.cluster_id AND (p.server IS NULL OR p.server = c.system_identifier)
     AND p.expires_at < now() + interval '24 hours'"
 );
+/// What fitted the server that was fits the one that is; what fitted neither goes on fitting neither.
+const CARRY_OVER: &str = "\
+UPDATE placement_certificate
+SET server = $3
+WHERE cluster_id = $1 AND (server IS NULL OR server = $2)";
 const FORGET: &str = "\
 DELETE FROM placement_certificate p
 USING tenant t
@@ -106,7 +111,7 @@ WHERE p.tenant_id = $1 AND t.id = p.tenant_id AND t.state IN ('failed', 'dropped
 const KNOWN_BY: &str = "UPDATE residency SET registry_hash = $1 WHERE registry_hash IS DISTINCT FROM $1";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[FIRST, LOCK, SAY, OUTRUN, ALL, ENDING, MISSING, IS_FRESH, RENEW, FORGET, KNOWN_BY];
+pub const STATEMENTS: &[&str] = &[FIRST, LOCK, SAY, OUTRUN, ALL, ENDING, MISSING, IS_FRESH, RENEW, CARRY_OVER, FORGET, KNOWN_BY];
 
 /// What a route's row has of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -242,6 +247,11 @@ pub async fn make_up(tx: &mut Tx) -> Result<usize, StoreError> {
         }
     }
     Ok(missing.len())
+}
+
+/// Says of a cluster's tenants on another server what was said of them on the one that it was. The caller has their rows, and stamps them.
+pub(crate) async fn carry_over(tx: &mut Tx, cluster: ClusterId, was: i64, is: Option<i64>) -> Result<(), StoreError> {
+    tx.execute(CARRY_OVER, &[&cluster.as_uuid(), &was, &is]).await.map(drop)
 }
 
 /// Notes the hash of all that is known.

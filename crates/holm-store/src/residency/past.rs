@@ -20,8 +20,8 @@ const SPAN: &str = "SELECT min(applied_at) AS began, clock_timestamp() AS now FR
 const CLAIMS: &str = "\
 SELECT subject_id, at, action = 'cluster.place' AS is_claim, detail::jsonb ->> 'what' AS what, detail::jsonb ->> 'before' AS before
 FROM audit_entry
-WHERE action IN ('cluster.place', 'cluster.change') AND subject_kind = 'cluster'
-    AND (action = 'cluster.change' OR detail::jsonb ->> 'what' NOT LIKE '% %')
+WHERE action IN ('cluster.place', 'cluster.change', 'cluster.replace') AND subject_kind = 'cluster'
+    AND (action <> 'cluster.place' OR detail::jsonb ->> 'what' NOT LIKE '% %')
 ORDER BY seq";
 const PROFILES: &str = "\
 SELECT subject_id, at, detail::jsonb ->> 'before' AS before
@@ -72,7 +72,7 @@ pub enum What {
         /// The one before.
         before: Option<String>,
     },
-    /// It is reached otherwise; the claim was taken back if it is another machine.
+    /// It is reached otherwise, or another server; the claim was taken back if it is another machine.
     Change,
 }
 

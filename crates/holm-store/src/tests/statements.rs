@@ -20,6 +20,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("break_glass", break_glass::STATEMENTS),
     ("cluster", cluster::STATEMENTS),
     ("cluster::life", cluster::life::STATEMENTS),
+    ("cluster::replaced", cluster::replaced::STATEMENTS),
     ("credential", credential::STATEMENTS),
     ("credential::rotation", credential::rotation::STATEMENTS),
     ("data_key", data_key::STATEMENTS),

@@ -313,6 +313,15 @@ fn servers_come_and_go_by_command_and_no_password_is_ever_printed() {
     assert_eq!(moved["data"]["state"], "open");
     let (_, refused) = json(&["cluster", "set-server", &name, "--env", "production", "--server", &other.url("postgres")]);
     assert_eq!((&refused["error"]["code"], &refused["error"]["changed"]), (&"HOLM-2008".into(), &"nothing".into()), "{refused}");
+    // Not even when somebody says so, as long as the one before answers; and who says so says why.
+    let other_url = other.url("postgres");
+    let replaced = ["cluster", "set-server", &name, "--env", "production", "--server", &other_url, "--replaced"];
+    assert_eq!(holm(&replaced).status.code(), Some(64), "a command line that cannot be");
+    let (_, running) = json(&[&replaced[..], &["--reason", "change 4711"]].concat());
+    assert!(
+        running["error"]["code"] == "HOLM-2008" && running["error"]["next"][0].as_str().unwrap().contains("stop the server"),
+        "{running}"
+    );
 
     runtime.block_on(async {
         let admin = other.connect("postgres").await;

@@ -41,6 +41,7 @@ fn told(shown: &ClusterDetailView) -> Vec<String> {
             facts.wal_level,
             if facts.tls { "offered" } else { "not offered" }
         ));
+        lines.extend(facts.tls_key.as_ref().map(|key| format!("  TLS key {key} (SHA-256 of the public key)")));
         lines.push(format!(
             "  max_connections {} ({} reserved) · {} {} by {} · lets Holm in by {} · {} extensions",
             facts.connections_max,

@@ -9,14 +9,15 @@ use std::collections::{HashMap, HashSet};
 use holm_core::credential::Level;
 use holm_core::error::Problem;
 use holm_core::id::DatabaseId;
-use holm_core::role::RoleName;
+use holm_core::role::{DatabaseName, RoleName};
 use holm_store::cluster::Cluster;
 use holm_store::database::{self, Database, DatabaseState};
 use holm_store::template::{self, Template};
 use holm_store::tenant::copying;
 
-use crate::cluster::connect::Connection;
-use crate::cluster::observe::{self, ObservedDatabase, ObservedRole};
+use super::connect::Connection;
+use super::observe::{self, ObservedDatabase, ObservedRole};
+use super::trouble::ClusterError;
 use crate::control::Control;
 use crate::secret::logins::Logins;
 use crate::secret::scram::PostgresVerifier;
@@ -24,7 +25,7 @@ use crate::secret::scram::PostgresVerifier;
 /// Beyond what one cluster can hold.
 const DATABASES_MAX: u32 = 100_000;
 
-pub(super) struct Inventory {
+pub(crate) struct Inventory {
     before: HashSet<String>,
     databases: Vec<ObservedDatabase>,
     roles: Vec<ObservedRole>,
@@ -35,14 +36,15 @@ pub(super) struct Inventory {
 }
 
 impl Inventory {
-    pub(super) async fn take(control: &Control, cluster: &Cluster, admin: &Connection) -> Result<Self, Problem> {
-        let refused = |error: crate::cluster::trouble::ClusterError| error.problem(&cluster.name);
+    /// Of the databases in these states; without all of them nothing can be said of orphans.
+    pub(crate) async fn take(control: &Control, cluster: &Cluster, admin: &Connection, states: &[DatabaseState]) -> Result<Self, Problem> {
+        let refused = |error: ClusterError| error.problem(&cluster.name);
         let mut before: HashSet<String> =
             observe::databases(admin).await.map_err(refused)?.into_iter().map(|database| database.name).collect();
         before.extend(observe::roles(admin).await.map_err(refused)?.into_iter().map(|role| role.name));
         let mut under_way: HashSet<DatabaseId> = copying::under_way(control.catalog()).await?.into_iter().collect();
         let mut known = Vec::new();
-        for state in DatabaseState::ALL {
+        for &state in states {
             known.extend(database::of_state(control.catalog(), cluster.id, state, DATABASES_MAX).await?);
         }
         let templates = template::list(control.catalog(), cluster.id).await?;
@@ -54,7 +56,7 @@ impl Inventory {
     }
 
     /// Names of Holm's form, on the server through both readings, that the catalog does not know.
-    pub(super) fn orphans(&self) -> Vec<String> {
+    pub(crate) fn orphans(&self) -> Vec<String> {
         let known: HashSet<&str> = self.names_known().collect();
         let databases = self.databases.iter().map(|database| (database.name.as_str(), database.name.as_str()));
         let roles = self.roles.iter().filter_map(|role| Some((role.name.as_str(), role.name.rsplit_once('_')?.0)));
@@ -67,32 +69,47 @@ impl Inventory {
     }
 
     /// Databases that should be whole and are not there.
-    pub(super) fn missing(&self) -> Vec<String> {
+    pub(crate) fn missing(&self) -> Vec<String> {
         let there: HashSet<&str> =
             self.databases.iter().filter(|database| !database.invalid).map(|database| database.name.as_str()).collect();
         self.whole().map(|database| database.name.as_str()).filter(|name| !there.contains(name)).map(str::to_owned).collect()
     }
 
     /// Databases that `PUBLIC` or a role of another database may connect to.
-    pub(super) fn open_doors(&self) -> Vec<String> {
+    pub(crate) fn open_doors(&self) -> Vec<String> {
         // Nobody connects to what allows no connections: templates, and databases that are being made.
         let reachable = |database: &&ObservedDatabase| database.allows_connections;
-        let foreign = |database: &ObservedDatabase| {
-            database.may_connect.iter().any(|role| role.rsplit_once('_').is_some_and(|(of, _)| is_ours(of) && of != database.name))
-        };
         let mut open = Vec::new();
         for database in self.databases.iter().filter(reachable) {
             if database.public_connect {
                 open.push(format!("{} to everyone", database.name));
-            } else if foreign(database) {
+            } else if lets_in_a_neighbour(database) {
                 open.push(format!("{} to a role of another database", database.name));
             }
         }
         open
     }
 
+    /// Databases of Holm's that others than their own roles may connect to, or that their own may not: what a copy that was made
+    /// without access lists looks like.
+    pub(crate) fn wrong_doors(&self) -> Vec<String> {
+        let there: HashMap<&str, &ObservedDatabase> = self.databases.iter().map(|database| (database.name.as_str(), database)).collect();
+        let is_wrong = |name: &DatabaseName, there: &ObservedDatabase| {
+            let mut own = Level::ALL.into_iter().map(|level| RoleName::of(name, level).to_string());
+            let lacks = own.any(|role| role != there.owner && !there.may_connect.contains(&role));
+            !there.allows_connections || there.public_connect || lacks || lets_in_a_neighbour(there)
+        };
+        let wrong = |database: &&Database| there.get(database.name.as_str()).is_some_and(|there| is_wrong(&database.name, there));
+        self.whole().filter(wrong).map(|database| database.name.to_string()).collect()
+    }
+
+    /// What they are.
+    pub(crate) fn known(&self) -> impl Iterator<Item = DatabaseId> {
+        self.known.iter().map(|database| database.id)
+    }
+
     /// Roles with attributes or memberships that Holm never gives, and databases whose owner is not theirs.
-    pub(super) fn grown_roles(&self) -> Vec<String> {
+    pub(crate) fn grown_roles(&self) -> Vec<String> {
         let templates: HashSet<String> =
             self.templates.iter().map(|template| RoleName::of(&template.database, Level::Owner).to_string()).collect();
         let grown = |role: &&ObservedRole| role.privileged || role.is_member;
@@ -109,11 +126,12 @@ impl Inventory {
         names
     }
 
-    /// Roles whose verifier is not the one that their sealed login makes.
-    pub(super) async fn drifted_logins(&self, control: &Control) -> Result<Vec<String>, Problem> {
+    /// Roles that cannot log in, or whose verifier is not the one that their sealed login makes.
+    pub(crate) async fn drifted_logins(&self, control: &Control) -> Result<Vec<String>, Problem> {
         let whole: Vec<Database> = self.whole().cloned().collect();
         let ring = control.keys().ring(Vec::new(), whole.iter().flat_map(sealed)).await?;
-        let actual: HashMap<String, Option<String>> = self.roles.iter().map(|role| (role.name.clone(), role.verifier.clone())).collect();
+        let let_in = self.roles.iter().filter(|role| role.can_login);
+        let actual: HashMap<String, Option<String>> = let_in.map(|role| (role.name.clone(), role.verifier.clone())).collect();
         let work = move || {
             let mut drifted = Vec::new();
             for database in whole {
@@ -154,6 +172,11 @@ impl Inventory {
 /// What the roles of a database may have.
 fn sealed(database: &Database) -> impl Iterator<Item = &[u8]> {
     std::iter::once(&database.sealed_logins).chain(&database.next_sealed_logins).map(|sealed| sealed.as_bytes())
+}
+
+/// Whether a role of another database of Holm's may connect.
+fn lets_in_a_neighbour(database: &ObservedDatabase) -> bool {
+    database.may_connect.iter().any(|role| role.rsplit_once('_').is_some_and(|(of, _)| is_ours(of) && of != database.name))
 }
 
 /// `t_` or `tpl_` and 32 hex digits: the names that Holm generates.
