@@ -45,6 +45,8 @@ pub struct NewTenant {
     pub ttl: Option<Duration>,
     /// By which profile its copies are judged; left out, by its environment's, if that has one.
     pub profile: Option<String>,
+    /// Near what its database is wished, a country or a region of a provider: among the clusters that it may be on.
+    pub near: Option<String>,
 }
 
 /// Creates a tenant and returns it when it is in use.
@@ -80,11 +82,10 @@ async fn begin(control: Control, by: Actor, new: NewTenant) -> Result<Tenant, Pr
     let mut tx = control.catalog().transaction().await?;
     let placed = placing::place(&control, &mut tx, &new).await?;
     let NewTenant { environment, slug, cluster, parameters, ttl, .. } = new.clone();
-    let (cluster, profile) = match &placed {
-        Some(placed) => (Some(placed.cluster().clone()), Some(placed.profile().to_owned())),
-        None => (cluster, None),
-    };
-    let row = claim::NewTenant { id, environment, slug, cluster, parameters, ttl, profile };
+    let cluster = placed.as_ref().map_or(cluster, |placed| placed.cluster().cloned());
+    let profile = placed.as_ref().and_then(|placed| placed.profile().map(ToOwned::to_owned));
+    let near = placed.as_ref().and_then(|placed| placed.near().map(ToString::to_string));
+    let row = claim::NewTenant { id, environment, slug, cluster, parameters, ttl, profile, near };
     let begun = match claim::claim(&mut tx, row).await? {
         Claim::Claimed { tenant, .. } => {
             if tenant.seeded {
