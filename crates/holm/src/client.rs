@@ -30,6 +30,21 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// As many as the API gives at once.
 const PAGE: &str = "1000";
 
+/// An answer of which the server gives a part at a time.
+pub(crate) trait InParts: DeserializeOwned {
+    /// The cursor of the next part.
+    fn next(&self) -> Option<&String>;
+
+    /// The same, which is forgotten: what is whole has no next part.
+    fn take_next(&mut self) -> Option<String>;
+
+    /// Whether a part is of the same answer.
+    fn goes_with(&self, part: &Self) -> bool;
+
+    /// Takes in what the part after this one lists, and its cursor.
+    fn add(&mut self, part: Self);
+}
+
 /// A connection to one server.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -99,6 +114,25 @@ impl Client {
                 None => return Ok(items),
             }
         }
+    }
+
+    /// Reads an answer of which the server gives a part at a time, and makes one of the parts.
+    pub(crate) async fn whole<T: InParts>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Problem> {
+        let mut whole: T = self.get_where(path, &[query, &[("limit", PAGE)]].concat()).await?;
+        while let Some(cursor) = whole.take_next() {
+            let part: T = self.get_where(path, &[query, &[("limit", PAGE), ("cursor", &cursor)]].concat()).await?;
+            // A server that gives the same part for ever must not keep us for ever.
+            if part.next() == Some(&cursor) {
+                return Err(Problem::new(ErrorCode::Internal, "the server's answer does not go on after a part"));
+            }
+            if !whole.goes_with(&part) {
+                return Err(Problem::new(ErrorCode::InvalidValue, "the answer changed while it was read")
+                    .because("what it rests on is otherwise since the first part of it was given")
+                    .next("ask again"));
+            }
+            whole.add(part);
+        }
+        Ok(whole)
     }
 
     /// Reads one thing, or a part of a list, by more than its path.
