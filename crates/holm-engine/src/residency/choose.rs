@@ -111,7 +111,7 @@ fn why(room: &Room, wish: Wish<'_>, nearness: Nearness) -> String {
         (Some(near), Nearness::There) => format!("it is near {near}, which was wished; "),
         (Some(Near::Country(near)), Nearness::SameCountry) => format!("a part of it is in {near}, which was wished; "),
         (Some(Near::Place(near)), Nearness::SameCountry) => format!("it is in the country of {near}, which was wished; "),
-        (Some(near), Nearness::Elsewhere) => format!("none that is allowed is near {near}, which was wished; "),
+        (Some(near), Nearness::Elsewhere) => format!("none that is allowed and without trouble is near {near}, which was wished; "),
         (None, _) => String::new(),
     };
     let Room { cluster, ready, tenants } = room;
@@ -139,8 +139,12 @@ fn refused(profile: &Profile, whose: Whose<'_>, judged: &[(&Room, Vec<Judged>)],
     match asked {
         Some(name) => {
             let found = judged.iter().find(|(room, _)| room.cluster.name == *name);
-            let copies = found.map_or(&[][..], |(_, copies)| copies);
-            not_there(profile, name, copies)
+            match found {
+                // The profile has nothing against it.
+                Some((room, copies)) if copies::worst(copies) == Outcome::Allow => closed(&room.cluster),
+                Some((_, copies)) => not_there(profile, name, copies),
+                None => not_there(profile, name, &[]),
+            }
         }
         None => {
             let allowed = judged.iter().filter(|(_, copies)| copies::worst(copies) == Outcome::Allow).count();
@@ -156,6 +160,12 @@ fn refused(profile: &Profile, whose: Whose<'_>, judged: &[(&Room, Vec<Judged>)],
             }
         }
     }
+}
+
+fn closed(cluster: &Cluster) -> Problem {
+    let (name, state) = (&cluster.name, cluster.state);
+    Problem::new(ErrorCode::ClusterClosed, format!("cluster `{name}` takes no tenants: it is {state}"))
+        .next(format!("see how far it is: `holm cluster show {name}`, or place the tenant elsewhere"))
 }
 
 fn why_not_written(room: &Room, copies: &[Judged]) -> String {

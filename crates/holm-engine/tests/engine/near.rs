@@ -146,7 +146,7 @@ async fn of_two_that_are_allowed_the_one_that_answers_sooner_takes_it_though_it_
     // Where nothing that is allowed is near, it is elsewhere all the same: a wish is no condition.
     let elsewhere = made(&world, near("goteborg", "SE")).await;
     assert_eq!(elsewhere.near.as_deref(), Some("SE"));
-    assert!(decided(&world, "goteborg").await.chosen.because.contains("none that is allowed is near SE"));
+    assert!(decided(&world, "goteborg").await.chosen.because.contains("none that is allowed and without trouble is near SE"));
     // A measurement that is not the last one's is no change of the server.
     way.set(Fault::Pass);
     measured("production-2").await;
@@ -184,6 +184,8 @@ async fn who_waits_on_a_cluster_that_is_emptied_is_placed_again_near_what_was_wi
     create(&world, "bergen", Some("production-1")).await.unwrap();
     let draining = drain::drain(&world.control, &DEV, &"production-1".parse().unwrap(), None).await.unwrap();
     world.until_count("operation WHERE kind = 'cluster.drain' AND step_name = 'tenants'", 1).await;
+    let named = create(&world, "lund", Some("production-1")).await.unwrap_err();
+    assert_eq!((named.code, named.changed), (ErrorCode::ClusterClosed, Changed::Nothing), "the profile has nothing against it: {named:?}");
     waits(&world, "goteborg", "production-1", Some("eea-jurisdiction"), Some("SE"), Some(false)).await;
     waits(&world, "oslo", "production-1", None, Some("NO"), None).await;
     waits(&world, "malmo", "production-1", Some("eea-jurisdiction"), None, Some(true)).await;
