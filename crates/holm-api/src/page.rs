@@ -69,6 +69,75 @@ pub fn cursor(key: impl std::fmt::Display) -> String {
     URL_SAFE_NO_PAD.encode(key.to_string())
 }
 
+/// A part of what was found whole, in the order of its keys, and the cursor of the part after it.
+///
+/// # Errors
+/// As [`PageParams::limit`] and [`PageParams::after`].
+pub(crate) fn part<T, K>(params: &PageParams, mut all: Vec<T>, key: impl Fn(&T) -> &K) -> Result<(Vec<T>, Option<String>), Problem>
+where
+    K: Ord + std::fmt::Display + std::str::FromStr,
+{
+    let (after, limit) = (params.after::<K>()?, size(params.limit()?));
+    all.retain(|one| after.as_ref().is_none_or(|after| key(one) > after));
+    let more = all.len() > limit;
+    all.truncate(limit);
+    let next = all.last().filter(|_| more).map(|last| cursor(key(last)));
+    Ok((all, next))
+}
+
+fn size(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// How far an answer was given that is computed anew for each part of it, and which answer that was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Mark {
+    at: usize,
+    whole: String,
+}
+
+impl Mark {
+    /// Where the part begins, and where it ends, of an answer that is `whole`.
+    ///
+    /// # Errors
+    /// As [`PageParams::limit`] and [`PageParams::after`]; the part before was of another answer.
+    pub(crate) fn range(params: &PageParams, whole: &str) -> Result<std::ops::Range<usize>, Problem> {
+        let (mark, limit) = (params.after::<Self>()?, size(params.limit()?));
+        if mark.as_ref().is_some_and(|mark| mark.whole != whole) {
+            return Err(Problem::new(ErrorCode::InvalidValue, "`cursor` is of another answer than there is now")
+                .because("what it rests on has changed since the part before was given")
+                .next("begin without a cursor"));
+        }
+        let at = mark.map_or(0, |mark| mark.at);
+        Ok(at..at.saturating_add(limit))
+    }
+
+    /// The cursor of the part that begins at the end of this one.
+    pub(crate) fn next(range: &std::ops::Range<usize>, whole: &str) -> String {
+        cursor(Self { at: range.end, whole: whole.to_owned() })
+    }
+}
+
+impl std::fmt::Display for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.at, self.whole)
+    }
+}
+
+impl std::str::FromStr for Mark {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (at, whole) = text.split_once(' ').ok_or(())?;
+        Ok(Self { at: at.parse().map_err(drop)?, whole: whole.to_owned() })
+    }
+}
+
+/// What a range of positions has of a list; nothing behind its end.
+pub(crate) fn slice<T>(all: Vec<T>, range: &std::ops::Range<usize>) -> Vec<T> {
+    all.into_iter().skip(range.start).take(range.len()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +162,42 @@ mod tests {
         assert_eq!(next(2, 1, Some("malmo")), None);
         assert_eq!(next(2, 0, None::<&str>), None);
         assert!(next(1000, 500, Some("malmo")).is_some(), "the catalog gives no more at once");
+    }
+
+    #[test]
+    fn parts_of_a_whole_are_the_whole_and_the_last_says_so() {
+        let all: Vec<TenantSlug> = ["bergen", "goteborg", "malmo", "oslo"].map(|slug| slug.parse().unwrap()).to_vec();
+        for limit in 1..=5 {
+            let (mut given, mut cursor) = (Vec::new(), None);
+            loop {
+                let (part, next) = part(&PageParams::new(Some(limit), cursor), all.clone(), |slug| slug).unwrap();
+                assert!(!part.is_empty() && part.len() <= size(limit));
+                given.extend(part);
+                cursor = next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(given, all);
+        }
+        assert_eq!(part(&params(None, None), Vec::<TenantSlug>::new(), |slug| slug).unwrap(), (Vec::new(), None));
+    }
+
+    #[test]
+    fn a_part_of_another_answer_is_refused() {
+        let first = Mark::range(&params(Some(2), None), "a1").unwrap();
+        assert_eq!(first, 0..2);
+        let cursor = Mark::next(&first, "a1");
+        assert_eq!(Mark::range(&params(Some(3), Some(&cursor)), "a1").unwrap(), 2..5);
+        assert_eq!(slice(vec![1, 2, 3], &(2..5)), [3]);
+        assert!(slice(vec![1, 2, 3], &(7..9)).is_empty());
+        let changed = Mark::range(&params(None, Some(&cursor)), "b2").unwrap_err();
+        assert_eq!(changed.code, ErrorCode::InvalidValue);
+        for forged in ["2", "x a1", "-1 a1", "99999999999999999999999 a1"] {
+            let cursor = super::cursor(forged);
+            assert_eq!(Mark::range(&params(None, Some(&cursor)), "a1").unwrap_err().code, ErrorCode::InvalidValue, "{forged}");
+        }
+        assert!(Mark::range(&params(None, Some(&super::cursor(format!("{} a1", usize::MAX)))), "a1").unwrap().is_empty());
     }
 
     #[test]

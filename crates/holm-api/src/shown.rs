@@ -22,7 +22,8 @@ use holm_store::tenant::Tenant;
 
 use crate::view::cluster::ClusterDetailView;
 use crate::view::{
-    ClusterView, CredentialView, EnvironmentView, FindingView, KeyRotationView, KeyState, KeyView, RewrapView, TenantView, Verdict,
+    ClusterView, CredentialView, EnvironmentView, FindingView, KeyRotationView, KeyState, KeyView, RewrapView, RoundTripView, TenantView,
+    Verdict,
 };
 
 impl From<Environment> for EnvironmentView {
@@ -50,6 +51,9 @@ impl From<Cluster> for ClusterView {
             server_version: version(cluster.access.server_version),
             connections_max: cluster.access.connections_max,
             place: cluster.placed.map(Into::into),
+            round_trip: cluster
+                .capability
+                .and_then(|seen| seen.round_trip_us.map(|fastest_us| RoundTripView { fastest_us, measured_at: seen.observed_at })),
             trouble: cluster.trouble,
             created_at: cluster.created_at,
         }
@@ -99,6 +103,7 @@ impl From<Tenant> for TenantView {
             database: tenant.database,
             parameters: tenant.parameters.iter().map(|parameter| (parameter.name().to_owned(), parameter.value().to_owned())).collect(),
             profile: tenant.profile,
+            near: tenant.near,
             limits: tenant.limits.into(),
             failure: tenant.failure,
             waits_for: None,

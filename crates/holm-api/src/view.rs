@@ -96,12 +96,26 @@ pub struct ClusterView {
     /// Where it is said to be; null while nobody said so.
     #[serde(default)]
     pub place: Option<PlacedView>,
+    /// How far it is from the control plane; null while nobody has measured.
+    #[serde(default)]
+    pub round_trip: Option<RoundTripView>,
     /// What is wrong with it as seen last; null when nothing is.
     #[schema(value_type = Option<ProblemView>)]
     pub trouble: Option<Problem>,
     /// When it was registered.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+}
+
+/// How long a server took to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RoundTripView {
+    /// The fastest of a few answers, in microseconds, over the connection of whoever looked.
+    #[schema(example = 640)]
+    pub fastest_us: u64,
+    /// When that was.
+    #[schema(value_type = String, format = DateTime)]
+    pub measured_at: Timestamp,
 }
 
 /// One customer in one environment.
@@ -129,6 +143,10 @@ pub struct TenantView {
     #[serde(default)]
     #[schema(example = "eea-jurisdiction")]
     pub profile: Option<String>,
+    /// Near what its database was wished when it was made; null when nothing was.
+    #[serde(default)]
+    #[schema(example = "NO")]
+    pub near: Option<String>,
     /// Its own PostgreSQL parameters.
     pub parameters: BTreeMap<String, String>,
     /// How many of its cluster's connections it may have.
@@ -137,7 +155,7 @@ pub struct TenantView {
     /// Why it could not be created; null otherwise.
     #[schema(value_type = Option<ProblemView>)]
     pub failure: Option<Problem>,
-    /// Why no cluster may have its database by its profile, while it waits for one; null otherwise, and in lists.
+    /// Why no cluster may have its database, by its profile or since none takes tenants, while it waits for one; null otherwise, and in lists.
     #[serde(default)]
     #[schema(value_type = Option<ProblemView>)]
     pub waits_for: Option<Problem>,
@@ -227,6 +245,11 @@ pub struct CreateTenant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "eea-jurisdiction")]
     pub profile: Option<String>,
+    /// Near what its database is wished: a country by its code, or a region of a provider. It chooses among the clusters that the profile
+    /// allows, and allows none; with `cluster` there is nothing to choose, and both are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "NO")]
+    pub near: Option<String>,
 }
 
 /// How a tenant is to be called.

@@ -131,6 +131,10 @@ pub struct Capability {
     pub notes: Vec<String>,
     /// What was seen.
     pub facts: Facts,
+    /// How long an answer of the server's took at the least, in microseconds, from where Holm looked; none where nobody measured. Not one of
+    /// the facts: it is never twice the same.
+    #[serde(default)]
+    pub round_trip_us: Option<u64>,
 }
 
 impl Facts {
@@ -157,7 +161,7 @@ impl Facts {
             (true, false) => Suits::Adoption,
             (true, true) => Suits::Pool,
         };
-        Capability { observed_at, suits, because: [never, no_pool].concat(), notes: self.notes(), facts: self }
+        Capability { observed_at, suits, because: [never, no_pool].concat(), notes: self.notes(), facts: self, round_trip_us: None }
     }
 
     fn against_anything(&self) -> Vec<String> {

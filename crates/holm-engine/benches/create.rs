@@ -103,6 +103,7 @@ async fn series(control: &Control, catalog: &TestServer, name: &str, count: usiz
             parameters: Vec::new(),
             ttl: None,
             profile: None,
+            near: None,
         };
         let begun = Instant::now();
         let tenant = tenant::create(control, &DEV, new, PATIENCE).await?;

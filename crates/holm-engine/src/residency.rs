@@ -21,6 +21,8 @@ pub mod known;
 pub mod lies;
 pub mod markdown;
 pub mod matrix;
+pub mod merits;
+pub(crate) mod near;
 pub mod observed;
 pub mod paper;
 pub mod placed;

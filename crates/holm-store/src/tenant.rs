@@ -60,6 +60,8 @@ pub struct Tenant {
     pub parameters: Vec<TenantParameter>,
     /// By which profile its copies are judged, as `holm-policy` calls it; none, and nothing is.
     pub profile: Option<String>,
+    /// Near what its database was wished: a country, or a place. It counts while it has none.
+    pub near: Option<String>,
     /// How many of its cluster's connections it may have.
     pub limits: TenantLimits,
     /// Why it failed, if it did.
@@ -93,7 +95,7 @@ pub enum Told {
 macro_rules! columns {
     () => {
         "SELECT t.id, e.name AS environment, t.environment_id, t.slug, t.state, c.name AS cluster, d.name AS database, t.database_id,\n\
-         \x20   t.seeded, t.epoch, t.parameters, t.profile, t.connections_min, t.connections_max, t.weight, t.failure, t.expires_at, t.made_by,\n\
+         \x20   t.seeded, t.epoch, t.parameters, t.profile, t.near, t.connections_min, t.connections_max, t.weight, t.failure, t.expires_at, t.made_by,\n\
          \x20   t.created_at, t.updated_at, t.route_version\n"
     };
 }
@@ -479,6 +481,7 @@ fn read(row: &Row) -> Result<Tenant, StoreError> {
         epoch: column::count_big(row, "epoch")?,
         parameters: column::get::<Json<Vec<TenantParameter>>>(row, "parameters")?.0,
         profile: column::get(row, "profile")?,
+        near: column::get(row, "near")?,
         limits: limits::read(row)?,
         failure: column::problem(row, "failure")?,
         expires_at: column::get(row, "expires_at")?,

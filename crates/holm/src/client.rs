@@ -30,6 +30,21 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// As many as the API gives at once.
 const PAGE: &str = "1000";
 
+/// An answer of which the server gives a part at a time.
+pub(crate) trait InParts: DeserializeOwned {
+    /// The cursor of the next part.
+    fn next(&self) -> Option<&String>;
+
+    /// The same, which is forgotten: what is whole has no next part.
+    fn take_next(&mut self) -> Option<String>;
+
+    /// Whether a part is of the same answer.
+    fn goes_with(&self, part: &Self) -> bool;
+
+    /// Takes in what the part after this one lists, and its cursor.
+    fn add(&mut self, part: Self);
+}
+
 /// A connection to one server.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -99,6 +114,25 @@ impl Client {
                 None => return Ok(items),
             }
         }
+    }
+
+    /// Reads an answer of which the server gives a part at a time, and makes one of the parts.
+    pub(crate) async fn whole<T: InParts>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Problem> {
+        let mut whole: T = self.get_where(path, &[query, &[("limit", PAGE)]].concat()).await?;
+        while let Some(cursor) = whole.take_next() {
+            let part: T = self.get_where(path, &[query, &[("limit", PAGE), ("cursor", &cursor)]].concat()).await?;
+            // A server that gives the same part for ever must not keep us for ever.
+            if part.next() == Some(&cursor) {
+                return Err(Problem::new(ErrorCode::Internal, "the server's answer does not go on after a part"));
+            }
+            if !whole.goes_with(&part) {
+                return Err(Problem::new(ErrorCode::InvalidValue, "the answer changed while it was read")
+                    .because("what it rests on is otherwise since the first part of it was given")
+                    .next("ask again"));
+            }
+            whole.add(part);
+        }
+        Ok(whole)
     }
 
     /// Reads one thing, or a part of a list, by more than its path.
@@ -324,5 +358,74 @@ mod tests {
         let here = |url: &str| is_this_machine(&Url::parse(url).unwrap());
         assert!(here("http://127.0.0.1:8400") && here("http://[::1]:8400") && here("http://localhost:8400"));
         assert!(!here("http://10.0.0.1:8400") && !here("https://localhost.example.com"));
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Part {
+        hash: String,
+        items: Vec<u32>,
+        next: Option<String>,
+    }
+
+    impl InParts for Part {
+        fn next(&self) -> Option<&String> {
+            self.next.as_ref()
+        }
+
+        fn take_next(&mut self) -> Option<String> {
+            self.next.take()
+        }
+
+        fn goes_with(&self, part: &Self) -> bool {
+            self.hash == part.hash
+        }
+
+        fn add(&mut self, part: Self) {
+            self.items.extend(part.items);
+            self.next = part.next;
+        }
+    }
+
+    /// What a command reads of a server that answers a cursor with what is given for it; the first part has none.
+    async fn read(parts: &'static [(&'static str, &'static str)]) -> Result<Part, Problem> {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(stream.read_u8().await.unwrap());
+                }
+                let request = String::from_utf8(request).unwrap();
+                let asked = request.lines().next().unwrap();
+                let cursor = asked.split_once("cursor=").map_or("", |(_, after)| after.split([' ', '&']).next().unwrap());
+                let (_, data) = parts.iter().find(|(of, _)| *of == cursor).unwrap();
+                let body = format!(r#"{{"ok":true,"data":{data},"error":null,"operation":null}}"#);
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all((head + &body).as_bytes()).await.unwrap();
+            }
+        });
+        let token = holm_core::secret::Secret::new("none".to_owned());
+        let client = Client::new(Server { url, token, directory: None, endpoints: None }).unwrap();
+        let whole = client.whole(&["some"], &[]).await;
+        serving.abort();
+        whole
+    }
+
+    #[tokio::test]
+    async fn an_answer_in_parts_is_read_whole_and_one_that_changes_meanwhile_or_goes_on_for_ever_is_told() {
+        const FIRST: (&str, &str) = ("", r#"{"hash":"a","items":[1,2],"next":"x"}"#);
+        const SECOND: (&str, &str) = ("x", r#"{"hash":"a","items":[3],"next":"y"}"#);
+        let whole = read(&[FIRST, SECOND, ("y", r#"{"hash":"a","items":[],"next":null}"#)]).await.unwrap();
+        assert_eq!(whole, Part { hash: "a".to_owned(), items: vec![1, 2, 3], next: None });
+        let changed = read(&[FIRST, ("x", r#"{"hash":"b","items":[3],"next":null}"#)]).await.unwrap_err();
+        assert!(changed.code == ErrorCode::InvalidValue && changed.what.contains("changed"), "{changed:?}");
+        let stuck = read(&[FIRST, SECOND, ("y", r#"{"hash":"a","items":[4],"next":"y"}"#)]).await.unwrap_err();
+        assert_eq!(stuck.code, ErrorCode::Internal);
     }
 }

@@ -12,6 +12,7 @@ use crate::auth::{self, Signed};
 use crate::description::Refusals;
 use crate::envelope::{Answer, Data, Envelope, Failure};
 use crate::extract::{ClusterNamePath, Params};
+use crate::page::{self, PageParams};
 use crate::view::surveys::BreachScopeView;
 
 /// Since when.
@@ -22,6 +23,11 @@ pub(crate) struct BreachScopeParams {
     /// Since when somebody knows of it; the answer then says when 72 hours are over.
     #[param(value_type = Option<String>, format = DateTime)]
     known_since: Option<Timestamp>,
+    /// How many tenants at the most: 1 to 1000, 100 when absent. The counts are of all.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// The `next` of the part before.
+    cursor: Option<String>,
 }
 
 /// Says whose data is on a server, which copies, in which countries
@@ -42,9 +48,11 @@ pub(crate) async fn show(
     State(api): State<Api>,
     Signed(caller): Signed,
     ClusterNamePath(name): ClusterNamePath,
-    Params(BreachScopeParams { known_since }): Params<BreachScopeParams>,
+    Params(BreachScopeParams { known_since, limit, cursor }): Params<BreachScopeParams>,
 ) -> Answer<BreachScopeView> {
     let environment = breach_scope::environment_of(&api.control, &name).await?;
     auth::require_in(&api, &caller, Permission::ReadTenants, &environment).await?;
-    Ok(Data(breach_scope::breach_scope(&api.control, &name, known_since).await?.into()))
+    let mut scope: BreachScopeView = breach_scope::breach_scope(&api.control, &name, known_since).await?.into();
+    (scope.tenants, scope.next) = page::part(&PageParams::new(limit, cursor), scope.tenants, |one| &one.tenant)?;
+    Ok(Data(scope))
 }

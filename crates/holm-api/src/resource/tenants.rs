@@ -127,9 +127,10 @@ pub(crate) async fn show(
     let shown = tenant::show(&api.control, &environment, &slug).await;
     let shown = shown.map_err(|problem| meant(&api, problem, &environment, Some(&slug)))?;
     let id = shown.id;
-    let is_judged = shown.state == TenantState::Creating && shown.database.is_none() && shown.profile.is_some();
+    let waits = shown.state == TenantState::Creating && shown.database.is_none();
+    let is_placed = waits && (shown.profile.is_some() || shown.near.is_some());
     let mut tagged = etag::tenant(shown);
-    if is_judged {
+    if is_placed {
         // No part of the tag: nobody changed the tenant.
         let barred = tenant::waiting::barred(&api.control).await?;
         tagged.data.waits_for = barred.into_iter().find(|barred| barred.tenant.tenant == id).map(|barred| barred.why);
@@ -315,7 +316,7 @@ fn new_tenant(environment: EnvironmentName, wanted: CreateTenant) -> Result<NewT
     let parameters = wanted.parameters.iter().map(|(name, value)| TenantParameter::new(name, value)).collect::<Result<Vec<_>, _>>();
     let parameters = parameters.map_err(|error| Problem::new(ErrorCode::InvalidValue, "a parameter cannot be used").because(error))?;
     let ttl = wanted.ttl.as_deref().map(|text| refusal::span("time to live", text)).transpose()?;
-    Ok(NewTenant { environment, slug: refusal::slug(&wanted.slug)?, cluster, parameters, ttl, profile: wanted.profile })
+    Ok(NewTenant { environment, slug: refusal::slug(&wanted.slug)?, cluster, parameters, ttl, profile: wanted.profile, near: wanted.near })
 }
 
 fn meant(api: &Api, problem: Problem, environment: &EnvironmentName, slug: Option<&TenantSlug>) -> Problem {

@@ -12,6 +12,7 @@ use crate::auth::{self, Signed};
 use crate::description::Refusals;
 use crate::envelope::{Answer, Data, Envelope, Failure};
 use crate::extract::Params;
+use crate::page::{self, Mark, PageParams};
 use crate::refusal;
 use crate::view::surveys::WhatIfView;
 
@@ -25,6 +26,11 @@ pub(crate) struct WhatIfParams {
     suppose: String,
     /// The environment whose tenants are meant; every one that the caller may see when absent.
     environment: Option<String>,
+    /// How many changed copies, and how many steps of the plan, at the most: 1 to 1000, 100 when absent. The counts are of all.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// The `next` of the part before.
+    cursor: Option<String>,
 }
 
 /// Says which copies would come to something else if facts were otherwise, and what to do then; changes nothing
@@ -44,7 +50,7 @@ pub(crate) struct WhatIfParams {
 pub(crate) async fn ask(
     State(api): State<Api>,
     Signed(caller): Signed,
-    Params(WhatIfParams { suppose, environment }): Params<WhatIfParams>,
+    Params(WhatIfParams { suppose, environment, limit, cursor }): Params<WhatIfParams>,
 ) -> Answer<WhatIfView> {
     let wanted = environment.as_deref().map(refusal::environment).transpose()?;
     if let Some(name) = &wanted {
@@ -56,5 +62,17 @@ pub(crate) async fn ask(
         Some(wanted) => wanted == name,
         None => auth::may_see(&api, &caller, Permission::ReadTenants, Some(name)),
     };
-    Ok(Data(what_if::what_if(&api.control, &supposed, counts).await?.into()))
+    let part = PageParams::new(limit, cursor);
+    part.limit()?;
+    let found = what_if::what_if(&api.control, &supposed, counts).await?;
+    let whole = found.fingerprint();
+    let range = Mark::range(&part, &whole)?;
+    let all = WhatIfView::from(found);
+    let more = all.changes.len().max(all.plan.len()) > range.end;
+    Ok(Data(WhatIfView {
+        changes: page::slice(all.changes, &range),
+        plan: page::slice(all.plan, &range),
+        next: more.then(|| Mark::next(&range, &whole)),
+        ..all
+    }))
 }

@@ -102,6 +102,7 @@ impl From<Candidate> for CandidateView {
             cluster: candidate.cluster,
             place: candidate.place,
             outcome: candidate.outcome.to_string(),
+            round_trip_us: candidate.round_trip_us,
             because: candidate.because,
             objections: candidate.objections.into_iter().map(Into::into).collect(),
         }
@@ -140,6 +141,7 @@ impl From<Decision> for DecidedView {
             profile_hash: decision.profile_hash,
             registry_hash: decision.registry_hash,
             asked_for: decision.asked_for,
+            near: decision.near,
             chosen: decision.chosen.into(),
             others: decision.others.into_iter().map(Into::into).collect(),
         }

@@ -4,6 +4,7 @@ use holm_engine::residency::processing_record::{Copy, Entry, Record};
 use holm_engine::residency::sub_processors::{Company, SubProcessors};
 
 use super::surveys::texts;
+use crate::page;
 use crate::view::reports::{
     CompanyView, ProcessingRecordView, RecordedCopyView, RecordedTenantView, RetentionView, SubProcessorsView, TransferView,
 };
@@ -59,6 +60,8 @@ impl From<Record> for ProcessingRecordView {
             as_of: record.as_of,
             registry_hash: record.registry_hash,
             not_in_it: NOT_IN_IT.map(str::to_owned).into_iter().chain(record.notes).collect(),
+            tenants_count: u64::try_from(record.tenants_count).unwrap_or(u64::MAX),
+            next: record.next.map(page::cursor),
             tenants: record.tenants.into_iter().map(Into::into).collect(),
         }
     }

@@ -142,6 +142,9 @@ pub struct CandidateView {
     pub place: Option<String>,
     /// What the worst of the copies there comes to.
     pub outcome: String,
+    /// How long an answer of it took at the least, in microseconds; null where nobody had measured.
+    #[serde(default)]
+    pub round_trip_us: Option<u64>,
     /// Why it was chosen, or was not.
     pub because: String,
     /// What speaks against it.
@@ -195,6 +198,10 @@ pub struct DecidedView {
     pub registry_hash: String,
     /// Whether somebody named the cluster.
     pub asked_for: bool,
+    /// Near what it was wished; null when nothing was.
+    #[serde(default)]
+    #[schema(example = "NO")]
+    pub near: Option<String>,
     /// What was chosen.
     pub chosen: CandidateView,
     /// What was not, and why.

@@ -80,8 +80,12 @@ pub struct ProcessingRecordView {
     pub registry_hash: String,
     /// What Holm does not know, and somebody has to write beside it.
     pub not_in_it: Vec<String>,
-    /// By name.
+    /// How many tenants it is about.
+    pub tenants_count: u64,
+    /// By name: a part of them.
     pub tenants: Vec<RecordedTenantView>,
+    /// For the part after this one; null in the last. Parts with another `registry_hash` are of another record.
+    pub next: Option<String>,
 }
 
 /// What there is of a tenant.

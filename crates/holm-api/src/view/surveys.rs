@@ -2,11 +2,13 @@
 
 use holm_core::cluster::ClusterName;
 use holm_core::environment::EnvironmentName;
+use holm_core::error::Problem;
 use holm_core::slug::TenantSlug;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::envelope::ProblemView;
 use crate::view::answers::ObjectionView;
 use crate::view::residency::PlacedView;
 
@@ -72,11 +74,15 @@ pub struct WhatIfView {
     pub supposed_hash: String,
     /// Each fact that is supposed.
     pub supposed: Vec<SupposedView>,
-    /// Copies that would come to something else: production first.
+    /// How many copies would come to something else.
+    pub changes_count: u64,
+    /// Copies that would come to something else, production first: a part of them.
     pub changes: Vec<ChangeView>,
     /// How many copies would come to the same.
     pub unchanged: u64,
-    /// What to do, in this order.
+    /// How many steps the plan has.
+    pub plan_count: u64,
+    /// What to do, in this order: a part of it.
     pub plan: Vec<StepView>,
     /// Tenants that nobody judges, since they have no profile.
     pub without_profile: u64,
@@ -84,6 +90,8 @@ pub struct WhatIfView {
     pub without_place: u64,
     /// Copies that were seen on clusters and cannot be judged, since nobody said where they are.
     pub unplaced: Vec<UnplacedView>,
+    /// For the part after this one; null in the last. When the answer is another by then, the cursor is refused.
+    pub next: Option<String>,
 }
 
 /// A copy of everything on a cluster that cannot be judged.
@@ -207,8 +215,12 @@ pub struct BreachScopeView {
     pub tenants_count: u64,
     /// How many copies of their data are on the server itself.
     pub copies_on_server: u64,
-    /// How many copies were made from what is there, and lie elsewhere or with the provider.
-    pub copies_made_from_it: u64,
+    /// How many copies were made from what is there, and lie elsewhere or with the provider; null where that is not known.
+    pub copies_made_from_it: Option<u64>,
+    /// Why countries, and copies that were made from what is there, are not known: what is in force cannot be read; null when it can.
+    #[serde(default)]
+    #[schema(value_type = Option<ProblemView>)]
+    pub not_known: Option<Problem>,
     /// Databases there that nobody has any more, and that are not dropped yet: they may hold data of tenants that are gone.
     pub databases_to_be_dropped: u64,
     /// Since when somebody knows of it, as the request says.
@@ -219,8 +231,11 @@ pub struct BreachScopeView {
     pub notify_by: Option<Timestamp>,
     /// Whether that is over.
     pub is_over: Option<bool>,
-    /// Whose data is there, by name.
+    /// Whose data is there, by name: a part of them.
     pub tenants: Vec<AffectedView>,
+    /// For the part after this one; null in the last.
+    #[serde(default)]
+    pub next: Option<String>,
     /// What was seen to copy the whole server; what is gone comes last.
     pub elsewhere: Vec<ElsewhereView>,
 }

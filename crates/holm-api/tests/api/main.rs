@@ -11,6 +11,7 @@ mod listing;
 mod once;
 mod operations;
 mod refusing;
+mod surveys;
 mod tenants;
 mod told;
 mod unfriendly;

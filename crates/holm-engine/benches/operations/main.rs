@@ -166,6 +166,7 @@ impl Bench {
             parameters: Vec::new(),
             ttl: None,
             profile: None,
+            near: None,
         };
         tenant::create(&self.control, &by(), new, PATIENCE).await?;
         Ok(())

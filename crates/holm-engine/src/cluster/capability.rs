@@ -87,6 +87,7 @@ pub(crate) async fn observe(access: &Access, now: Timestamp) -> Result<Seen, Uns
     let facts = Facts { tls_key, ..facts(&row, &hba, identifier.is_some(), tls, authentication) };
     let mut capability = facts.judged(now);
     capability.notes.extend(encrypted::in_the_clear(&access.address, &access.tls));
+    capability.round_trip_us = u64::try_from(session.round_trip().await?.as_micros()).ok();
     Ok(Seen {
         capability,
         system_identifier: identifier,

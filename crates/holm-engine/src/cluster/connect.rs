@@ -9,7 +9,7 @@ use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::secret::Secret;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 use tokio_util::task::AbortOnDropHandle;
@@ -27,6 +27,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A little more than the server itself allows a statement, which is a minute: cloning the largest template that a migrations
 /// directory makes takes seconds. It is over first only when the server has fallen silent.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(65);
+
+/// Enough that one of them is not held up, on a busy machine too; at the far end of the world still less than two seconds.
+const ROUND_TRIPS: u32 = 5;
 
 /// How often a session speaks up while the work that it holds locks for is done elsewhere.
 const HEARD_EVERY: Duration = Duration::from_secs(1);
@@ -130,6 +133,18 @@ impl Connection {
     /// The one row of a statement of Holm's own.
     pub(crate) async fn query_one(&self, act: &'static str, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, ClusterError> {
         answer(act, ANSWER_TIMEOUT, self.client.query_one(sql, params)).await
+    }
+
+    /// How long the server takes to answer when it is asked nothing: the fastest of a few, since what took longer was held up by something
+    /// that is not the way there.
+    pub(crate) async fn round_trip(&self) -> Result<Duration, ClusterError> {
+        let mut fastest = Duration::MAX;
+        for _ in 0..ROUND_TRIPS {
+            let asked = Instant::now();
+            answer("measure how far the server is", ANSWER_TIMEOUT, self.client.simple_query("")).await?;
+            fastest = fastest.min(asked.elapsed());
+        }
+        Ok(fastest)
     }
 
     /// Runs work for which this session holds locks, and has it say something every second meanwhile: who stands still

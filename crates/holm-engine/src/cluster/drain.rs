@@ -98,7 +98,7 @@ async fn close(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
     Ok(Flow::Done)
 }
 
-/// Those that wait for a database here, and may have none elsewhere.
+/// Those that wait for a database here, and may have none elsewhere. Those that Holm placed here it places again (`tenant::waiting`).
 async fn turn_away(tx: &mut Tx, state: &State) -> Result<(), StepError> {
     let failure =
         Problem::new(ErrorCode::ClusterClosed, format!("cluster `{}` was drained before it had a database for this tenant", state.name))
@@ -121,7 +121,7 @@ async fn empty_pool(acting: &Acting, state: &mut State) -> Stepped {
 
 async fn await_tenants(acting: &Acting, state: &mut State) -> Stepped {
     let residents = life::residents(acting.control.catalog(), state.cluster).await?;
-    if residents.iter().any(|resident| resident.waits) {
+    if residents.iter().any(|resident| resident.asked_for) {
         turn_latecomers_away(acting, state).await?;
     }
     let left = residents.len() as u64;
@@ -129,7 +129,7 @@ async fn await_tenants(acting: &Acting, state: &mut State) -> Stepped {
     if left == 0 { Ok(Flow::Done) } else { Ok(Flow::WaitUntil(next_look(acting, state))) }
 }
 
-/// Who found the cluster open and was written down just after it was closed would wait for ever. Under the lease, since a
+/// Who named the cluster, found it open and was written down just after it was closed would wait for ever. Under the lease, since a
 /// cluster that was opened again meanwhile is to be waited for.
 async fn turn_latecomers_away(acting: &Acting, state: &State) -> Result<(), StepError> {
     let mut tx = acting.control.catalog().transaction().await?;

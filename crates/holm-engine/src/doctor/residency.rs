@@ -110,7 +110,7 @@ async fn waits_in_vain(control: &Control) -> Result<Option<Finding>, Problem> {
         return Ok(None);
     }
     let named = barred.iter().map(|barred| format!("{} in {}", barred.tenant.slug, barred.tenant.environment));
-    let text = format!("{} tenants wait for a database, and by their profiles may not have one: {}", barred.len(), names(named));
+    let text = format!("{} tenants wait for a database, and no cluster may have it: {}", barred.len(), names(named));
     Ok(Some(Finding::bad("residency: waiting", text, "see why: `holm tenant show <tenant> --env <environment>`")))
 }
 

@@ -216,6 +216,7 @@ pub async fn explain_as_of(control: &Control, name: &EnvironmentName, slug: &Ten
     let others = moment.clusters(control).await?.into_iter().filter(|other| {
         other.environment == *name && other.adopted.is_none() && cluster.as_ref().is_none_or(|cluster| cluster.id != other.id)
     });
+    let is_now = moment.in_force().is_none();
     let elsewhere = others.map(|other| {
         let copies = copies::on(&known, profile, whose, &other, now);
         let because = match copies::worst(&copies) {
@@ -223,7 +224,9 @@ pub async fn explain_as_of(control: &Control, name: &EnvironmentName, slug: &Ten
             Outcome::Unknown => "it cannot be said, and what is not known blocks".to_owned(),
             Outcome::Deny => "the profile denies it".to_owned(),
         };
-        Candidate::of(&other, &copies, because)
+        let candidate = Candidate::of(&other, &copies, because);
+        // How far something was on another day is not kept.
+        Candidate { round_trip_us: candidate.round_trip_us.filter(|_| is_now), ..candidate }
     });
     let elsewhere = elsewhere.collect();
     let grounds = rests_on::grounds(&known, &here);

@@ -1,9 +1,11 @@
 //! What is on a server to which something happened: whose data, which copies, in which countries (GDPR Art. 33).
 //!
 //! Promises: every tenant with a database there is in it, whatever its state, judged or not; what was copied off the server is told
-//! beside it, also what is there no more, with the time until when it was. Refuses to say whether there is a duty to notify: it says by when, if there is one, counted from when somebody knew.
+//! beside it, also what is there no more, with the time until when it was. It answers also while what is in force cannot be read: whose data
+//! is there are rows of the catalog, and what rests on facts is then said not to be known. Refuses to say whether there is a duty to notify: it says by when, if there is one, counted from when somebody knew.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use holm_core::cluster::ClusterName;
 use holm_core::environment::{EnvironmentKind, EnvironmentName};
@@ -16,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::copies::{self, Terms, Whose};
 use super::known::Known;
 use super::lies::{self, Lies};
+use crate::cluster::identity;
 use crate::control::Control;
 use crate::environment;
 
@@ -42,6 +45,8 @@ pub struct Scope {
     pub elsewhere: Vec<Elsewhere>,
     /// From when the time runs, and when it is over.
     pub notify: Option<Notify>,
+    /// Why countries, and copies that were made from what is there, are not known, if that is so.
+    pub unknown: Option<Problem>,
 }
 
 /// By when a supervisory authority must hear of it, if it must.
@@ -97,27 +102,50 @@ pub async fn environment_of(control: &Control, name: &ClusterName) -> Result<Env
 pub async fn breach_scope(control: &Control, name: &ClusterName, known_since: Option<Timestamp>) -> Result<Scope, Problem> {
     let cluster = crate::cluster::named(control, name).await?;
     let kind = environment::show(control, &cluster.environment).await?.kind;
-    let (known, now) = Known::now(control).await?;
+    let (known, now) = known_or_why(control).await?;
     let notify = known_since.map(|since| notify(since, now)).transpose()?;
     let tenants = affected::tenants(control.catalog(), cluster.id).await?;
     // Where copies lie is the same for all that are judged by one profile.
     let mut by_profile: BTreeMap<Option<String>, Vec<Copy>> = BTreeMap::new();
     let tenants = tenants.into_iter().map(|tenant| {
         let copies = by_profile.entry(tenant.profile.clone());
-        let copies = copies.or_insert_with(|| copies_by(&known, &cluster, kind, tenant.profile.as_deref(), now)).clone();
+        let profile = tenant.profile.as_deref();
+        let copies = copies.or_insert_with(|| match &known {
+            Ok(known) => copies_by(known, &cluster, kind, profile, now),
+            Err(_) => vec![Copy { role: CopyRole::Primary, on_server: true, lies: claimed(&cluster) }],
+        });
+        let copies = copies.clone();
         Affected { tenant, copies }
     });
     let tenants = tenants.collect();
-    let place = copies::place_of(&cluster);
+    let lies = match &known {
+        Ok(known) => copies::place_of(&cluster).map(|place| lies::server(known.registry(), &place, now)).unwrap_or_default(),
+        Err(_) => claimed(&cluster),
+    };
     Ok(Scope {
         as_of: now,
-        lies: place.map(|place| lies::server(known.registry(), &place, now)).unwrap_or_default(),
+        lies,
         tenants,
         condemned: affected::condemned(control.catalog(), cluster.id).await?,
         elsewhere: affected::elsewhere(control.catalog(), cluster.id).await?,
         notify,
+        unknown: known.err(),
         cluster,
     })
+}
+
+/// What is in force, or why it cannot be read: somebody put texts there that this Holm does not understand.
+async fn known_or_why(control: &Control) -> Result<(Result<Arc<Known>, Problem>, Timestamp), Problem> {
+    match Known::now(control).await {
+        Ok((known, now)) => Ok((Ok(known), now)),
+        Err(problem) if problem.code == ErrorCode::InForceUnreadable => Ok((Err(problem), identity::now(control).await?)),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Where somebody said that it is; what that is in countries, only facts can tell.
+fn claimed(cluster: &Cluster) -> Lies {
+    Lies { places: copies::place_of(cluster).into_iter().collect(), countries: None }
 }
 
 fn notify(known_since: Timestamp, now: Timestamp) -> Result<Notify, Problem> {

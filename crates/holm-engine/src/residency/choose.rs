@@ -1,8 +1,8 @@
 //! Chooses the cluster for a tenant's database among those that its profile allows.
 //!
-//! Promises: what the profile denies, or cannot say, is never chosen, and the refusal names the rules and the facts' reasons. Of
-//! those allowed, one without trouble before one with, one with a database ready before one without, then the one with most room
-//! for each tenant, then the first by name: the same input gives the same choice. Refuses to choose for a tenant without a profile.
+//! Promises: what the profile denies, or cannot say, is never chosen, whatever is wished, and the refusal names the rules and the facts'
+//! reasons. Of those allowed the one with most merits (`merits`) is chosen, then the first by name: the same input gives the same
+//! choice, and each that was not chosen has its reason.
 
 use holm_core::cluster::ClusterName;
 use holm_core::cluster::state::ClusterState;
@@ -16,6 +16,8 @@ use jiff::Timestamp;
 use super::copies::{self, Judged, Whose};
 use super::decision::{Candidate, Decision, objections};
 use super::known::{self, Known};
+use super::merits::{Latency, Merits, away, why_behind};
+use super::near::{Near, Nearness};
 
 /// A cluster, and how full it is.
 #[derive(Clone, Debug)]
@@ -34,62 +36,101 @@ pub(crate) struct Chosen {
     pub(crate) decision: Decision,
 }
 
-/// Chooses; of `asked`, only whether it may be.
+/// What somebody says of where it is to be.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Wish<'a> {
+    /// This one and no other: then it is judged, and not chosen.
+    pub(crate) cluster: Option<&'a ClusterName>,
+    /// Near this, if there is a choice.
+    pub(crate) near: Option<&'a Near>,
+}
+
+/// Chooses; of a cluster that was asked for, only whether it may be.
 pub(crate) fn choose(
     known: &Known,
     profile: &Profile,
     whose: Whose<'_>,
     rooms: &[Room],
-    asked: Option<&ClusterName>,
+    wish: Wish<'_>,
     now: Timestamp,
 ) -> Result<Chosen, Problem> {
     let judged: Vec<(&Room, Vec<Judged>)> =
         rooms.iter().map(|room| (room, copies::on(known, profile, whose, &room.cluster, now))).collect();
-    let mut open: Vec<&(&Room, Vec<Judged>)> = judged
-        .iter()
-        .filter(|(room, copies)| {
-            room.cluster.state == ClusterState::Open
-                && room.cluster.adopted.is_none()
-                && copies::worst(copies) == Outcome::Allow
-                && asked.is_none_or(|asked| *asked == room.cluster.name)
-        })
-        .collect();
-    open.sort_by(|(a, _), (b, _)| preference(a).cmp(&preference(b)));
-    let Some((room, copies)) = open.first() else {
-        return Err(refused(profile, whose, &judged, asked));
+    let open = judged.iter().filter(|(room, copies)| {
+        room.is_open() && copies::worst(copies) == Outcome::Allow && wish.cluster.is_none_or(|asked| *asked == room.cluster.name)
+    });
+    let best = open.min_by_key(|(room, _)| (room.merits(known, wish.near, now), room.cluster.name.as_str()));
+    let Some((room, copies)) = best else {
+        return Err(refused(profile, whose, &judged, wish.cluster));
     };
-    let why = match asked {
-        Some(_) => "it was asked for, and the profile allows it".to_owned(),
-        None => format!(
-            "{} databases are ready there, and {} tenants share {} connections",
-            room.ready, room.tenants, room.cluster.access.connections_max
-        ),
-    };
+    let merits = room.merits(known, wish.near, now);
     let others = judged.iter().filter(|(other, _)| other.cluster.id != room.cluster.id);
-    let others = others.map(|(other, copies)| Candidate::of(&other.cluster, copies, why_not(other, copies, asked))).collect();
-    let chosen = Candidate::of(&room.cluster, copies, why);
-    Ok(Chosen {
-        cluster: room.cluster.clone(),
-        copies: copies.clone(),
-        decision: Decision::of(known, profile, asked.is_some(), chosen, others),
-    })
+    let others = others.map(|(other, copies)| {
+        let why = why_not(other, copies, wish.cluster)
+            .unwrap_or_else(|| why_behind(&other.merits(known, wish.near, now), &merits, wish.near, other.round_trip_us()));
+        Candidate::of(&other.cluster, copies, why)
+    });
+    let others = others.collect();
+    let chosen = Candidate::of(&room.cluster, copies, why(room, wish, merits.nearness));
+    Ok(Chosen { cluster: room.cluster.clone(), copies: copies.clone(), decision: Decision::of(known, profile, wish, chosen, others) })
 }
 
-/// Smaller is better. Tenants for each thousand connections, so that a large cluster is not full sooner than a small one.
-fn preference(room: &Room) -> (bool, bool, u64, &str) {
-    let crowd = (room.tenants + 1).saturating_mul(1000) / u64::from(room.cluster.access.connections_max.max(1));
-    (room.cluster.trouble.is_some(), room.ready == 0, crowd, room.cluster.name.as_str())
+/// Of clusters among which no profile decides, the one with most merits; none, if none takes tenants.
+pub(crate) fn nearest<'a>(known: &Known, rooms: &'a [Room], near: &Near, now: Timestamp) -> Option<&'a Cluster> {
+    let open = rooms.iter().filter(|room| room.is_open());
+    open.min_by_key(|room| (room.merits(known, Some(near), now), room.cluster.name.as_str())).map(|room| &room.cluster)
 }
 
-fn why_not(room: &Room, copies: &[Judged], asked: Option<&ClusterName>) -> String {
+impl Room {
+    /// Whether tenants are placed there.
+    pub(crate) fn is_open(&self) -> bool {
+        self.cluster.state == ClusterState::Open && self.cluster.adopted.is_none()
+    }
+
+    fn merits(&self, known: &Known, near: Option<&Near>, now: Timestamp) -> Merits {
+        let place = copies::place_of(&self.cluster);
+        Merits {
+            in_trouble: self.cluster.trouble.is_some(),
+            nearness: near.map_or(Nearness::There, |near| near.nearness(known.registry(), place.as_ref(), now)),
+            without_database: self.ready == 0,
+            latency: Latency::of(self.round_trip_us()),
+            crowd: (self.tenants + 1).saturating_mul(1000) / u64::from(self.cluster.access.connections_max.max(1)),
+        }
+    }
+
+    fn round_trip_us(&self) -> Option<u64> {
+        self.cluster.capability.as_ref().and_then(|seen| seen.round_trip_us)
+    }
+}
+
+fn why(room: &Room, wish: Wish<'_>, nearness: Nearness) -> String {
+    if wish.cluster.is_some() {
+        return "it was asked for, and the profile allows it".to_owned();
+    }
+    let near = match (wish.near, nearness) {
+        (Some(near), Nearness::There) => format!("it is near {near}, which was wished; "),
+        (Some(Near::Country(near)), Nearness::SameCountry) => format!("a part of it is in {near}, which was wished; "),
+        (Some(Near::Place(near)), Nearness::SameCountry) => format!("it is in the country of {near}, which was wished; "),
+        (Some(near), Nearness::Elsewhere) => format!("none that is allowed and without trouble is near {near}, which was wished; "),
+        (None, _) => String::new(),
+    };
+    let Room { cluster, ready, tenants } = room;
+    let connections = cluster.access.connections_max;
+    format!(
+        "{near}{ready} databases are ready there, {tenants} tenants share {connections} connections, and {}",
+        away(room.round_trip_us())
+    )
+}
+
+/// Why it cannot be chosen; none, if it could be.
+fn why_not(room: &Room, copies: &[Judged], asked: Option<&ClusterName>) -> Option<String> {
     match copies::worst(copies) {
-        Outcome::Deny => "the profile denies it".to_owned(),
-        Outcome::Unknown => "it cannot be said whether it satisfies the profile".to_owned(),
-        Outcome::Allow if room.cluster.adopted.is_some() => "it is there for one database that somebody brought".to_owned(),
-        Outcome::Allow if room.cluster.state != ClusterState::Open => format!("it takes no tenants: it is {}", room.cluster.state),
-        Outcome::Allow if asked.is_some() => "another was asked for".to_owned(),
-        Outcome::Allow if room.cluster.trouble.is_some() => "it is in trouble".to_owned(),
-        Outcome::Allow => "another has more room".to_owned(),
+        Outcome::Deny => Some("the profile denies it".to_owned()),
+        Outcome::Unknown => Some("it cannot be said whether it satisfies the profile".to_owned()),
+        Outcome::Allow if room.cluster.adopted.is_some() => Some("it is there for one database that somebody brought".to_owned()),
+        Outcome::Allow if room.cluster.state != ClusterState::Open => Some(format!("it takes no tenants: it is {}", room.cluster.state)),
+        Outcome::Allow if asked.is_some() => Some("another was asked for".to_owned()),
+        Outcome::Allow => None,
     }
 }
 
@@ -98,8 +139,12 @@ fn refused(profile: &Profile, whose: Whose<'_>, judged: &[(&Room, Vec<Judged>)],
     match asked {
         Some(name) => {
             let found = judged.iter().find(|(room, _)| room.cluster.name == *name);
-            let copies = found.map_or(&[][..], |(_, copies)| copies);
-            not_there(profile, name, copies)
+            match found {
+                // The profile has nothing against it.
+                Some((room, copies)) if copies::worst(copies) == Outcome::Allow => closed(&room.cluster),
+                Some((_, copies)) => not_there(profile, name, copies),
+                None => not_there(profile, name, &[]),
+            }
         }
         None => {
             let allowed = judged.iter().filter(|(_, copies)| copies::worst(copies) == Outcome::Allow).count();
@@ -117,10 +162,17 @@ fn refused(profile: &Profile, whose: Whose<'_>, judged: &[(&Room, Vec<Judged>)],
     }
 }
 
+fn closed(cluster: &Cluster) -> Problem {
+    let (name, state) = (&cluster.name, cluster.state);
+    Problem::new(ErrorCode::ClusterClosed, format!("cluster `{name}` takes no tenants: it is {state}"))
+        .next(format!("see how far it is: `holm cluster show {name}`, or place the tenant elsewhere"))
+}
+
 fn why_not_written(room: &Room, copies: &[Judged]) -> String {
     match objections(copies).into_iter().next() {
         Some(first) => format!("{}: {}", first.rule, first.because),
-        None => why_not(room, copies, None),
+        // It is asked of those among which there was nothing to choose.
+        None => why_not(room, copies, None).unwrap_or_else(|| "it is allowed".to_owned()),
     }
 }
 

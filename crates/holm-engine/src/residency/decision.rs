@@ -8,6 +8,7 @@ use holm_policy::profile::Profile;
 use holm_store::cluster::Cluster;
 use serde::{Deserialize, Serialize};
 
+use super::choose::Wish;
 use super::copies::{self, Judged};
 use super::known::Known;
 
@@ -24,6 +25,9 @@ pub struct Decision {
     pub registry_hash: String,
     /// Whether somebody named the cluster.
     pub asked_for: bool,
+    /// Near what it was wished, if somebody wished that.
+    #[serde(default)]
+    pub near: Option<String>,
     /// What was chosen.
     pub chosen: Candidate,
     /// What was not.
@@ -39,6 +43,9 @@ pub struct Candidate {
     pub place: Option<String>,
     /// What the worst of the copies there came to.
     pub outcome: Outcome,
+    /// How long an answer of it took at the least, in microseconds, where Holm looked at it last; none where nobody had measured.
+    #[serde(default)]
+    pub round_trip_us: Option<u64>,
     /// Why it was chosen, or was not.
     pub because: String,
     /// What spoke against it.
@@ -71,6 +78,7 @@ impl Candidate {
             cluster: cluster.name.to_string(),
             place: copies::place_of(cluster).map(|place| place.to_string()),
             outcome: copies::worst(copies),
+            round_trip_us: cluster.capability.as_ref().and_then(|seen| seen.round_trip_us),
             because,
             objections: objections(copies),
         }
@@ -78,13 +86,14 @@ impl Candidate {
 }
 
 impl Decision {
-    pub(crate) fn of(known: &Known, profile: &Profile, asked_for: bool, chosen: Candidate, others: Vec<Candidate>) -> Self {
+    pub(crate) fn of(known: &Known, profile: &Profile, wish: Wish<'_>, chosen: Candidate, others: Vec<Candidate>) -> Self {
         Self {
             profile: profile.metadata().id.to_string(),
             profile_version: profile.metadata().version,
             profile_hash: profile.hash().as_str().to_owned(),
             registry_hash: known.registry().hash().as_str().to_owned(),
-            asked_for,
+            asked_for: wish.cluster.is_some(),
+            near: wish.near.map(ToString::to_string),
             chosen,
             others,
         }

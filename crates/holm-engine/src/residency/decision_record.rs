@@ -17,6 +17,7 @@ use super::answer::{self, Where};
 use super::decision::{Candidate, Decision};
 use super::known::Known;
 use super::markdown;
+use super::merits::milliseconds;
 use crate::control::Control;
 use crate::tenant;
 
@@ -69,7 +70,7 @@ pub async fn record(control: &Control, environment: &EnvironmentName, slug: &Ten
 }
 
 fn markdown(record: &Record, now: &[Where]) -> String {
-    let Decision { profile, profile_version, profile_hash, registry_hash, asked_for, chosen, others } = &record.decision;
+    let Decision { profile, profile_version, profile_hash, registry_hash, asked_for, near, chosen, others } = &record.decision;
     let (tenant, environment) = (&record.tenant, &record.environment);
     let mut text = format!("# The data of `{tenant}` in `{environment}` lies on `{}`\n\n", chosen.cluster);
     let _ = writeln!(text, "- Status: accepted");
@@ -99,12 +100,16 @@ fn markdown(record: &Record, now: &[Where]) -> String {
     let _ = writeln!(text, "Its database is on cluster `{}`{}.", chosen.cluster, at(chosen));
     let who = if *asked_for { "Somebody named that cluster" } else { "Holm chose it" };
     let _ = writeln!(text, "{who}: {}. By the profile every copy there came to: {}.", line(&chosen.because), chosen.outcome);
+    if let Some(near) = near {
+        let _ = writeln!(text, "Near `{near}` was wished; a wish chooses among what the profile allows, and allows nothing.");
+    }
     let _ = writeln!(text, "\n## Alternatives\n");
     if others.is_empty() {
         let _ = writeln!(text, "The environment had no other cluster.");
     }
     for other in others {
-        let _ = writeln!(text, "- `{}`{}: {} ({})", other.cluster, at(other), line(&other.because), other.outcome);
+        let away = other.round_trip_us.map(|us| format!(", {} from Holm", milliseconds(us))).unwrap_or_default();
+        let _ = writeln!(text, "- `{}`{}{away}: {} ({})", other.cluster, at(other), line(&other.because), other.outcome);
         for objection in &other.objections {
             let _ = writeln!(text, "  - `{}` of the {}: {}", objection.rule, objection.copy, line(&objection.because));
         }

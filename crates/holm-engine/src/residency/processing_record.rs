@@ -36,8 +36,12 @@ pub struct Record {
     pub as_of: Timestamp,
     /// What was known, as a hash.
     pub registry_hash: String,
-    /// By name.
+    /// How many tenants it is about.
+    pub tenants_count: usize,
+    /// By name: all of them, or a part.
     pub tenants: Vec<Entry>,
+    /// After whom the next part begins, if there is one.
+    pub next: Option<TenantSlug>,
     /// What is not known of then.
     pub notes: Vec<String>,
 }
@@ -110,12 +114,36 @@ pub async fn record(control: &Control, name: &EnvironmentName) -> Result<Record,
 /// # Cancel safety
 /// Safe: it only reads.
 pub async fn record_as_of(control: &Control, name: &EnvironmentName, asked: AsOf) -> Result<Record, Problem> {
+    record_part(control, name, asked, None, usize::MAX).await
+}
+
+/// Writes the part that begins after a tenant and has so many at the most.
+///
+/// # Errors
+/// As [`record_as_of`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn record_part(
+    control: &Control,
+    name: &EnvironmentName,
+    asked: AsOf,
+    after: Option<&TenantSlug>,
+    limit: usize,
+) -> Result<Record, Problem> {
     let kind = environment::show(control, name).await?.kind;
     let mut moment = Moment::of(control, asked).await?;
     moment.note_gone(control, name).await?;
     let (known, as_of) = (moment.known.clone(), moment.now);
     let clusters: BTreeMap<_, _> = moment.clusters(control).await?.into_iter().map(|one| (one.id.as_uuid(), one)).collect();
-    let held = moment.held(control, name).await?;
+    let mut held = moment.held(control, name).await?;
+    held.sort_by(|a, b| a.slug.cmp(&b.slug));
+    let tenants_count = held.len();
+    // What is not in this part is not judged for it.
+    held.retain(|held| after.is_none_or(|after| held.slug > *after));
+    let more = held.len() > limit;
+    held.truncate(limit);
+    let next = held.last().filter(|_| more).map(|last| last.slug.clone());
     let registry_hash = known.registry().hash().as_str().to_owned();
     let entries = move || {
         let retention = retention(known.registry(), as_of);
@@ -123,7 +151,7 @@ pub async fn record_as_of(control: &Control, name: &EnvironmentName, asked: AsOf
         held.iter().filter_map(of).collect()
     };
     let tenants = tokio::task::spawn_blocking(entries).await.expect("judging does not panic");
-    Ok(Record { environment: name.clone(), kind, as_of, registry_hash, tenants, notes: moment.notes() })
+    Ok(Record { environment: name.clone(), kind, as_of, registry_hash, tenants_count, tenants, next, notes: moment.notes() })
 }
 
 /// What is known of each provider's PostgreSQL.

@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use holm_core::cluster::ClusterName;
 use holm_core::cluster::state::ClusterState;
 use holm_core::environment::{EnvironmentKind, EnvironmentName};
@@ -86,6 +87,23 @@ pub struct Step {
     pub cluster: ClusterName,
     /// What.
     pub step: policy::plan::Step<TenantSlug>,
+}
+
+impl WhatIf {
+    /// Another one where anything in it that is listed is another.
+    pub fn fingerprint(&self) -> String {
+        let mut context = digest::Context::new(&digest::SHA256);
+        let mut add = |text: &dyn std::fmt::Display| context.update(format!("{text}\0").as_bytes());
+        add(&self.registry_hash);
+        add(&self.supposed_hash);
+        for Changed { environment, cluster, change } in &self.changes {
+            add(&format_args!("{environment} {cluster} {} {} {} {}", change.tenant, change.copy, change.before, change.after));
+        }
+        for Step { environment, cluster, step } in &self.plan {
+            add(&format_args!("{environment} {cluster} {}", step.tenant));
+        }
+        context.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// Everything that is asked about.

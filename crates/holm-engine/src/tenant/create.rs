@@ -45,6 +45,8 @@ pub struct NewTenant {
     pub ttl: Option<Duration>,
     /// By which profile its copies are judged; left out, by its environment's, if that has one.
     pub profile: Option<String>,
+    /// Near what its database is wished, a country or a region of a provider: among the clusters that it may be on.
+    pub near: Option<String>,
 }
 
 /// Creates a tenant and returns it when it is in use.
@@ -80,11 +82,11 @@ async fn begin(control: Control, by: Actor, new: NewTenant) -> Result<Tenant, Pr
     let mut tx = control.catalog().transaction().await?;
     let placed = placing::place(&control, &mut tx, &new).await?;
     let NewTenant { environment, slug, cluster, parameters, ttl, .. } = new.clone();
-    let (cluster, profile) = match &placed {
-        Some(placed) => (Some(placed.cluster().clone()), Some(placed.profile().to_owned())),
-        None => (cluster, None),
-    };
-    let row = claim::NewTenant { id, environment, slug, cluster, parameters, ttl, profile };
+    let cluster = placed.as_ref().map_or(cluster, |placed| placed.cluster().cloned());
+    let profile = placed.as_ref().and_then(|placed| placed.profile().map(ToOwned::to_owned));
+    let near = placed.as_ref().and_then(|placed| placed.near().map(ToString::to_string));
+    let name = cluster.clone();
+    let row = claim::NewTenant { id, environment, slug, cluster, parameters, ttl, profile, near };
     let begun = match claim::claim(&mut tx, row).await? {
         Claim::Claimed { tenant, .. } => {
             if tenant.seeded {
@@ -96,7 +98,7 @@ async fn begin(control: Control, by: Actor, new: NewTenant) -> Result<Tenant, Pr
         Claim::SlugTaken => return Err(rename::taken(&new.environment, &new.slug)),
         Claim::SlugReserved(alias) => return Err(rename::reserved(&new.environment, &alias)),
         Claim::NoSuchEnvironment => return Err(environment::not_found(&new.environment)),
-        Claim::ClusterClosed(state) => return Err(cluster_closed(&new, state)),
+        Claim::ClusterClosed(state) => return Err(cluster_closed(name.as_ref(), state)),
         Claim::NoSuchCluster => return Err(no_such_cluster(&new)),
     };
     if let Some(placed) = placed {
@@ -144,8 +146,8 @@ pub(super) fn no_such_cluster(new: &NewTenant) -> Problem {
         .next("see which there are: `holm cluster list`")
 }
 
-fn cluster_closed(new: &NewTenant, state: ClusterState) -> Problem {
-    let name = new.cluster.as_ref().map_or("", ClusterName::as_str);
+fn cluster_closed(name: Option<&ClusterName>, state: ClusterState) -> Problem {
+    let name = name.map_or("", ClusterName::as_str);
     Problem::new(ErrorCode::ClusterClosed, format!("cluster `{name}` takes no tenants: it is {state}"))
         .next(format!("see how far it is: `holm cluster show {name}`, or place the tenant elsewhere"))
 }

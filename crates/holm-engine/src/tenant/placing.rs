@@ -1,4 +1,4 @@
-//! Places a tenant that is to be made: by its profile, or its environment's, on a cluster that it allows.
+//! Places a tenant that is to be made: by its profile, or its environment's, on a cluster that it allows; near what was wished.
 //!
 //! Promises: what is judged by stays in force until the transaction that makes the tenant ends, so that a profile that is
 //! edited meanwhile is the one that counts or is not yet; why it is there, and why not elsewhere, is kept in that transaction.
@@ -17,9 +17,10 @@ use holm_store::tx::Tx;
 use super::create::NewTenant;
 use crate::control::Control;
 use crate::environment;
-use crate::residency::choose::{Chosen, Room, choose, standings};
+use crate::residency::choose::{Chosen, Room, Wish, choose, nearest, standings};
 use crate::residency::copies::{self, Judged, Whose};
 use crate::residency::known::Known;
+use crate::residency::near::Near;
 
 /// Gives ready members of a cluster to the tenants that wait for one, and to none whose profile does not allow it now: what was
 /// judged when it began to wait may be otherwise. What is judged by stays in force until the transaction ends.
@@ -76,40 +77,57 @@ pub(super) fn rooms(clusters: &[Cluster], counted: Vec<room::Room>) -> Vec<Room>
     counted.into_iter().filter_map(of).collect()
 }
 
-/// Where it is to be, by which profile.
+/// Where it is to be, and why.
 pub(super) struct Placing {
-    profile: String,
-    chosen: Chosen,
+    /// None, if no cluster takes tenants: then it waits for one.
+    cluster: Option<ClusterName>,
+    /// By which profile, and what was chosen by it.
+    judged: Option<(String, Chosen)>,
+    near: Option<Near>,
 }
 
 impl Placing {
-    pub(super) fn cluster(&self) -> &ClusterName {
-        &self.chosen.cluster.name
+    pub(super) fn cluster(&self) -> Option<&ClusterName> {
+        self.cluster.as_ref()
     }
 
-    pub(super) fn profile(&self) -> &str {
-        &self.profile
+    pub(super) fn profile(&self) -> Option<&str> {
+        self.judged.as_ref().map(|(profile, _)| profile.as_str())
+    }
+
+    pub(super) fn near(&self) -> Option<&Near> {
+        self.near.as_ref()
     }
 
     /// Keeps why, and what each copy came to.
     pub(super) async fn keep(self, tx: &mut Tx, tenant: TenantId) -> Result<(), Problem> {
-        let value = serde_json::to_value(&self.chosen.decision).expect("a decision is words and numbers");
+        let Some((_, chosen)) = self.judged else { return Ok(()) };
+        let value = serde_json::to_value(&chosen.decision).expect("a decision is words and numbers");
         decision::keep(tx, tenant, &value).await?;
-        for standing in standings(tenant, &self.chosen.copies) {
+        for standing in standings(tenant, &chosen.copies) {
             standing::set(tx, &standing).await?;
         }
         Ok(())
     }
 }
 
-/// `None` for one that nobody judges.
+/// `None` for one that nobody judges and of which nobody wishes anything.
 pub(super) async fn place(control: &Control, tx: &mut Tx, new: &NewTenant) -> Result<Option<Placing>, Problem> {
+    if let (Some(cluster), Some(near)) = (&new.cluster, &new.near) {
+        let what = format!("a tenant is placed on `{cluster}`, or near `{}`", near.escape_debug());
+        let because = "a cluster that is named is where it is, and there is nothing to choose";
+        return Err(Problem::new(ErrorCode::InvalidValue, what).because(because).next("leave one of the two out"));
+    }
     // First, and not a lock on the environment's row: whoever gives that a profile holds this alone, and then writes the row.
     residency::share(tx).await?;
     let given = assigned::of_environment_within(tx, &new.environment).await?.ok_or_else(|| environment::not_found(&new.environment))?;
-    let Some(profile) = new.profile.clone().or(given.profile) else { return Ok(None) };
+    let profile = new.profile.clone().or(given.profile);
+    if profile.is_none() && new.near.is_none() {
+        return Ok(None);
+    }
     let (known, now) = Known::within(control, tx).await?;
-    let profile = known.profile(&profile)?;
+    let near = new.near.as_deref().map(|near| Near::wished(near, known.registry(), now)).transpose()?;
+    let profile = profile.map(|profile| known.profile(&profile)).transpose()?;
     let clusters = cluster::list_within(tx).await?;
     if let Some(asked) = &new.cluster
         && !clusters.iter().any(|cluster| cluster.name == *asked && cluster.environment == new.environment && cluster.adopted.is_none())
@@ -117,7 +135,13 @@ pub(super) async fn place(control: &Control, tx: &mut Tx, new: &NewTenant) -> Re
         return Err(super::create::no_such_cluster(new));
     }
     let rooms = rooms(&clusters, room::of_environment_within(tx, &new.environment).await?);
+    let Some(profile) = profile else {
+        let cluster = near.as_ref().and_then(|near| nearest(&known, &rooms, near, now)).map(|cluster| cluster.name.clone());
+        return Ok(Some(Placing { cluster, judged: None, near }));
+    };
     let whose = Whose { environment: &new.environment, kind: given.kind, tenant: None };
-    let chosen = choose(&known, profile, whose, &rooms, new.cluster.as_ref(), now)?;
-    Ok(Some(Placing { profile: profile.metadata().id.to_string(), chosen }))
+    let wish = Wish { cluster: new.cluster.as_ref(), near: near.as_ref() };
+    let chosen = choose(&known, profile, whose, &rooms, wish, now)?;
+    let cluster = Some(chosen.cluster.name.clone());
+    Ok(Some(Placing { cluster, judged: Some((profile.metadata().id.to_string(), chosen)), near }))
 }

@@ -1,13 +1,14 @@
-//! Tenants that wait for a database and are judged: where each is to be, if that is not allowed any more.
+//! Tenants that wait for a database and that Holm places: where each is to be, if its cluster may not take it any more, or takes nobody.
 //!
-//! Promises: one that Holm placed is placed again, on a cluster that its profile allows now, with a decision that says why; one whose
-//! cluster somebody named stays there and waits, since nobody asked for another. Who waits in vain can be told why. Refuses to
-//! give a database: that is `placing`'s.
+//! Promises: one that Holm placed is placed again, on a cluster that its profile allows now, near what was wished, with a decision that
+//! says why; if there is none, it waits for any that may take it, and keeps no cluster from being emptied. One whose cluster somebody named
+//! stays there and waits, since nobody asked for another. Who waits in vain can be told why. Refuses to give a database: that is `placing`'s.
 
 use std::collections::HashMap;
 
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
+use holm_core::id::ClusterId;
 use holm_policy::evaluate::verdict::Outcome;
 use holm_store::cluster;
 use holm_store::residency::assigned::{self, Unplaced};
@@ -18,9 +19,10 @@ use jiff::Timestamp;
 
 use super::placing;
 use crate::control::Control;
-use crate::residency::choose::{Chosen, Room, choose, not_there, standings};
+use crate::residency::choose::{Chosen, Room, Wish, choose, nearest, not_there, standings};
 use crate::residency::copies::{self, Whose};
 use crate::residency::known::Known;
+use crate::residency::near::Near;
 
 /// A tenant that waits, and no cluster may take it.
 #[derive(Clone, Debug)]
@@ -33,12 +35,16 @@ pub struct Barred {
 
 /// What is to become of a tenant that waits.
 enum Fate {
-    /// Its cluster may take it, or one that comes first may.
+    /// Its cluster may take it.
     Waits,
     /// Another one is chosen.
     Placed(Box<Chosen>),
+    /// Another one, where no profile decides.
+    Nearest(ClusterId),
     /// None may take it, or not the one that was named.
     Barred(Problem),
+    /// None may take it, and its own takes nobody any more.
+    Adrift(Problem),
 }
 
 /// Places those again whose cluster is not allowed any more. What is judged by stays in force until the transaction ends.
@@ -58,8 +64,15 @@ pub(crate) async fn place_again(control: &Control) -> Result<(), Problem> {
         Err(problem) => return Err(problem),
     };
     for (tenant, fate) in fates {
+        let to = match &fate {
+            Fate::Waits | Fate::Barred(_) => continue,
+            Fate::Placed(chosen) => Some(chosen.cluster.id),
+            Fate::Nearest(cluster) => Some(*cluster),
+            Fate::Adrift(_) => None,
+        };
+        let changed = claim::place_again(&mut tx, tenant.tenant, tenant.wanted, to).await?;
         let Fate::Placed(chosen) = fate else { continue };
-        if !claim::place_again(&mut tx, tenant.tenant, tenant.wanted, chosen.cluster.id).await? {
+        if !changed {
             continue;
         }
         let value = serde_json::to_value(&chosen.decision).expect("a decision is words and numbers");
@@ -85,8 +98,8 @@ pub async fn barred(control: &Control) -> Result<Vec<Barred>, Problem> {
     let fates = fates(control, &mut tx).await?;
     tx.rollback().await?;
     let barred = fates.into_iter().filter_map(|(tenant, fate)| match fate {
-        Fate::Barred(why) => Some(Barred { tenant, why }),
-        Fate::Waits | Fate::Placed(_) => None,
+        Fate::Barred(why) | Fate::Adrift(why) => Some(Barred { tenant, why }),
+        Fate::Waits | Fate::Placed(_) | Fate::Nearest(_) => None,
     });
     Ok(barred.collect())
 }
@@ -113,25 +126,43 @@ async fn fates(control: &Control, tx: &mut Tx) -> Result<Vec<(Unplaced, Fate)>, 
 }
 
 fn fate(known: &Known, tenant: &Unplaced, rooms: &[Room], now: Timestamp) -> Fate {
-    let profile = match known.profile(&tenant.profile) {
+    let near = tenant.near.as_deref().and_then(Near::kept);
+    let its = tenant.wanted.and_then(|wanted| rooms.iter().find(|room| room.cluster.id == wanted));
+    let takes = its.is_some_and(|room| room.cluster.state.keeps_pool());
+    let Some(profile) = &tenant.profile else {
+        return if takes { Fate::Waits } else { nearest_or_any(known, tenant, near.as_ref(), rooms, now) };
+    };
+    let profile = match known.profile(profile) {
         Ok(profile) => profile,
         Err(problem) => return Fate::Barred(problem),
     };
     let whose = Whose { environment: &tenant.environment, kind: tenant.kind, tenant: None };
-    let its = tenant.wanted.and_then(|wanted| rooms.iter().find(|room| room.cluster.id == wanted));
     if let Some(room) = its {
         let copies = copies::on(known, profile, whose, &room.cluster, now);
-        if copies::worst(&copies) == Outcome::Allow {
+        let is_allowed = copies::worst(&copies) == Outcome::Allow;
+        // Whoever empties the cluster turns those away for whom it was named.
+        if is_allowed && (takes || tenant.asked_for) {
             return Fate::Waits;
         }
         if tenant.asked_for {
             return Fate::Barred(not_there(profile, &room.cluster.name, &copies));
         }
     }
-    match choose(known, profile, whose, rooms, None, now) {
-        // It takes the first that has a database, wherever that is allowed.
-        Ok(_) if tenant.wanted.is_none() => Fate::Waits,
+    let wish = Wish { cluster: None, near: near.as_ref() };
+    match choose(known, profile, whose, rooms, wish, now) {
         Ok(chosen) => Fate::Placed(Box::new(chosen)),
+        Err(problem) if tenant.wanted.is_some() && !takes => Fate::Adrift(problem),
         Err(problem) => Fate::Barred(problem),
     }
+}
+
+/// Of one that nobody judges, and that is wished near a place.
+fn nearest_or_any(known: &Known, tenant: &Unplaced, near: Option<&Near>, rooms: &[Room], now: Timestamp) -> Fate {
+    if let Some(cluster) = near.and_then(|near| nearest(known, rooms, near, now)) {
+        return Fate::Nearest(cluster.id);
+    }
+    let environment = &tenant.environment;
+    let problem = Problem::new(ErrorCode::ClusterClosed, format!("no cluster of `{environment}` takes tenants"))
+        .next("see how the clusters are: `holm cluster list`");
+    if tenant.wanted.is_some() { Fate::Adrift(problem) } else { Fate::Barred(problem) }
 }

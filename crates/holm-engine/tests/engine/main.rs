@@ -52,6 +52,8 @@ mod logs;
 #[cfg(test)]
 mod mails;
 #[cfg(test)]
+mod near;
+#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod pausing;

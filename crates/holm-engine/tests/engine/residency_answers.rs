@@ -1,7 +1,7 @@
 //! Where a tenant's data is, why, what would break that, and who is concerned when something happens.
 
 use holm_core::error::ErrorCode;
-use holm_engine::residency::breach_scope::breach_scope;
+use holm_engine::residency::breach_scope::{self, breach_scope};
 use holm_engine::residency::what_if::{Act, what_if};
 use holm_engine::residency::{answer, decision_record, matrix, processing_record, profile, sub_processors};
 use holm_engine::tenant::{self, NewTenant};
@@ -214,6 +214,32 @@ async fn the_scope_of_a_breach_is_everybody_on_the_server_suspended_or_judged_by
     drop(other);
     let gone = breach_scope(&world.control, &"production-2".parse().unwrap(), None).await.unwrap();
     assert_eq!((gone.tenants.len(), gone.lies.places.len()), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_breach_is_answered_also_while_nobody_can_read_what_is_in_force() {
+    let world = in_oslo("").await;
+    let server = "production-1".parse().unwrap();
+    let before = breach_scope(&world.control, &server, None).await.unwrap();
+    assert_eq!(before.unknown, None);
+    // As another Holm may have kept them: first a profile, then facts.
+    let known_since = Timestamp::now();
+    for table in ["residency_profile", "residency_facts"] {
+        let catalog = world.catalog().await;
+        catalog.batch_execute(&format!("UPDATE {table} SET text = 'no toml'; UPDATE residency SET epoch = epoch + 1")).await.unwrap();
+        let scope = breach_scope(&world.control, &server, Some(known_since)).await.unwrap();
+        assert_eq!(scope.unknown.unwrap().code, ErrorCode::InForceUnreadable);
+        assert_eq!(scope.notify.unwrap().known_since, known_since);
+        assert!(!scope.tenants.is_empty());
+        let whose = |tenants: &[breach_scope::Affected]| tenants.iter().map(|one| one.tenant.clone()).collect::<Vec<_>>();
+        assert_eq!(whose(&scope.tenants), whose(&before.tenants));
+        for tenant in scope.tenants {
+            let [primary] = tenant.copies.as_slice() else { panic!("{tenant:?}") };
+            assert_eq!((primary.role, primary.on_server), (CopyRole::Primary, true));
+            assert_eq!(primary.lies.places, ["nordlys/no-osl".parse().unwrap()], "what somebody said is in the catalog");
+            assert_eq!(primary.lies.countries, None, "which country that is, only facts can tell");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -332,5 +332,5 @@ pub(crate) fn slug(text: &str) -> TenantSlug {
 }
 
 pub(crate) fn new_tenant(name: &str) -> NewTenant {
-    NewTenant { environment: production(), slug: slug(name), cluster: None, parameters: Vec::new(), ttl: None, profile: None }
+    NewTenant { environment: production(), slug: slug(name), cluster: None, parameters: Vec::new(), ttl: None, profile: None, near: None }
 }

@@ -170,8 +170,15 @@ impl World {
     }
 
     pub(crate) async fn create(&self, number: usize) -> Tenant {
-        let new =
-            NewTenant { environment: production(), slug: slug(number), cluster: None, parameters: Vec::new(), ttl: None, profile: None };
+        let new = NewTenant {
+            environment: production(),
+            slug: slug(number),
+            cluster: None,
+            parameters: Vec::new(),
+            ttl: None,
+            profile: None,
+            near: None,
+        };
         tenant::create(self.control(), &by(), new, PATIENCE).await.unwrap()
     }
 

@@ -13,6 +13,7 @@ use tokio_postgres::types::Json;
 use super::{Cluster, read, select};
 use crate::catalog::Catalog;
 use crate::error::StoreError;
+use crate::residency::assigned::asked_for;
 use crate::row::column;
 use crate::state::Update;
 use crate::tenant;
@@ -40,13 +41,16 @@ UPDATE template
 SET state = 'retired', dropped_at = coalesce(dropped_at, now())
 WHERE cluster_id = $1 AND dropped_at IS NULL";
 const FORGET_DATABASES: &str = "DELETE FROM database WHERE cluster_id = $1 AND state <> 'claimed'";
-/// Those that have a database there, and those that wait for one there and nowhere else.
-const TENANTS: &str = "\
-SELECT t.id, t.slug, t.database_id IS NULL AS waits
-FROM tenant t
-LEFT JOIN database d ON d.id = t.database_id
-WHERE (d.cluster_id = $1 OR (t.database_id IS NULL AND t.wanted_cluster_id = $1)) AND t.state NOT IN ('failed', 'dropped')
-ORDER BY t.slug, t.id";
+/// Those that have a database there, and those that wait for one there.
+const TENANTS: &str = concat!(
+    "SELECT t.id, t.slug, t.database_id IS NULL AS waits, t.database_id IS NULL AND ",
+    asked_for!(),
+    " AS asked_for\n\
+     FROM tenant t\n\
+     LEFT JOIN database d ON d.id = t.database_id\n\
+     WHERE (d.cluster_id = $1 OR (t.database_id IS NULL AND t.wanted_cluster_id = $1)) AND t.state NOT IN ('failed', 'dropped')\n\
+     ORDER BY t.slug, t.id"
+);
 const LEFT_OVER: &str = "\
 SELECT (SELECT count(*) FROM database WHERE cluster_id = $1) AS databases,
     (SELECT count(*) FROM template WHERE cluster_id = $1 AND dropped_at IS NULL) AS templates";
@@ -75,6 +79,8 @@ pub struct Resident {
     pub slug: TenantSlug,
     /// Whether it has no database yet.
     pub waits: bool,
+    /// Whether somebody named this cluster for one that waits; one that Holm placed may be placed elsewhere.
+    pub asked_for: bool,
 }
 
 /// Tells a cluster an event. Draining and withdrawing also give up the pool: every template is retired, every database that
@@ -145,10 +151,11 @@ fn read_resident(row: &tokio_postgres::Row) -> Result<Resident, StoreError> {
         id: TenantId::from_uuid(column::uuid(row, "id")?),
         slug: column::parsed(row, "slug")?,
         waits: column::get(row, "waits")?,
+        asked_for: column::get(row, "asked_for")?,
     })
 }
 
-/// Gives up the creation of tenants that wait for a database on a cluster and may have none elsewhere.
+/// Gives up the creation of tenants that wait for a database on a cluster and may have none elsewhere, since somebody named it.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -156,7 +163,7 @@ fn read_resident(row: &tokio_postgres::Row) -> Result<Resident, StoreError> {
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
 pub async fn turn_away(tx: &mut Tx, id: ClusterId, failure: &Problem) -> Result<(), StoreError> {
-    for resident in residents_within(tx, id).await?.into_iter().filter(|resident| resident.waits) {
+    for resident in residents_within(tx, id).await?.into_iter().filter(|resident| resident.waits && resident.asked_for) {
         // One that got its database elsewhere meanwhile is none of ours.
         let _ = tenant::fail(tx, resident.id, failure).await?;
     }

@@ -32,21 +32,31 @@ JOIN cluster c ON c.environment_id = e.id
 WHERE c.id = $1 AND t.state = 'creating' AND t.database_id IS NULL AND t.profile IS NOT NULL
     AND (t.wanted_cluster_id IS NULL OR t.wanted_cluster_id = c.id)
 ORDER BY t.profile";
+/// Whether somebody named the cluster that a tenant waits for: what the last decision says, and who was wished near a place named none.
+macro_rules! asked_for {
+    () => {
+        "coalesce((\n\
+         \x20       SELECT (x.decision ->> 'asked_for')::boolean\n\
+         \x20       FROM residency_decision x\n\
+         \x20       WHERE x.tenant_id = t.id\n\
+         \x20       ORDER BY x.decided_at DESC, x.id DESC\n\
+         \x20       LIMIT 1\n\
+         \x20   ), t.wanted_cluster_id IS NOT NULL AND t.near IS NULL)"
+    };
+}
+pub(crate) use asked_for;
+
 /// Those that an operation makes are placed by it.
-pub(crate) const UNPLACED: &str = "\
-SELECT t.id, t.slug, e.name AS environment, e.kind, t.profile, t.wanted_cluster_id,
-    coalesce((
-        SELECT (x.decision ->> 'asked_for')::boolean
-        FROM residency_decision x
-        WHERE x.tenant_id = t.id
-        ORDER BY x.decided_at DESC, x.id DESC
-        LIMIT 1
-    ), t.wanted_cluster_id IS NOT NULL) AS asked_for
-FROM tenant t
-JOIN environment e ON e.id = t.environment_id
-WHERE t.state = 'creating' AND t.database_id IS NULL AND t.made_by IS NULL AND t.profile IS NOT NULL
-ORDER BY t.created_at, t.id
-LIMIT 1000";
+pub(crate) const UNPLACED: &str = concat!(
+    "SELECT t.id, t.slug, e.name AS environment, e.kind, t.profile, t.near, t.wanted_cluster_id, ",
+    asked_for!(),
+    " AS asked_for\n\
+     FROM tenant t\n\
+     JOIN environment e ON e.id = t.environment_id\n\
+     WHERE t.state = 'creating' AND t.database_id IS NULL AND t.made_by IS NULL AND (t.profile IS NOT NULL OR t.near IS NOT NULL)\n\
+     ORDER BY t.created_at, t.id\n\
+     LIMIT 1000"
+);
 const IN_USE: &str = "\
 SELECT profile AS name FROM tenant WHERE profile IS NOT NULL AND state NOT IN ('failed', 'dropped')
 UNION
@@ -75,7 +85,7 @@ pub struct Waiting {
     pub kind: EnvironmentKind,
 }
 
-/// A tenant that waits for a database, and is judged.
+/// A tenant that waits for a database, and is judged or wished near a place.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unplaced {
     /// Its identity.
@@ -86,8 +96,10 @@ pub struct Unplaced {
     pub environment: EnvironmentName,
     /// What that is for.
     pub kind: EnvironmentKind,
-    /// By which profile it is judged.
-    pub profile: String,
+    /// By which profile it is judged, if by any.
+    pub profile: Option<String>,
+    /// Near what it is wished, if that is said.
+    pub near: Option<String>,
     /// Where its database is to be, if that is said.
     pub wanted: Option<ClusterId>,
     /// Whether somebody named that cluster.
@@ -211,7 +223,7 @@ pub async fn waiting_within(tx: &mut Tx, cluster: ClusterId) -> Result<Vec<Waiti
     tx.query(WAITING, &[&cluster.as_uuid()]).await?.iter().map(read).collect()
 }
 
-/// Tenants that wait for a database and are judged, those that have waited longest first, at most 1,000.
+/// Tenants that wait for a database and are judged or wished near a place, those that have waited longest first, at most 1,000.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -226,6 +238,7 @@ pub async fn unplaced_within(tx: &mut Tx) -> Result<Vec<Unplaced>, StoreError> {
             environment: column::parsed(row, "environment")?,
             kind: column::parsed(row, "kind")?,
             profile: column::get(row, "profile")?,
+            near: column::get(row, "near")?,
             wanted: column::get::<Option<_>>(row, "wanted_cluster_id")?.map(ClusterId::from_uuid),
             asked_for: column::get(row, "asked_for")?,
         })

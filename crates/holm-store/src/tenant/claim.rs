@@ -43,6 +43,8 @@ pub struct NewTenant {
     pub ttl: Option<Duration>,
     /// By which profile its copies are judged.
     pub profile: Option<String>,
+    /// Near what its database is wished, if that is said.
+    pub near: Option<String>,
 }
 
 /// What became of a [`claim`].
@@ -74,8 +76,8 @@ pub enum Claim {
 const USELESS: [ErrorCode; 2] = [ErrorCode::ClusterUnreachable, ErrorCode::ClusterReadOnly];
 
 const INSERT: &str = "\
-INSERT INTO tenant (id, environment_id, slug, wanted_cluster_id, state, seeded, epoch, parameters, expires_at, profile)
-SELECT $1, e.id, $3, c.id, 'creating', e.seed IS NULL, 1, $5, now() + $6::bigint * interval '1 millisecond', $7
+INSERT INTO tenant (id, environment_id, slug, wanted_cluster_id, state, seeded, epoch, parameters, expires_at, profile, near)
+SELECT $1, e.id, $3, c.id, 'creating', e.seed IS NULL, 1, $5, now() + $6::bigint * interval '1 millisecond', $7, $8
 FROM environment e
 LEFT JOIN cluster c ON c.environment_id = e.id AND c.name = $4 AND c.state = 'open' AND c.adopted_oid IS NULL
 WHERE e.name = $2 AND ($4::text IS NULL OR c.id IS NOT NULL)
@@ -128,7 +130,8 @@ pub async fn claim(tx: &mut Tx, new: NewTenant) -> Result<Claim, StoreError> {
     let wanted = new.cluster.as_ref().map(ClusterName::as_str);
     let (slug, ttl) = (new.slug.as_str(), new.ttl.map(millis).transpose()?);
     let (environment, parameters) = (new.environment.as_str(), Json(&new.parameters));
-    let inserted = tx.query_opt(INSERT, &[&new.id.as_uuid(), &environment, &slug, &wanted, &parameters, &ttl, &new.profile]).await?;
+    let id = new.id.as_uuid();
+    let inserted = tx.query_opt(INSERT, &[&id, &environment, &slug, &wanted, &parameters, &ttl, &new.profile, &new.near]).await?;
     let Some(row) = inserted else {
         return why_not(tx, &new).await;
     };
@@ -211,16 +214,17 @@ pub async fn waiting_for(catalog: &Catalog, cluster: ClusterId, most: u32, allow
     column::count_big(&row, "waiting")
 }
 
-/// Says where the database of a tenant that waits is to be. Returns whether it still waits for one of `from`.
+/// Says where the database of a tenant that waits is to be; `None`, wherever one is that it may have. Returns whether it still waits for
+/// one of `from`.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
-pub async fn place_again(tx: &mut Tx, tenant: TenantId, from: Option<ClusterId>, to: ClusterId) -> Result<bool, StoreError> {
-    let from = from.map(|id| id.as_uuid());
-    let changed = tx.execute(PLACE_AGAIN, &[&tenant.as_uuid(), &from, &to.as_uuid()]).await? > 0;
+pub async fn place_again(tx: &mut Tx, tenant: TenantId, from: Option<ClusterId>, to: Option<ClusterId>) -> Result<bool, StoreError> {
+    let [from, to] = [from, to].map(|cluster| cluster.map(|id| id.as_uuid()));
+    let changed = tx.execute(PLACE_AGAIN, &[&tenant.as_uuid(), &from, &to]).await? > 0;
     if changed {
         tx.wake();
     }
@@ -286,6 +290,7 @@ fn read_inserted(row: &Row, new: NewTenant) -> Result<Tenant, StoreError> {
         epoch: 1,
         parameters: new.parameters,
         profile: new.profile,
+        near: new.near,
         limits: holm_core::limits::TenantLimits::default(),
         failure: None,
         expires_at: column::get(row, "expires_at")?,

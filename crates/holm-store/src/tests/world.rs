@@ -176,6 +176,7 @@ pub(crate) fn new_tenant(environment: &str, slug: &str) -> NewTenant {
         parameters: Vec::new(),
         ttl: None,
         profile: None,
+        near: None,
     }
 }
 

@@ -114,8 +114,15 @@ pub(super) async fn ensure_tenants(control: &Control, by: &Actor, directory: &Di
 }
 
 async fn create(control: &Control, by: &Actor, environment: &EnvironmentName, slug: &TenantSlug) -> Result<(), Problem> {
-    let new =
-        NewTenant { environment: environment.clone(), slug: slug.clone(), cluster: None, parameters: Vec::new(), ttl: None, profile: None };
+    let new = NewTenant {
+        environment: environment.clone(),
+        slug: slug.clone(),
+        cluster: None,
+        parameters: Vec::new(),
+        ttl: None,
+        profile: None,
+        near: None,
+    };
     match tenant::create(control, by, new, CREATE_PATIENCE).await {
         Ok(_) => Ok(()),
         // From a start that was killed between creating and loading.

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "everything here is a test's, and a test stops at what it did not expect")]
 
+mod as_of;
 mod encrypted_servers;
 mod every;
 mod importing;
 mod installation;
 mod operations;
 mod parity;
+mod placing;
 mod records;
 mod residency;
 mod residency_answers;

@@ -24,7 +24,8 @@ fn creating_says_what_was_made_how_long_it_took_and_what_comes_next_and_keeps_ta
     let slug = fresh("uppsala");
     let output = holm(&["tenant", "create", &slug, "--env", "production", "--timeout", "60"]);
     let (data, talk) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert!(talk.starts_with(&format!("✓ {slug} is ready in production on production-1 after ")), "{talk}");
+    // On which of the clusters that tests of this process added is not said here.
+    assert!(talk.starts_with(&format!("✓ {slug} is ready in production on ")) && talk.contains(" after "), "{talk}");
     assert!(talk.contains(&format!("holm tenant url {slug} --env production")), "{talk}");
     assert!(data.starts_with("tenant ") && data.contains("serving") && !data.contains('✓'), "{data}");
     let again = holm(&["tenant", "create", &slug, "--env", "production"]);
@@ -275,7 +276,7 @@ fn r23_the_line_that_a_refusal_prints_asks_for_the_approval_that_it_wants() {
 }
 
 /// Waits until a cluster is shown so.
-fn until(name: &str, shown: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn until(name: &str, shown: impl Fn(&Value) -> bool) -> Value {
     let begun = std::time::Instant::now();
     loop {
         let (_, envelope) = json(&["cluster", "show", name]);

@@ -154,6 +154,7 @@ pub(crate) async fn create(control: &Control, slug: &str) {
         parameters: Vec::new(),
         ttl: None,
         profile: None,
+        near: None,
     };
     tenant::create(control, &BY, new, PATIENCE).await.unwrap();
 }

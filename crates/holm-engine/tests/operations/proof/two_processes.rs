@@ -61,6 +61,7 @@ async fn what_two_processes_could_both_do_is_done_by_one() {
         parameters: Vec::new(),
         ttl: None,
         profile: None,
+        near: None,
     };
     let by = by();
     let created = (0..10).map(|n| tenant::create(world.control(), &by, new(n), PATIENCE));

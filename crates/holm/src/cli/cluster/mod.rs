@@ -15,6 +15,7 @@ use holm_api::view::ClusterView;
 use holm_api::view::cluster::ClusterDetailView;
 use holm_api::view::residency::SeenCopyView;
 use holm_core::error::Problem;
+use holm_engine::residency::merits::milliseconds;
 
 use super::context::{Context, Environment};
 use crate::output::{Answer, Cell, Row};
@@ -71,8 +72,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
 
 impl Row for ClusterView {
     const COLUMNS: &'static [&'static str] =
-        &["CLUSTER", "ENVIRONMENT", "ADDRESS", "PLACE", "POSTGRESQL", "CONNECTIONS", "TROUBLE", "CREATED", "ID"];
-    const BRIEF: usize = 7;
+        &["CLUSTER", "ENVIRONMENT", "ADDRESS", "PLACE", "POSTGRESQL", "CONNECTIONS", "ROUND-TRIP", "TROUBLE", "CREATED", "ID"];
+    const BRIEF: usize = 8;
 
     fn cells(&self) -> Vec<Cell> {
         vec![
@@ -82,6 +83,7 @@ impl Row for ClusterView {
             self.place.as_ref().map(|placed| placed.place.clone()).into(),
             Cell::of(&self.server_version),
             Cell::Number(self.connections_max.into()),
+            self.round_trip.map(|took| milliseconds(took.fastest_us)).into(),
             self.trouble.as_ref().map(ToString::to_string).into(),
             Cell::time(self.created_at),
             Cell::of(self.id),
@@ -115,12 +117,13 @@ impl Row for ClusterDetailView {
         "GOOD-FOR",
         "TENANTS",
         "CONNECTIONS",
+        "ROUND-TRIP",
         "ADOPTED",
         "TROUBLE",
         "SEEN",
         "ID",
     ];
-    const BRIEF: usize = 15;
+    const BRIEF: usize = 16;
 
     fn cells(&self) -> Vec<Cell> {
         let seen = self.capability.as_ref();
@@ -136,6 +139,7 @@ impl Row for ClusterDetailView {
             seen.map(|seen| seen.suits.as_str().to_owned()).into(),
             Cell::of(self.tenants),
             Cell::Number(self.cluster.connections_max.into()),
+            self.cluster.round_trip.map(|took| milliseconds(took.fastest_us)).into(),
             self.adopted.clone().into(),
             self.cluster.trouble.as_ref().map(ToString::to_string).into(),
             seen.map(|seen| seen.observed_at.to_string()).into(),

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{countries, shown};
 use crate::cli::context::Context;
+use crate::client::InParts;
 use crate::output::{Answer, Cell, Row};
 
 /// Which server.
@@ -37,9 +38,28 @@ struct Of<'a> {
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
     let since = args.known_since.map(|at| at.to_string());
     let query: Vec<(&str, &str)> = since.as_deref().map(|at| ("known_since", at)).into_iter().collect();
-    let scope: BreachScopeView = context.client()?.get_where(&["clusters", &args.cluster, "breach-scope"], &query).await?;
+    let scope: BreachScopeView = context.client()?.whole(&["clusters", &args.cluster, "breach-scope"], &query).await?;
     let copies: Vec<Of<'_>> = scope.tenants.iter().flat_map(|tenant| tenant.copies.iter().map(move |copy| Of { tenant, copy })).collect();
     Ok(Answer::document(shown(&written(&scope, &copies)), &scope, &copies))
+}
+
+impl InParts for BreachScopeView {
+    fn next(&self) -> Option<&String> {
+        self.next.as_ref()
+    }
+
+    fn take_next(&mut self) -> Option<String> {
+        self.next.take()
+    }
+
+    fn goes_with(&self, part: &Self) -> bool {
+        (&self.placed, self.not_known.is_none()) == (&part.placed, part.not_known.is_none())
+    }
+
+    fn add(&mut self, part: Self) {
+        self.tenants.extend(part.tenants);
+        self.next = part.next;
+    }
 }
 
 /// In Markdown, since it goes into somebody's report.
@@ -63,11 +83,11 @@ fn written(scope: &BreachScopeView, copies: &[Of<'_>]) -> String {
         }
         None => text += "- nobody said where it is\n",
     }
-    let _ = writeln!(
-        text,
-        "- {} tenants, {} copies on the server, {} made from it",
-        scope.tenants_count, scope.copies_on_server, scope.copies_made_from_it
-    );
+    let made = scope.copies_made_from_it.map_or_else(|| "nobody can say how many".to_owned(), |count| count.to_string());
+    let _ = writeln!(text, "- {} tenants, {} copies on the server, {made} made from it", scope.tenants_count, scope.copies_on_server);
+    if let Some(problem) = &scope.not_known {
+        let _ = writeln!(text, "- countries, and which copies were made from these, are not known: {}", one_line(&problem.to_string()));
+    }
     let _ = writeln!(text, "- {} databases there are nobody's any more and not dropped yet", scope.databases_to_be_dropped);
     for other in &scope.elsewhere {
         let place = other.place.as_deref().unwrap_or("nobody said where");

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use holm_api::view::answers::{CandidateView, ExplanationView, FindingOfRuleView};
 use holm_core::error::Problem;
+use holm_engine::residency::merits::milliseconds;
 use jiff::Timestamp;
 
 use super::{AsOf, Named, say, shown};
@@ -79,7 +80,9 @@ fn written(explained: &ExplanationView) -> String {
         text += "  nothing speaks for it\n";
     }
     if let Some((at, decision)) = explained.decided_at.zip(explained.decision.as_ref()) {
-        let _ = writeln!(text, "\nWhat was decided on {}, by {} version {}", day(Some(at)), decision.profile, decision.profile_version);
+        let near = decision.near.as_ref().map(|near| format!(", near {near} being wished")).unwrap_or_default();
+        let (day, by, version) = (day(Some(at)), &decision.profile, decision.profile_version);
+        let _ = writeln!(text, "\nWhat was decided on {day}, by {by} version {version}{near}");
         candidate(&mut text, &decision.chosen);
         decision.others.iter().for_each(|other| candidate(&mut text, other));
     }
@@ -88,7 +91,8 @@ fn written(explained: &ExplanationView) -> String {
 
 fn candidate(text: &mut String, candidate: &CandidateView) {
     let place = candidate.place.as_deref().unwrap_or("nobody said where");
-    let _ = writeln!(text, "  {:<8} {} at {place}: {}", candidate.outcome, candidate.cluster, candidate.because);
+    let away = candidate.round_trip_us.map(|us| format!(", {} from Holm", milliseconds(us))).unwrap_or_default();
+    let _ = writeln!(text, "  {:<8} {} at {place}{away}: {}", candidate.outcome, candidate.cluster, candidate.because);
     for objection in &candidate.objections {
         let _ = writeln!(text, "             {} of the {}: {}", objection.rule, objection.copy, objection.because);
     }

@@ -7,6 +7,7 @@ use holm_core::error::Problem;
 
 use super::shown;
 use crate::cli::context::Context;
+use crate::client::InParts;
 use crate::output::{Answer, Cell, Row};
 
 /// What.
@@ -30,8 +31,28 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem
     let supposed = args.supposed.join(";");
     let mut query = vec![("suppose", supposed.as_str())];
     query.extend(args.environment.as_deref().map(|name| ("environment", name)));
-    let asked: WhatIfView = context.client()?.get_where(&["residency", "what-if"], &query).await?;
+    let asked: WhatIfView = context.client()?.whole(&["residency", "what-if"], &query).await?;
     Ok(Answer::document(shown(&written(&asked)), &asked, &asked.changes))
+}
+
+impl InParts for WhatIfView {
+    fn next(&self) -> Option<&String> {
+        self.next.as_ref()
+    }
+
+    fn take_next(&mut self) -> Option<String> {
+        self.next.take()
+    }
+
+    fn goes_with(&self, part: &Self) -> bool {
+        (&self.registry_hash, &self.supposed_hash) == (&part.registry_hash, &part.supposed_hash)
+    }
+
+    fn add(&mut self, part: Self) {
+        self.changes.extend(part.changes);
+        self.plan.extend(part.plan);
+        self.next = part.next;
+    }
 }
 
 fn written(asked: &WhatIfView) -> String {

@@ -16,12 +16,13 @@ use crate::output::Answer;
   holm tenant create uppsala --env production
   holm tenant create uppsala --env staging --cluster staging-1
   holm tenant create uppsala --env production --profile eea-jurisdiction
+  holm tenant create bergen --env production --profile eea-jurisdiction --near NO
   holm tenant create uppsala --env production --set work_mem=16MB --set statement_timeout=30s
   holm tenant create run-4711 --env ci --ttl 30m")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     tenant: Named,
-    /// The cluster to place it on [default: the one with most room of those that its profile allows]
+    /// The cluster to place it on [default: of those that its profile allows, the nearest to what is wished, with room]
     #[arg(long, value_name = "CLUSTER")]
     cluster: Option<String>,
     /// A PostgreSQL parameter of its own; may be given again
@@ -33,6 +34,9 @@ pub(in crate::cli) struct Args {
     /// By which profile its copies are judged, and so where it may be [default: its environment's, if that has one]
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
+    /// Near what it is wished: a country (`NO`) or a region of a provider (`scalingo/osc-fr1`); its profile goes first
+    #[arg(long, value_name = "PLACE", conflicts_with = "cluster")]
+    near: Option<String>,
     /// How long to wait for it, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
     timeout: u64,
@@ -47,7 +51,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem
     let began = Instant::now();
     let (slug, environment) = (&args.tenant.slug, &args.tenant.environment.name);
     let parameters: BTreeMap<String, String> = args.set.into_iter().collect();
-    let wanted = CreateTenant { slug: slug.clone(), cluster: args.cluster, parameters, ttl: args.ttl, profile: args.profile };
+    let Args { cluster, ttl, profile, near, .. } = args;
+    let wanted = CreateTenant { slug: slug.clone(), cluster, parameters, ttl, profile, near };
     let wait = args.timeout.to_string();
     let tenant: TenantView = context.client()?.post(&["environments", environment, "tenants"], &[("wait", &wait)], &wanted).await?;
     let place = tenant.cluster.as_ref().map(|cluster| format!(" on {cluster}")).unwrap_or_default();

@@ -7,6 +7,7 @@ use super::Printed;
 use super::html::Page;
 use crate::cli::context::Context;
 use crate::cli::residency::{countries, shown};
+use crate::client::InParts;
 use crate::output::{Answer, Cell, Row};
 
 /// Of what.
@@ -31,10 +32,29 @@ struct Of<'a> {
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
     let record: ProcessingRecordView =
-        context.client()?.get_where(&args.printed.path("processing-record"), &args.printed.as_of.query()).await?;
+        context.client()?.whole(&args.printed.path("processing-record"), &args.printed.as_of.query()).await?;
     let copies: Vec<Of<'_>> = record.tenants.iter().flat_map(|tenant| tenant.copies.iter().map(move |copy| Of { tenant, copy })).collect();
     let text = args.printed.text(context, || page(&record, &copies), shown(&written(&record, &copies)))?;
     Ok(Answer::document(text, &record, &copies))
+}
+
+impl InParts for ProcessingRecordView {
+    fn next(&self) -> Option<&String> {
+        self.next.as_ref()
+    }
+
+    fn take_next(&mut self) -> Option<String> {
+        self.next.take()
+    }
+
+    fn goes_with(&self, part: &Self) -> bool {
+        self.registry_hash == part.registry_hash
+    }
+
+    fn add(&mut self, part: Self) {
+        self.tenants.extend(part.tenants);
+        self.next = part.next;
+    }
 }
 
 impl Of<'_> {
