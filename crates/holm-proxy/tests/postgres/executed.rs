@@ -138,3 +138,32 @@ async fn a_long_text_that_executes_a_statement_does_so() {
     let mut one = with(&world, "a", "SELECT length($1::text)::text").await;
     assert_eq!(said(&mut one, &format!("EXECUTE a('{}')", "x".repeat(200_000))).await, "200000");
 }
+
+#[tokio::test]
+async fn a_prepared_statement_that_executes_another_has_each_clients_own_and_says_what_it_returns() {
+    // sqlx prepares its EXPLAIN EXECUTE too, under the next name, and executes it when the answer to that has come.
+    let (world, _) = world(1).await;
+    let mut clients = [with(&world, "s1", "SELECT 41 AS one").await, with(&world, "s1", "SELECT 'x' AS a, 'y' AS b").await];
+    let (describe, sync) = (sent(b'D', b"Ss2\0"), sent(b'S', b""));
+    let bind = [sent(b'B', b"\0s2\0\0\0\0\0\0\0"), sent(b'D', b"P\0"), sent(b'E', b"\0\0\0\0\0"), sync.clone()].concat();
+    for text in ["EXECUTE s1", "EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE s1"] {
+        for (client, columns) in clients.iter_mut().zip([1, if text.starts_with("EXPLAIN") { 1 } else { 2 }]) {
+            let parse = [sent(b'C', b"Ss2\0"), sent(b'P', format!("s2\0{text}\0\0\0").as_bytes())].concat();
+            client.send(&[&parse[..], &describe, &sync].concat()).await;
+            let answer = client.until(b'Z').await;
+            assert_eq!((tags(&answer).as_str(), answer[3].1[1]), ("31tTZ", columns), "{text}");
+        }
+        for (client, columns) in clients.iter_mut().zip([1, if text.starts_with("EXPLAIN") { 1 } else { 2 }]) {
+            client.send(&bind).await;
+            let answer = client.until(b'Z').await;
+            assert_eq!((tags(&answer).as_str(), answer[1].1[1]), ("2TDCZ", columns), "{text}");
+        }
+    }
+    let most = format!("SELECT ARRAY[{}]::int4[]", (1..=65_535).map(|n| format!("${n}")).collect::<Vec<_>>().join(","));
+    let [client, _] = &mut clients;
+    prepare(client, "most", &most).await;
+    let text = format!("s2\0EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE most({})\0\0\0", vec!["NULL"; 65_535].join(", "));
+    client.send(&[sent(b'C', b"Ss2\0"), sent(b'P', text.as_bytes()), describe, sync, bind].concat()).await;
+    assert_eq!(tags(&client.until(b'Z').await), "31tTZ");
+    assert_eq!(tags(&client.until(b'Z').await), "2TDCZ");
+}

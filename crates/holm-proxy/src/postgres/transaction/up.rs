@@ -424,7 +424,9 @@ impl Up {
             return Cow::Borrowed(name);
         }
         let Some(statement) = table.names.get(name).cloned() else { return Cow::Borrowed(not_ours(name)) };
-        if !table.known.has(statement.number, table.exchange) && statement.is_kept() {
+        // What such a text returns is known when it is parsed.
+        let is_outdated = statement.effects.names_statements && self.own_names.give(statement.text(), Form::Extended, table, out);
+        if (is_outdated || !table.known.has(statement.number, table.exchange)) && statement.is_kept() {
             send_parse(&statement, Whose::Ours, table, out);
         }
         Cow::Owned(Statement::name(statement.number).into_bytes())
@@ -475,7 +477,8 @@ impl Up {
         if !table.names.give(name, Arc::clone(&statement)) {
             return Err(Refused::Names);
         }
-        if table.known.has(statement.number, table.exchange) {
+        let is_outdated = statement.effects.names_statements && self.own_names.give(statement.text(), Form::Extended, table, out);
+        if !is_outdated && table.known.has(statement.number, table.exchange) {
             table.exchange.say(Local::Parsed);
         } else {
             send_parse(&statement, Whose::Client, table, out);

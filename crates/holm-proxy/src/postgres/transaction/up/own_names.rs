@@ -31,10 +31,10 @@ pub(super) struct OwnNames {
 struct Given(Box<[u8]>, u64);
 
 impl OwnNames {
-    /// Has the server have what `text` names, which is carried out next, or parsed to be.
-    pub(super) fn give(&mut self, text: &[u8], form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) {
+    /// Has the server have what `text` names, which is carried out next, or parsed to be; whether it had something of that not.
+    pub(super) fn give(&mut self, text: &[u8], form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) -> bool {
         if form == Form::Query && !table.exchange.is_at_start_of_cycle() {
-            return;
+            return false;
         }
         let (cycle, mut is_any) = (table.exchange.cycle(), false);
         for (name, statement) in named(text, form, table) {
@@ -52,6 +52,7 @@ impl OwnNames {
             *table.soiled = true;
             end_own_cycle(form, table, out);
         }
+        is_any
     }
 
     /// Takes them back before a message that begins a cycle.
