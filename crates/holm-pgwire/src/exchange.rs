@@ -17,6 +17,8 @@ pub enum Whose {
     Client,
     /// The pooler; the answer goes no further.
     Ours,
+    /// The pooler, in a cycle that is its own; an error goes no further either: what the client asks next shows it.
+    OursInVain,
 }
 
 /// What a server was asked.
@@ -81,6 +83,13 @@ enum Owed {
     Word(Local),
     /// CopyDone or CopyFail, sent before the server had said that it wants to be copied to.
     CopyEnd,
+}
+
+impl Owed {
+    /// Whether the client has something carried out, and not only prepared.
+    const fn is_act(&self) -> bool {
+        matches!(self, Self::Answer(Ask::Query | Ask::Deallocate | Ask::Function | Ask::Execute, Whose::Client))
+    }
 }
 
 /// A transaction's state, as ReadyForQuery tells it.
@@ -149,7 +158,17 @@ impl Exchange {
 
     /// Whether the message that is sent next is the first of its cycle: nothing has it skipped.
     pub const fn is_at_start_of_cycle(&self) -> bool {
-        !self.unsynced && !self.skipping
+        !self.unsynced && !self.skipping && !self.copying_in
+    }
+
+    /// Whether something is owed that the client has carried out.
+    pub fn is_carrying_out(&self) -> bool {
+        self.owed.iter().any(|owed| owed.is_act())
+    }
+
+    /// Whether what the server answers next is such a thing.
+    pub fn carries_out_next(&self) -> bool {
+        self.owed.front().is_some_and(|owed| owed.is_act())
     }
 
     /// Whether what was sent in a cycle, and not told as lost, is done before what is sent next is looked at, unless that is
@@ -240,7 +259,7 @@ impl Exchange {
             None => None,
         };
         let goes = match head {
-            Some((_, Whose::Ours)) => Goes::Nowhere,
+            Some((_, Whose::Ours | Whose::OursInVain)) => Goes::Nowhere,
             Some((_, Whose::Client)) | None => Goes::On,
         };
         match (tag, head.map(|(ask, _)| ask)) {
@@ -254,6 +273,7 @@ impl Exchange {
                 self.fail(asked, lost);
                 return Ok(match head {
                     Some((ask, Whose::Ours)) if ask.ends() => Goes::Failed,
+                    Some((_, Whose::OursInVain)) => Goes::Nowhere,
                     // What the client asked behind it is skipped, so that this is the answer to that.
                     _ => Goes::On,
                 });

@@ -17,7 +17,7 @@
 //! - what a function, trigger, rule, operator or view does that is called by its own name (a `set_config` in its body, an
 //!   alias for `pg_advisory_lock`); blocks and procedures are at least [`Effect::Opaque`];
 //! - a temporary table that is made without TEMP or `pg_temp.` since `search_path` begins with `pg_temp`;
-//! - `currval` and `lastval` after an INSERT, `setseed`, and what extensions keep (`dblink_connect`, PL/Perl's `%_SHARED`);
+//! - `setseed`, that a function asks for `currval` or `lastval`, and what extensions keep (`dblink_connect`, PL/Perl's `%_SHARED`);
 //! - what the values of parameters name: `set_config($1, $2, $3)` is a setting without a name;
 //! - what is not a text: a FunctionCall message with the number of a function, the `options` of the startup packet.
 //!
@@ -90,6 +90,10 @@ pub enum Effect<'a> {
     DiscardTemporary,
     /// DISCARD PLANS or SEQUENCES.
     DiscardOther,
+    /// A call of `currval` or `lastval` in the first statement of the text, which asks for what was drawn before it.
+    AskDrawn,
+    /// The same in a later statement: what it asks for may have been drawn by the text itself.
+    AskDrawnLater,
 }
 
 /// A set of effects, without the names.
@@ -131,6 +135,10 @@ impl Effects {
     pub const DISCARD_TEMPORARY: Self = Self(1 << 15);
     /// [`Effect::DiscardOther`].
     pub const DISCARD_OTHER: Self = Self(1 << 16);
+    /// [`Effect::AskDrawn`].
+    pub const ASK_DRAWN: Self = Self(1 << 17);
+    /// [`Effect::AskDrawnLater`].
+    pub const ASK_DRAWN_LATER: Self = Self(1 << 18);
     /// Those that only take something away from the session.
     pub const CLEARS: Self = Self(0b111_1111 << 10);
 
@@ -177,6 +185,8 @@ impl From<Effect<'_>> for Effects {
             Effect::DiscardAll => Self::DISCARD_ALL,
             Effect::DiscardTemporary => Self::DISCARD_TEMPORARY,
             Effect::DiscardOther => Self::DISCARD_OTHER,
+            Effect::AskDrawn => Self::ASK_DRAWN,
+            Effect::AskDrawnLater => Self::ASK_DRAWN_LATER,
         }
     }
 }

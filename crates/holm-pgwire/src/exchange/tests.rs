@@ -146,6 +146,28 @@ fn a_query_of_the_poolers_that_fails_is_told_to_the_pooler_alone() {
 }
 
 #[test]
+fn what_the_pooler_asks_in_vain_in_a_cycle_of_its_own_is_told_to_nobody_and_what_follows_is_answered() {
+    let mut talk = Talk::new();
+    talk.ask(&[(Ask::Close, Whose::OursInVain), (Ask::Parse(None), Whose::OursInVain), (Ask::Sync, Whose::OursInVain)])
+        .client(&[Ask::Query]);
+    talk.answer("3EZI").hears("").answer("CZI").hears("CZ").settled(true);
+}
+
+#[test]
+fn what_the_client_has_carried_out_is_known_while_it_is_owed() {
+    let mut exchange = Exchange::default();
+    exchange.ask(Ask::Query, Whose::Ours, |_| {});
+    exchange.ask(Ask::Bind, Whose::Client, |_| {});
+    assert!(!exchange.is_carrying_out());
+    exchange.ask(Ask::Execute, Whose::Client, |_| {});
+    assert!(exchange.is_carrying_out() && !exchange.carries_out_next());
+    for (tag, first) in [(b'Z', b'I'), (b'2', 0)] {
+        exchange.answer(tag, first, |_| {}).unwrap();
+    }
+    assert!(exchange.carries_out_next());
+}
+
+#[test]
 fn of_what_is_deallocated_in_a_statements_place_its_preparation_is_not_told() {
     let mut exchange = Exchange::default();
     exchange.ask(Ask::Deallocate, Whose::Client, |_| {});

@@ -57,7 +57,7 @@ fn suspicions(window: &[u8; STRIDE + 1]) -> [u8; STRIDE] {
         // Takes letters to lower case and no other byte to a letter; what it confuses otherwise is told apart later.
         let (one, two) = (window[at] | 0x20, window[at + 1] | 0x20);
         u8::from(window[at] == b';')
-            | (u8::from(one == b'd') & u8::from(two == b'v'))
+            | ((u8::from(one == b'd') | u8::from(one == b'r') | u8::from(one == b't')) & u8::from(two == b'v'))
             | (u8::from(one == b'n') & u8::from(two == b'f'))
             | (u8::from(one == b'm') & u8::from(two == b'p'))
             | (u8::from(one == b'&') & u8::from(two == b'"'))
@@ -71,6 +71,10 @@ fn matters_at(text: &[u8], at: usize) -> bool {
         (b';', _) => !begins_harmlessly(&here[1..]),
         // pg_advisory_lock; its `i` has several forms, see `sentence::is_function`.
         (b'd', b'v') => ends_with(before, b"_a") && after.first().is_some_and(|&byte| matches!(byte, b'i' | b'I' | 0x80..)),
+        // currval
+        (b'r', b'v') => ends_with(before, b"cur") && begins_with_al(after),
+        // lastval
+        (b't', b'v') => ends_with(before, b"las") && begins_with_al(after),
         // set_config
         (b'n', b'f') => ends_with(before, b"t_co"),
         // TEMP, TEMPORARY, pg_temp, pg_temp_3: not attempt, template, temperature.
@@ -82,6 +86,10 @@ fn matters_at(text: &[u8], at: usize) -> bool {
         (b'&', b'"') => true,
         _ => false,
     }
+}
+
+fn begins_with_al(after: &[u8]) -> bool {
+    after.first_chunk::<2>().is_some_and(|two| two.eq_ignore_ascii_case(b"al"))
 }
 
 fn ends_with(before: &[u8], end: &[u8]) -> bool {

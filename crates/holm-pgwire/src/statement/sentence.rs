@@ -62,6 +62,8 @@ enum Previous {
     With,
     As,
     PgTemp,
+    /// A name that asks for a number that was drawn, if it is called.
+    Drawn,
 }
 
 /// A call of `set_config(name, value, is_local)`.
@@ -88,6 +90,8 @@ pub(super) struct Sentence {
     /// Whether it has a part in quotes, so that it is no keyword.
     quoted: bool,
     call: Option<Call>,
+    /// Whether another came before it.
+    is_later: bool,
 }
 
 const ADVISORY: [&[u8]; 4] = [b"pg_advisory_lock", b"pg_advisory_lock_shared", b"pg_try_advisory_lock", b"pg_try_advisory_lock_shared"];
@@ -126,6 +130,7 @@ impl Sentence {
             self.name(name, told);
         }
         self.temporary(token, told);
+        self.drawn(token, told);
         self.place = self.next_place(token, told);
         self.previous = self.next_previous(token);
     }
@@ -143,6 +148,7 @@ impl Sentence {
         if self.call.as_ref().is_some_and(|call| call.depth > 0) {
             told(Effect::Setting(Name::UNKNOWN));
         }
+        self.is_later |= (self.place, self.previous) != (Place::Start, Previous::Other);
         (self.place, self.previous, self.call) = (Place::Start, Previous::Other, None);
     }
 
@@ -173,6 +179,15 @@ impl Sentence {
         }
     }
 
+    /// A column may be called as one of the functions is.
+    fn drawn(&self, token: Token<'_>, told: Told<'_>) {
+        match (self.previous, token) {
+            (Previous::Drawn, Token::Symbol(b'(')) if self.is_later => told(Effect::AskDrawnLater),
+            (Previous::Drawn, Token::Symbol(b'(')) => told(Effect::AskDrawn),
+            _ => {}
+        }
+    }
+
     const fn next_previous(&self, token: Token<'_>) -> Previous {
         match token {
             Token::Word(b"into") if matches!(self.previous, Previous::Inserting) => Previous::Other,
@@ -181,6 +196,7 @@ impl Sentence {
             Token::Word(b"with") => Previous::With,
             Token::Word(b"as") => Previous::As,
             Token::Word(name) | Token::Name(name) if is_pg_temp(name) => Previous::PgTemp,
+            Token::Word(b"currval" | b"lastval") | Token::Name(b"currval" | b"lastval") => Previous::Drawn,
             _ => Previous::Other,
         }
     }

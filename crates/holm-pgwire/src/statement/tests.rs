@@ -62,6 +62,8 @@ fn shown(effect: Effect<'_>) -> String {
         Effect::DiscardAll => return "discard all".into(),
         Effect::DiscardTemporary => return "discard temporary".into(),
         Effect::DiscardOther => return "discard other".into(),
+        Effect::AskDrawn => return "ask drawn".into(),
+        Effect::AskDrawnLater => return "ask drawn later".into(),
         Effect::Prepare(name) => ("prepare", name),
         Effect::Execute(name) => ("execute", name),
         Effect::Deallocate(name) => ("deallocate", name),

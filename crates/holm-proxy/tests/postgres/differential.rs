@@ -52,6 +52,8 @@ const TEXTS: &[&str] = &[
     "RELEASE here",
     "SELECT 1; SELECT 2",
     "BEGIN; SELECT 1; COMMIT",
+    "SELECT nextval('%_numbers'), nextval('%_numbers')",
+    "SELECT nextval('%_numbers'); SELECT currval('%_numbers'), lastval()",
     "SELECT 1; SELECT 1/0; SELECT 2",
     "DECLARE c CURSOR FOR SELECT generate_series(1, 5)",
     "DECLARE h CURSOR WITH HOLD FOR SELECT generate_series(1, 5)",
@@ -62,6 +64,11 @@ const TEXTS: &[&str] = &[
     "PREPARE \"By SQL\" (int4) AS SELECT $1",
     "EXECUTE by_sql",
     "EXECUTE \"By SQL\" (7)",
+    "EXECUTE a",
+    "EXECUTE b (3)",
+    "EXPLAIN (COSTS OFF) EXECUTE \"Quoted Name\"",
+    "EXECUTE a; SELECT 2",
+    "SELECT 1; DEALLOCATE b",
     "DEALLOCATE \"By SQL\"",
     "DEALLOCATE never",
     "SELECT name FROM pg_prepared_statements WHERE name NOT LIKE 'holm %' AND from_sql ORDER BY 1",
@@ -309,7 +316,8 @@ async fn tenant(world: &World, slug: &str) -> Tenant {
     for table in TABLES {
         let sql = format!(
             "CREATE TABLE {table} (id int4 PRIMARY KEY, word text);
-             INSERT INTO {table} SELECT n, 'word ' || n FROM generate_series(1, 5) n"
+             INSERT INTO {table} SELECT n, 'word ' || n FROM generate_series(1, 5) n;
+             CREATE SEQUENCE {table}_numbers"
         );
         client.batch_execute(&sql).await.unwrap();
     }

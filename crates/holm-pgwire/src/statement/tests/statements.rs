@@ -274,3 +274,23 @@ fn every_statement_of_a_text_counts() {
         ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END; LISTEN x", "listen"),
     ]);
 }
+
+#[test]
+fn who_asks_for_a_number_that_was_drawn_is_seen_and_whether_the_text_may_have_drawn_it_itself() {
+    check(&[
+        ("SELECT currval('s')", "ask drawn"),
+        ("select LastVal ()", "ask drawn"),
+        ("SELECT pg_catalog.\"currval\"/* */('s')", "ask drawn"),
+        (" ; /* */ SELECT lastval()", "ask drawn"),
+        ("INSERT INTO t VALUES (currval('s'), nextval('t'))", "ask drawn"),
+        ("INSERT INTO t DEFAULT VALUES; SELECT currval('s')", "ask drawn later"),
+        ("BEGIN; SELECT lastval()", "ask drawn later"),
+        ("SELECT nextval('s'), setval('s', 1)", ""),
+        ("EXPLAIN ANALYZE SELECT lastval()", "ask drawn"),
+        ("SELECT currval, lastval, nextval, setval FROM t", ""),
+        ("INSERT INTO t (lastval) VALUES (1)", ""),
+        ("SELECT \"CURRVAL\"('s'), my_currval('s'), currvals('s'), interval('1')", ""),
+        ("SELECT 'currval(1)'", ""),
+    ]);
+    assert_eq!(look(b"SELECT U&\"\\006curr\"('s')"), Effects::UNCLEAR);
+}

@@ -67,6 +67,8 @@ fn thorny() -> impl Strategy<Value = Vec<u8>> {
             "LISTEN",
             "pg_advisory_lock",
             "set_config",
+            "currval",
+            "lastval",
             "true",
             "TEMP",
             "INTO",

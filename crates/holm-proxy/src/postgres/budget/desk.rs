@@ -39,6 +39,9 @@ pub(in crate::postgres) struct Desk {
     start: Instant,
     /// Whether releases have to be told; written under the lock.
     listens: AtomicBool,
+    /// Whether a client of the cluster has asked for a number that was drawn (`transaction::numbers`). All its tenants have the same
+    /// app, and what it does outlives their pools.
+    pub(in crate::postgres) asks_for_numbers: AtomicBool,
     /// The time of the next alarm is earlier than it was.
     earlier: Arc<Notify>,
     state: Mutex<State>,
@@ -102,7 +105,8 @@ impl Desk {
     pub(super) fn new(cluster: ClusterId, connections_max: u32, told: Told, homes: Arc<Homes>, earlier: Arc<Notify>) -> Self {
         let scheduler = Scheduler::new(homes.count(), budget(connections_max), Pace::default());
         let state = State { scheduler, waiters: HashMap::new(), last_ticket: 0, connections_max, wakes: None };
-        Self { cluster, told, homes, start: Instant::now(), listens: AtomicBool::new(false), earlier, state: Mutex::new(state) }
+        let (listens, asks_for_numbers) = Default::default();
+        Self { cluster, told, homes, start: Instant::now(), listens, asks_for_numbers, earlier, state: Mutex::new(state) }
     }
 
     /// Waits in line for a connection of a pool. A deadline that is over already is one of a millisecond.

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::connection::Connection;
+use super::numbers::Numbers;
 use super::settings::Settings;
 
 /// A connection that needs longer is closed.
@@ -46,6 +47,7 @@ async fn discard(connection: &mut Connection) -> Option<()> {
         return None;
     }
     connection.known.clear();
+    connection.numbers = Numbers::Nobodys;
     connection.soiled = false;
     Some(())
 }

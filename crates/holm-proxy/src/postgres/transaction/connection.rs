@@ -12,6 +12,7 @@ use holm_tls::Stream;
 use crate::postgres::budget::{PoolId, Seat};
 use crate::postgres::sessions::{ServerKey, SessionId};
 
+use super::numbers::Numbers;
 use super::prepared::Known;
 use super::settings::Settings;
 use super::vintage::Bottle;
@@ -35,6 +36,8 @@ pub(in crate::postgres) struct Connection {
     pub(super) last: Option<SessionId>,
     /// It is cleaned before another client has it.
     pub(super) soiled: bool,
+    /// Whose numbers its session remembers.
+    pub(super) numbers: Numbers,
     /// Nobody is to have it after this client.
     pub(super) spent: bool,
     /// Since when nobody has it.

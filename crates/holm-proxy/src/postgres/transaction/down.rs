@@ -7,13 +7,14 @@ use holm_pgwire::exchange::{Exchange, Goes, Local};
 use holm_pgwire::fields;
 use holm_pgwire::frame::{self, HEADER_LENGTH, MESSAGE_LENGTH_MAX};
 
+use super::numbers::{self, Numbers};
 use super::prepared::{Known, Statement};
 use super::settings::Settings;
 
 /// A report or an error that is looked into; longer ones go by unread.
 const READ_LENGTH_MAX: usize = 16 * 1024;
-/// The tags that are looked for are shorter.
-const COMMAND_LENGTH_MAX: usize = 16;
+/// The tags that are looked for are no longer.
+const COMMAND_LENGTH_MAX: usize = "START TRANSACTION\0".len();
 /// What PostgreSQL calls the place of "cached plan must not change result type", in whatever language it says so.
 const PLAN_OUTDATED: &[u8] = b"RRevalidateCachedQuery\0";
 
@@ -35,6 +36,7 @@ pub(super) struct Table<'a> {
     pub(super) exchange: &'a mut Exchange,
     pub(super) known: &'a mut Known,
     pub(super) settings: &'a mut Settings,
+    pub(super) numbers: &'a mut Numbers,
     /// The connection is of no use to anybody else.
     pub(super) spent: &'a mut bool,
     /// What the session had was discarded.
@@ -71,6 +73,8 @@ pub(super) struct Down {
     goes_nowhere: bool,
     /// Whether the last message to the client was an error.
     told_error: bool,
+    /// Whether anything was done for the client that may have drawn a number.
+    has_acted: bool,
 }
 
 impl Down {
@@ -94,6 +98,11 @@ impl Down {
         if !self.goes_nowhere {
             out.extend_from_slice(bytes);
         }
+    }
+
+    /// Whether anything was done for the client, since it has the connection, that may have drawn a number.
+    pub(super) const fn has_acted(&self) -> bool {
+        self.has_acted
     }
 
     /// Whether the client was told an error last, and so knows why the connection ends.
@@ -142,7 +151,12 @@ impl Down {
                 return Ok(());
             }
             let Table { exchange, known, .. } = table;
+            let fails = tag == b'E' && exchange.carries_out_next();
             let goes = exchange.answer(tag, body.first().copied().unwrap_or(0), |lost| known.remove(lost)).map_err(|_| Fault::Violation)?;
+            if fails || goes == Goes::On && numbers::may_draw(tag, &body[..wanted]) {
+                self.has_acted = true;
+                table.numbers.drawn();
+            }
             match tag {
                 b'S' if wanted > 0 => report(body, table.settings)?,
                 // What we discarded ourselves was known when it was asked.
@@ -150,6 +164,9 @@ impl Down {
                     Discarded::Nothing => {}
                     discarded => {
                         table.known.clear();
+                        if discarded == Discarded::All {
+                            *table.numbers = Numbers::Nobodys;
+                        }
                         // What was asked since, in the same pipeline, may need the session anew.
                         *table.discarded = if table.exchange.has_more() { Discarded::Statements } else { discarded };
                     }

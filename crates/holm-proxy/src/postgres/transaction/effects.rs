@@ -3,7 +3,8 @@
 //! Promises: what a statement leaves behind in a session, so far as its text shows it, pins the client: it keeps the
 //! connection until it goes, or until the server has discarded everything for it. A setting that the server reports does not, if
 //! another session can be given it: it goes with the client (`settings`). What may have left anything and is hardly wanted again does not pin, but the
-//! connection is cleaned before another client gets it. What a text does not show is listed in `holm_pgwire::statement`.
+//! connection is cleaned before another client gets it. What a client draws from sequences and asks for is `numbers`. What a text
+//! does not show is listed in `holm_pgwire::statement`.
 
 use holm_pgwire::statement::{self, Effect, Reader};
 
@@ -27,6 +28,8 @@ pub(in crate::postgres) enum Pin {
     Setting,
     /// It prepared a statement that is too long to be kept for another server.
     LongStatement,
+    /// It asked for a number that it drew before, and so will again.
+    Sequence,
     /// It loaded a library.
     Load,
     /// Its text could be read in more than one way.
@@ -34,7 +37,7 @@ pub(in crate::postgres) enum Pin {
 }
 
 impl Pin {
-    pub(in crate::postgres) const ALL: [Self; 9] = [
+    pub(in crate::postgres) const ALL: [Self; 10] = [
         Self::Listen,
         Self::AdvisoryLock,
         Self::Temporary,
@@ -42,6 +45,7 @@ impl Pin {
         Self::Prepared,
         Self::Setting,
         Self::LongStatement,
+        Self::Sequence,
         Self::Load,
         Self::Unclear,
     ];
@@ -56,10 +60,22 @@ impl Pin {
             Self::Prepared => "prepare",
             Self::Setting => "setting",
             Self::LongStatement => "long_statement",
+            Self::Sequence => "sequence",
             Self::Load => "load",
             Self::Unclear => "unclear",
         }
     }
+}
+
+/// Whether a text asks for a number that was drawn (`currval`, `lastval`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) enum Asks {
+    #[default]
+    Not,
+    /// Behind something that may have drawn it.
+    Later,
+    /// At once.
+    First,
 }
 
 /// What carrying out a text does to a session.
@@ -68,6 +84,10 @@ pub(in crate::postgres) struct Effects {
     pin: Option<Pin>,
     /// It may have left anything behind.
     soils: bool,
+    /// For a number.
+    pub(super) asks: Asks,
+    /// It executes or deallocates a statement, or several, by name.
+    pub(super) names_statements: bool,
 }
 
 impl Effects {
@@ -109,10 +129,20 @@ impl Effects {
                 self.soils = true;
                 return;
             }
+            Effect::AskDrawn => {
+                self.asks = Asks::First;
+                return;
+            }
+            Effect::AskDrawnLater => {
+                self.asks = self.asks.max(Asks::Later);
+                return;
+            }
+            Effect::Execute(_) | Effect::Deallocate(_) => {
+                self.names_statements = true;
+                return;
+            }
             // What clears counts when the server has done it; what needs a session has pinned its client before.
-            Effect::Execute(_)
-            | Effect::Unlisten
-            | Effect::Deallocate(_)
+            Effect::Unlisten
             | Effect::DeallocateAll
             | Effect::ResetAll
             | Effect::DiscardAll

@@ -23,6 +23,7 @@ use crate::postgres::stop::{Reason, Stop};
 use super::connection::Connection;
 use super::down::{self, Discarded, Down, Fault};
 use super::effects::Pin;
+use super::numbers::{DISCARD_SEQUENCES, Numbers};
 use super::pools::Member;
 use super::prepared::Names;
 use super::settings::Settings;
@@ -224,9 +225,16 @@ impl Lend {
         let settings = if is_new_to_it && (connection.soiled || is_strict) {
             ask(b"DISCARD ALL");
             connection.known.clear();
-            connection.soiled = false;
+            (connection.soiled, connection.numbers) = (false, Numbers::Nobodys);
             &connection.initial
         } else {
+            if is_new_to_it {
+                connection.numbers.pass_on();
+            }
+            if connection.numbers.are_anothers() && connection.seat.desk.asks_for_numbers.load(Ordering::Relaxed) {
+                ask(DISCARD_SEQUENCES);
+                connection.numbers = Numbers::Nobodys;
+            }
             connection.settings.share(&guest.settings);
             &connection.settings
         };
@@ -368,9 +376,12 @@ impl Lend {
             let input = read.filled();
             out.clear();
             let Guest { up, names, pin, member, .. } = &mut *guest;
-            let Connection { exchange, known, settings, soiled, .. } = &mut *self.connection;
+            let Connection { exchange, known, settings, soiled, numbers, seat, .. } = &mut *self.connection;
+            let (asks_for_numbers, has_acted) = (&seat.desk.asks_for_numbers, self.down.has_acted());
             let carried = member.with_statements(|statements| {
-                up.carry(input, &mut up::Table { exchange, names, statements, known, settings, pin, soiled }, out)
+                let mut table =
+                    up::Table { exchange, names, statements, known, settings, pin, soiled, numbers, asks_for_numbers, has_acted };
+                up.carry(input, &mut table, out)
             });
             if let Err(why) = carried {
                 return Some(End::ClientViolation(why));
@@ -411,8 +422,8 @@ impl Lend {
             }
             out.clear();
             let mut discarded = Discarded::default();
-            let Connection { exchange, known, settings, spent, .. } = &mut *self.connection;
-            let mut table = down::Table { exchange, known, settings, spent, discarded: &mut discarded };
+            let Connection { exchange, known, settings, numbers, spent, .. } = &mut *self.connection;
+            let mut table = down::Table { exchange, known, settings, numbers, spent, discarded: &mut discarded };
             let carried = self.down.carry(read.filled(), &mut table, out);
             if !out.is_empty() && self.to_client.poll_send(cx, &mut guest.client, out).is_err() {
                 return Some(End::ClientGone);

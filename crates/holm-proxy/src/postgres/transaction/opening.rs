@@ -17,6 +17,7 @@ use crate::postgres::budget::{PoolId, Seat};
 use crate::postgres::{Node, closing, refusal, server, sessions};
 
 use super::connection::Connection;
+use super::numbers::Numbers;
 use super::offer;
 use super::pools::Opening;
 use super::prepared::Known;
@@ -41,6 +42,7 @@ pub(in crate::postgres) async fn open(node: &Node, mut seat: Seat, pool: PoolId)
                 settings,
                 last: None,
                 soiled: false,
+                numbers: Numbers::default(),
                 spent: false,
                 idle_since: Instant::now(),
                 seat,

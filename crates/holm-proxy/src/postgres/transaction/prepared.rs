@@ -38,6 +38,10 @@ pub(in crate::postgres) struct Statement {
 }
 
 impl Statement {
+    pub(super) fn text(&self) -> &[u8] {
+        text_of(&self.tail)
+    }
+
     /// Whether it can be parsed again.
     pub(super) fn is_kept(&self) -> bool {
         !self.tail.is_empty()
@@ -55,6 +59,10 @@ impl Statement {
     pub(super) fn is_name(name: &[u8]) -> bool {
         name.starts_with(Self::PREFIX)
     }
+}
+
+fn text_of(tail: &[u8]) -> &[u8] {
+    tail.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 /// The statements of one pool.
@@ -91,8 +99,7 @@ impl Statements {
         }
         self.next += 1;
         self.length += cost;
-        let text = tail.split(|byte| *byte == 0).next().unwrap_or_default();
-        let statement = Arc::new(Statement { number: self.next, tail: tail.into(), effects: Effects::of(text, settings) });
+        let statement = Arc::new(Statement { number: self.next, tail: tail.into(), effects: Effects::of(text_of(tail), settings) });
         self.by_tail.insert(tail.into(), Arc::clone(&statement));
         Some(statement)
     }

@@ -4,15 +4,22 @@
 //! there on the server before it is used, under a name that is no client's. A message that is not whole waits here, bounded;
 //! one that no client may send, or that is too long to be kept where it has to be, is refused.
 
+mod deallocate;
+mod own_names;
+
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use holm_pgwire::exchange::{Ask, Exchange, Local, Transaction, Whose};
+use holm_pgwire::exchange::{Ask, Exchange, Local, Whose};
 use holm_pgwire::extended::{self, Bind, Head, PARSE, Subject};
 use holm_pgwire::frame::{self, HEADER_LENGTH, MESSAGE_LENGTH_MAX, Malformed};
-use holm_pgwire::statement::{self, Effect, Reader};
+use holm_pgwire::statement::Reader;
 
+use self::deallocate::{deallocate, deallocated, stand_in};
+use self::own_names::OwnNames;
 use super::effects::{Effects, Pin};
+use super::numbers::{self, Numbers};
 use super::prepared::{Known, Names, Statement, Statements};
 use super::settings::Settings;
 
@@ -23,17 +30,13 @@ const NAMED_LENGTH_MAX: usize = 1024 * 1024;
 /// Names, where a message begins with them. PostgreSQL itself looks at 63 bytes.
 const NAMES_LENGTH_MAX: usize = 8 * 1024;
 
+/// What is waited for of a longer text, so that its beginning can be read.
+const BEGINNING_LENGTH: usize = 8 * 1024;
 /// Why a client ends a copy. PostgreSQL ends the session over 10,000 bytes.
 const REASON_LENGTH_MAX: usize = 8 * 1024;
 /// What goes to the server of one read, before the rest waits until that is sent: a few bytes may stand for a text of a megabyte.
 const OUT_LENGTH_MAX: usize = 256 * 1024;
 
-const DEALLOCATE: &[u8] = b"DEALLOCATE";
-/// See [`deallocate`].
-const IN_ITS_PLACE: &[u8] = b"PREPARE \"holm gone now\" AS SELECT; DEALLOCATE \"holm gone now\"\0";
-/// See [`stand_in`].
-const STAND_IN: &[u8] = b"holm gone";
-const DEALLOCATE_STAND_IN: &[u8] = b"DEALLOCATE \"holm gone\"";
 /// What a client means that uses a name of ours: nothing.
 const NOBODYS: &[u8] = b"a statement of somebody else";
 
@@ -61,6 +64,27 @@ pub(super) struct Table<'a> {
     pub(super) settings: &'a Settings,
     pub(super) pin: &'a mut Option<Pin>,
     pub(super) soiled: &'a mut bool,
+    pub(super) numbers: &'a mut Numbers,
+    pub(super) asks_for_numbers: &'a AtomicBool,
+    /// Whether the client may have drawn a number since it has the connection, so far as the server has answered.
+    pub(super) has_acted: bool,
+}
+
+/// By which messages a text is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Query,
+    Extended,
+}
+
+impl Form {
+    /// Who asks for what goes in front of it. Behind a Query's own there is no Sync of the client's that an error could skip to.
+    const fn whose(self) -> Whose {
+        match self {
+            Self::Query => Whose::OursInVain,
+            Self::Extended => Whose::Ours,
+        }
+    }
 }
 
 /// A text that goes by in pieces.
@@ -103,6 +127,10 @@ impl Unnamed {
         Self { message, effects, wants_stand_in: false }
     }
 
+    fn text(&self) -> &[u8] {
+        self.message[HEADER_LENGTH + 1..].split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+
     /// Whether a Parse says the same.
     fn is(&self, body: &[u8]) -> bool {
         !self.wants_stand_in && self.message[HEADER_LENGTH..] == *body
@@ -124,6 +152,7 @@ pub(super) struct Up {
     /// The last Parse without a name: a client may bind it in a later transaction.
     unnamed: Option<Unnamed>,
     slot: Slot,
+    own_names: OwnNames,
 }
 
 /// What a server has as the statement without a name.
@@ -253,7 +282,9 @@ impl Up {
         if self.passing == 0
             && let Some(reading) = self.reading.take()
         {
-            reading.effects.finish(reading.reader, table.settings).apply(table.pin, table.soiled);
+            let effects = reading.effects.finish(reading.reader, table.settings);
+            effects.apply(table.pin, table.soiled);
+            numbers::after_unread(effects, table);
         }
     }
 
@@ -262,8 +293,9 @@ impl Up {
     fn message(&mut self, tag: u8, length: usize, body: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) -> Result<Option<usize>, Refused> {
         let whole = body.len() == length;
         match tag {
-            b'Q' if !whole && length <= TEXT_LENGTH_MAX => return Ok(None),
+            b'Q' if !whole && (length <= TEXT_LENGTH_MAX || body.len() < BEGINNING_LENGTH) => return Ok(None),
             b'Q' => {
+                self.own_names.take_back(Form::Query, table, out);
                 // A Query ends the statement without a name.
                 let text = body.strip_suffix(b"\0").unwrap_or(body);
                 let plain = whole && text.len() < length && is_plain(text);
@@ -273,8 +305,15 @@ impl Up {
                         deallocate(&name, table, out);
                         return Ok(Some(0));
                     }
-                    Effects::of(text, table.settings).apply(table.pin, table.soiled);
+                    let effects = Effects::of(text, table.settings);
+                    if effects.names_statements {
+                        self.own_names.give(text, Form::Query, table, out);
+                    }
+                    undertake(effects, Form::Query, table, out);
                 } else {
+                    // What a text of any length executes is said at its beginning.
+                    self.own_names.give(body, Form::Query, table, out);
+                    numbers::before_unread(Form::Query, table, out);
                     self.reading = Some(Box::default());
                 }
                 ask(table, Ask::Query);
@@ -317,6 +356,7 @@ impl Up {
             self.pass(tag, length, length, out);
             return Ok(Some(length));
         }
+        self.own_names.take_back(Form::Extended, table, out);
         let too_long = body.len() > NAMES_LENGTH_MAX || length > NAMES_LENGTH_MAX && matches!(tag, b'D' | b'C');
         let to_come = if too_long { Err(Refused::LongName) } else { Ok(None) };
         match tag {
@@ -353,9 +393,11 @@ impl Up {
             // Executed once more, it is to say that there is no such statement.
             unnamed.wants_stand_in = false;
         }
-        if let Some(known) = table.names.get(statement) {
-            known.effects.apply(table.pin, table.soiled);
-        }
+        let effects = match table.names.get(statement) {
+            Some(named) => named.effects,
+            None => self.unnamed.as_ref().filter(|_| statement.is_empty()).map(|unnamed| unnamed.effects).unwrap_or_default(),
+        };
+        undertake(effects, Form::Extended, table, out);
         let kept = length - head.length;
         extended::write_bind(out, Bind { portal, statement: &ours }, kept)?;
         self.passing = kept;
@@ -382,7 +424,9 @@ impl Up {
             return Cow::Borrowed(name);
         }
         let Some(statement) = table.names.get(name).cloned() else { return Cow::Borrowed(not_ours(name)) };
-        if !table.known.has(statement.number, table.exchange) && statement.is_kept() {
+        // What such a text returns is known when it is parsed.
+        let is_outdated = statement.effects.names_statements && self.own_names.give(statement.text(), Form::Extended, table, out);
+        if (is_outdated || !table.known.has(statement.number, table.exchange)) && statement.is_kept() {
             send_parse(&statement, Whose::Ours, table, out);
         }
         Cow::Owned(Statement::name(statement.number).into_bytes())
@@ -413,7 +457,11 @@ impl Up {
                 if self.unnamed.as_ref().is_none_or(|last| !last.is(body)) {
                     self.unnamed = Some(Unnamed::new(self.unnamed.take(), body, Effects::of(text, table.settings)));
                 }
+                if self.unnamed.as_ref().is_some_and(|unnamed| unnamed.effects.names_statements) {
+                    self.own_names.give(text, Form::Extended, table, out);
+                }
             } else {
+                numbers::before_unread(Form::Extended, table, out);
                 self.reading = Some(Box::default());
                 self.unnamed = None;
             }
@@ -429,27 +477,13 @@ impl Up {
         if !table.names.give(name, Arc::clone(&statement)) {
             return Err(Refused::Names);
         }
-        if table.known.has(statement.number, table.exchange) {
+        let is_outdated = statement.effects.names_statements && self.own_names.give(statement.text(), Form::Extended, table, out);
+        if !is_outdated && table.known.has(statement.number, table.exchange) {
             table.exchange.say(Local::Parsed);
         } else {
             send_parse(&statement, Whose::Client, table, out);
         }
         Ok(Some(0))
-    }
-
-    /// As [`deallocate`], by the extended protocol: the text is told from now on to deallocate a stand-in.
-    fn deallocate_later(&mut self, name: &[u8], types: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) {
-        take(name, table);
-        stand_in(table, out);
-        self.slot = Slot::replaced(table.exchange, false);
-        let mut message = Vec::new();
-        header(&mut message, PARSE, 1 + DEALLOCATE_STAND_IN.len() + types.len());
-        message.push(0);
-        message.extend_from_slice(DEALLOCATE_STAND_IN);
-        message.extend_from_slice(types);
-        out.extend_from_slice(&message);
-        ask(table, Ask::Parse(None));
-        self.unnamed = Some(Unnamed { message, effects: Effects::default(), wants_stand_in: true });
     }
 
     /// A statement whose text is not kept for another server: its client keeps this one.
@@ -460,6 +494,7 @@ impl Up {
             return Err(Refused::Names);
         }
         let kept = length - name.len() - 1;
+        numbers::before_unread(Form::Extended, table, out);
         extended::write_parse(out, Statement::name(number).as_bytes(), kept)?;
         table.known.add(number, table.exchange);
         table.exchange.ask(Ask::Parse(Some(number)), Whose::Client, |_| {});
@@ -473,6 +508,9 @@ impl Up {
     fn need_unnamed(&mut self, table: &mut Table<'_>, out: &mut Vec<u8>) {
         if let Some(unnamed) = &self.unnamed {
             unnamed.effects.apply(table.pin, table.soiled);
+            if unnamed.effects.names_statements {
+                self.own_names.give(unnamed.text(), Form::Extended, table, out);
+            }
         }
         if self.slot.is_own(table.exchange) {
             return;
@@ -490,7 +528,13 @@ impl Up {
     }
 }
 
-fn header(out: &mut Vec<u8>, tag: u8, length: usize) {
+/// Notes what a text does that is carried out now, and prepares the server for it.
+fn undertake(effects: Effects, form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) {
+    numbers::before(effects, form, table, out);
+    effects.apply(table.pin, table.soiled);
+}
+
+pub(super) fn header(out: &mut Vec<u8>, tag: u8, length: usize) {
     out.push(tag);
     let word = u32::try_from(length + 4).expect("at most 1 GiB, as every length here");
     out.extend_from_slice(&word.to_be_bytes());
@@ -499,49 +543,6 @@ fn header(out: &mut Vec<u8>, tag: u8, length: usize) {
 fn ask(table: &mut Table<'_>, ask: Ask) {
     let Table { exchange, known, .. } = table;
     exchange.ask(ask, Whose::Client, |lost| known.remove(lost));
-}
-
-/// The name of a statement that the client prepared by a message, if a text does nothing but deallocate it. Drivers do so
-/// that are older than libpq 17, which has a message for it.
-fn deallocated(text: &[u8], names: &Names) -> Option<Vec<u8>> {
-    let text = text.trim_ascii();
-    let lone = text.strip_suffix(b";").unwrap_or(text);
-    if !lone.get(..DEALLOCATE.len())?.eq_ignore_ascii_case(DEALLOCATE) || lone.len() > NAMES_LENGTH_MAX || lone.contains(&b';') {
-        return None;
-    }
-    let (mut name, mut is_certain) = (Vec::new(), true);
-    statement::read(text, |effect| match effect {
-        Effect::Deallocate(said) => name = said.as_bytes().to_vec(),
-        _ => is_certain = false,
-    });
-    (is_certain && names.get(&name).is_some()).then_some(name)
-}
-
-/// Takes a client's name of a statement back, as its text asks. Other clients may use the statement, so that the server keeps
-/// it and deallocates one in its place: so the server itself says how it went, and what state the transaction is in.
-fn deallocate(name: &[u8], table: &mut Table<'_>, out: &mut Vec<u8>) {
-    take(name, table);
-    header(out, b'Q', IN_ITS_PLACE.len());
-    out.extend_from_slice(IN_ITS_PLACE);
-    ask(table, Ask::Deallocate);
-}
-
-fn take(name: &[u8], table: &mut Table<'_>) {
-    // Nothing is deallocated in a transaction that has failed.
-    if table.exchange.transaction() != Transaction::Failed {
-        table.names.take(name);
-    }
-}
-
-/// Has the server have a statement that stands in for one which is deallocated when a client executes that, whether or not the
-/// last one was.
-fn stand_in(table: &mut Table<'_>, out: &mut Vec<u8>) {
-    const TAIL: &[u8] = b"SELECT\0\0\0";
-    extended::write_close(out, Subject::Statement(STAND_IN)).expect("a short name");
-    table.exchange.ask(Ask::Close, Whose::Ours, |_| {});
-    extended::write_parse(out, STAND_IN, TAIL.len()).expect("a short text");
-    out.extend_from_slice(TAIL);
-    table.exchange.ask(Ask::Parse(None), Whose::Ours, |_| {});
 }
 
 /// Other clients may use a statement that this one closes, so that the server keeps it.

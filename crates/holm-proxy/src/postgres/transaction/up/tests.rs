@@ -12,7 +12,8 @@ fn sent(tag: u8, body: &[u8]) -> Vec<u8> {
 /// The last text is used in a cycle of its own each time, before anything is answered.
 fn carried(parse: &[u8], uses: &[u8], times: usize) -> (usize, usize) {
     let (mut up, mut exchange, mut names, mut statements, mut known) = Default::default();
-    let (settings, mut pin, mut soiled) = (Settings::default(), None, false);
+    let (settings, mut pin, mut soiled, mut numbers) = (Settings::default(), None, false, Numbers::default());
+    let asks_for_numbers = AtomicBool::default();
     let input = [parse, &sent(b'S', b""), &uses.repeat(times)].concat();
     let (mut most, mut syncs, mut first) = (0, 0, true);
     while std::mem::take(&mut first) || Up::is_cut(&up) {
@@ -24,6 +25,9 @@ fn carried(parse: &[u8], uses: &[u8], times: usize) -> (usize, usize) {
             settings: &settings,
             pin: &mut pin,
             soiled: &mut soiled,
+            numbers: &mut numbers,
+            asks_for_numbers: &asks_for_numbers,
+            has_acted: false,
         };
         let mut out = Vec::new();
         up.carry(if syncs == 0 { &input } else { &[] }, &mut table, &mut out).unwrap();
