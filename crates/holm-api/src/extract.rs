@@ -158,6 +158,21 @@ pub(crate) struct ClusterPath {
     pub(crate) name: ClusterName,
 }
 
+/// `{environment}` and `{copy}` of a path: whatever it is called, what is not there is not found.
+pub(crate) struct RegisteredPath {
+    pub(crate) environment: EnvironmentName,
+    pub(crate) copy: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RegisteredPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = path(parts, state).await?;
+        Ok(Self { environment: refusal::environment(segment(&path, "environment"))?, copy: segment(&path, "copy").to_owned() })
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for PrincipalPath {
     type Rejection = Refusal;
 

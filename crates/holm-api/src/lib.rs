@@ -233,6 +233,8 @@ fn residency_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::facts::remove))
         .routes(routes!(resource::papers::list, resource::papers::add))
         .routes(routes!(resource::papers::remove))
+        .routes(routes!(resource::copies::list, resource::copies::add))
+        .routes(routes!(resource::copies::remove))
         .routes(routes!(resource::exceptions::list))
         .routes(routes!(resource::exceptions::revoke))
         .routes(routes!(resource::exceptions::of_tenant, resource::exceptions::grant))

@@ -134,6 +134,10 @@ actions! {
     PaperKeep = "paper.keep",
     /// A contract or clause was taken off file.
     PaperRemove = "paper.remove",
+    /// A copy that Holm neither makes nor sees was registered.
+    CopyRegister = "copy.register",
+    /// It is registered no more.
+    CopyForget = "copy.forget",
     /// A rule does not count for a copy, for a time.
     ExceptionGrant = "exception.grant",
     /// And counts again.

@@ -28,6 +28,7 @@ pub mod paper;
 pub mod placed;
 pub mod processing_record;
 pub mod profile;
+pub mod registered;
 pub mod rests_on;
 pub mod sub_processors;
 pub mod watch;

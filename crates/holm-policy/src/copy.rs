@@ -31,6 +31,8 @@ words! {
         Key = "key",
         /// A cache in front of the rest.
         Cache = "cache",
+        /// The machines or functions of an app, which handle it and keep nothing.
+        Processing = "processing",
         /// What a move makes on its way.
         TempMove = "temp_move",
         /// What a restore drill makes.
@@ -107,7 +109,7 @@ impl CopyRole {
             Self::Log => ServiceKind::Logs,
             Self::Metric => ServiceKind::Metrics,
             Self::Secret | Self::Key => ServiceKind::Kms,
-            Self::Cache => ServiceKind::Compute,
+            Self::Cache | Self::Processing => ServiceKind::Compute,
         }
     }
 }

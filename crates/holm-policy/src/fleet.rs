@@ -16,7 +16,7 @@ use std::sync::Arc;
 use holm_core::environment::EnvironmentKind;
 use jiff::Timestamp;
 
-use crate::copy::{CopyRole, ServiceKind};
+use crate::copy::{CopyRole, KeyHolder, ServiceKind};
 use crate::evaluate::exception::Exception;
 use crate::evaluate::verdict::{Outcome, RuleId, Verdict};
 use crate::evaluate::{BackupBy, Placement};
@@ -59,6 +59,8 @@ pub struct Found {
     pub role: CopyRole,
     /// Where it is; `None` where nobody said so.
     pub place: Option<Place>,
+    /// Who holds its keys.
+    pub key_holder: KeyHolder,
 }
 
 /// A place that a copy could move to.
@@ -148,6 +150,7 @@ fn also(primary: &Placement, found: &Found, place: &Place) -> Placement {
         plan: None,
         // Where it is, and not where a provider would put such a thing.
         backup: BackupBy::Holm,
+        key_holder: found.key_holder,
         ..primary.clone()
     }
 }

@@ -58,6 +58,8 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     16 "0016_residency";
     17 "0017_placement";
     18 "0018_placement_hint";
+    19 "0019_assessment";
+    20 "0020_registered_copy";
 };
 
 /// "Holm" as bytes; any number that no other program is likely to lock.

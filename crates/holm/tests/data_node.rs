@@ -20,6 +20,9 @@ use serde_json::json;
 use serving::{ENVIRONMENT, Installation, PATIENCE, Serving, until};
 use tokio_postgres::Client;
 
+const NORDLYS: &str = include_str!("../../../demo/facts/nordlys.toml");
+const SKYLINE: &str = include_str!("../../../demo/facts/skyline.toml");
+
 /// A node's directory with the key that `holm node add` wrote.
 fn let_in(installation: &Installation, by: &Serving, name: &str) -> PathBuf {
     let directory = installation.path(name);
@@ -73,6 +76,58 @@ async fn a_node_without_catalog_and_master_key_serves_tenants_and_obeys_every_ch
     assert_eq!(node.api("GET", "/readyz", None).await.0, 200);
     let (status, answer) = node.api("GET", "/v1/nodes", None).await;
     assert!(status == 404 && answer.to_string().contains("only carries sessions"), "{answer}");
+}
+
+/// What is denied, and blocked at once, is over at a node that only carries sessions, open sessions too (R2). Prints how long that takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn r2_what_a_profile_takes_away_is_taken_away_at_a_node_that_knows_no_facts() {
+    let installation = Installation::new(1, &["goteborg"]).await;
+    let control = installation.serve("control").await;
+    let directory = let_in(&installation, &control, "stockholm-1");
+    let node = Serving::carry(&installation, "ignored", &directory, &[&control.url()]).await;
+    let holm = |arguments: &[&str]| {
+        let output = command(&installation, &control, arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    };
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let until = today.checked_add(jiff::Span::new().days(365)).unwrap();
+    for (name, text) in [("nordlys", NORDLYS), ("skyline", SKYLINE)] {
+        let file = installation.path(&format!("{name}.toml"));
+        fs::write(&file, text.replace("@today@", &today.to_string()).replace("@until@", &until.to_string())).unwrap();
+        holm(&["residency", "facts", "add", file.to_str().unwrap()]);
+    }
+    for company in ["nordlys-as", "skyline-europe-ab"] {
+        holm(&["residency", "paper", "add", "dpa", "--with", company, "--signed-on", "2026-01-10"]);
+    }
+    let shipped = holm_engine::residency::profile::shipped("eea-jurisdiction").unwrap();
+    let (before, rest) = shipped.split_once("[[on_breach]]").unwrap();
+    let at_once = format!("{before}[[on_breach]]\nafter_days = 0\nstep = \"block\"\n\n[[case]]{}", rest.split_once("[[case]]").unwrap().1);
+    fs::write(installation.path("at-once.toml"), at_once).unwrap();
+    holm(&["residency", "profile", "add", installation.path("at-once.toml").to_str().unwrap()]);
+    let cluster = installation.catalog().await.query_one("SELECT name FROM cluster", &[]).await.unwrap().get::<_, String>(0);
+    holm(&["cluster", "set-place", &cluster, "--env", ENVIRONMENT, "--provider", "nordlys", "--region", "no-osl"]);
+    holm(&["tenant", "set-profile", "goteborg", "--env", ENVIRONMENT, "--profile", "eea-jurisdiction"]);
+
+    for _ in 0..3 {
+        let open = node.connect("goteborg").await.unwrap();
+        database(&open).await;
+        let begun = Instant::now();
+        let (status, answer) = control
+            .api(
+                "POST",
+                &format!("/v1/environments/{ENVIRONMENT}/clusters/{cluster}/set-place"),
+                Some(json!({ "place": { "provider": "skyline", "region": "se-sto" } })),
+            )
+            .await;
+        assert_eq!(status, 200, "{answer}");
+        eventually(PATIENCE, "its session is closed", async || open.is_closed().then_some(())).await;
+        println!("a session at the node ended {:?} after the change was begun", begun.elapsed());
+        let refused = node.connect("goteborg").await.unwrap_err();
+        let refused = refused.as_db_error().unwrap();
+        assert!(refused.detail().unwrap_or_default().contains("HOLM-5024"), "{refused:?}");
+        holm(&["cluster", "set-place", &cluster, "--env", ENVIRONMENT, "--provider", "nordlys", "--region", "no-osl"]);
+        eventually(PATIENCE, "it is let in again", async || node.connect("goteborg").await.is_ok().then_some(())).await;
+    }
 }
 
 /// Killed while the line to the control plane is cut, it starts from its disk: what was closed stays closed, and whoever closes

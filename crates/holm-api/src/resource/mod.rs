@@ -8,6 +8,7 @@ pub(crate) mod breach_scope;
 pub(crate) mod break_glass;
 pub(crate) mod certificates;
 pub(crate) mod clusters;
+pub(crate) mod copies;
 pub(crate) mod credentials;
 pub(crate) mod doctor;
 pub(crate) mod environments;

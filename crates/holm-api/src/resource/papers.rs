@@ -1,9 +1,9 @@
-//! `/v1/residency/papers`: contracts and clauses on file, with whom and since when
+//! `/v1/residency/papers`: contracts, clauses and assessments on file, with whom or of where, and since when
 
 use axum::extract::State;
 use holm_core::access::Permission;
 use holm_core::error::{ErrorCode, Problem};
-use holm_engine::residency::paper::{self, Wanted};
+use holm_engine::residency::paper::{self, Of, Wanted};
 use uuid::Uuid;
 
 use super::roles::environment;
@@ -60,11 +60,12 @@ pub(crate) async fn add(
     Params(NoParams {}): Params<NoParams>,
     Body(wanted): Body<AddPaper>,
 ) -> Result<Created<PaperView>, Refusal> {
-    let AddPaper { kind, with, signed_on, ends_on, edition, document_sha256, environment: name } = wanted;
+    let AddPaper { kind, with, country, signed_on, ends_on, edition, document_sha256, environment: name } = wanted;
     let environment = environment(name.as_deref())?;
     auth::require_at(&api, &caller, Permission::ManageResidency, environment.as_ref()).await?;
     let document_sha256 = document_sha256.as_deref().map(hash).transpose()?;
-    let wanted = Wanted { kind, with, signed_on, ends_on, edition, document_sha256, environment };
+    let of = of(with, country)?;
+    let wanted = Wanted { kind, of, signed_on, ends_on, edition, document_sha256, environment };
     let kept = paper::keep(&api.control, &caller.actor, wanted).await?;
     Ok(Created { location: format!("/v1/residency/papers/{}", kept.id), data: kept.into() })
 }
@@ -110,6 +111,17 @@ fn hash(text: &str) -> Result<[u8; 32], Problem> {
         *byte = u8::from_str_radix(digits, 16).map_err(|_| refused())?;
     }
     Ok(bytes)
+}
+
+/// One of both.
+fn of(with: Option<String>, country: Option<String>) -> Result<Of, Problem> {
+    match (with, country) {
+        (Some(company), None) => Ok(Of::Company(company)),
+        (None, Some(country)) => Ok(Of::Country(country)),
+        _ => Err(Problem::new(ErrorCode::InvalidValue, "the paper is of nothing, or of two things")
+            .because("a contract is with a company, an assessment is of a country")
+            .next("give one of `with` and `country`")),
+    }
 }
 
 #[cfg(test)]

@@ -6,18 +6,22 @@
 //! - **at rest**: statements that the catalog executes while nothing happens, of a whole process: node, webhook, mail,
 //!   checkpoints and all ([`rest`]);
 //! - **journal**: a page of one of a million events ([`pages`]);
+//! - **judging**: a fact changes that every one of 10,000 tenants rests on, to what the data plane is told of them ([`judging`]);
 //! - **start**: opening a control plane over 20,000 tenants, each with a data key of its own ([`start`]).
 //!
 //! Both servers run with `fsync = on`. Figures are printed, not judged: they belong to the machine. What is counted does not:
 //! statements, commits and connections of each operation are printed as well. That everything was carried out is asserted.
 //!
 //! `cargo bench -p holm-engine --bench operations [-- <count>] [--real] [--only <word>]`; 1,000 operations unless said
-//! otherwise, `--real` with databases that exist, and only one of `throughput`, `latency`, `rest`, `pages` and `start`.
+//! otherwise, `--real` with databases that exist, and only one of `throughput`, `latency`, `rest`, `pages`, `judging` and
+//! `start`.
 
 mod counted;
+mod judging;
 mod latency;
 mod pages;
 mod rest;
+mod sampled;
 mod start;
 mod table;
 mod throughput;
@@ -111,6 +115,9 @@ async fn main() -> Outcome<()> {
     }
     if wanted("pages") {
         pages::measure(&bench, &mut table).await?;
+    }
+    if wanted("judging") {
+        judging::measure(&bench, &mut table).await?;
     }
     bench.control.shutdown().await;
     if wanted("start") {

@@ -165,6 +165,14 @@ pub(crate) fn another_server(cluster: &Cluster) -> Problem {
         ))
 }
 
+/// A server that was known by its identifier, or by something else that is another now, and does not tell which it is.
+pub(crate) fn tells_no_more(cluster: &Cluster) -> Problem {
+    Problem::new(ErrorCode::ClusterRefused, format!("the server of cluster `{}` does not say any more which it is", cluster.name))
+        .because(format!("what else is seen at {} is not what it was known by", cluster.access.address))
+        .next("have it say so again: `GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system()` to Holm's role there")
+        .next(format!("if it is another server, see `holm cluster set-server {} --help`", cluster.name))
+}
+
 /// Trouble with a server that is not a cluster yet.
 pub(crate) fn at(address: &ServerAddress, error: &ClusterError) -> Problem {
     let named: holm_core::cluster::ClusterName = "new".parse().expect("a constant that is a name");

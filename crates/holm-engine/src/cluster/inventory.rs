@@ -68,6 +68,11 @@ impl Inventory {
             .collect()
     }
 
+    /// Whether an operation is making one of these.
+    pub(crate) fn is_growing(&self) -> bool {
+        self.known.iter().any(|database| self.under_way.contains(&database.id))
+    }
+
     /// Databases that should be whole and are not there.
     pub(crate) fn missing(&self) -> Vec<String> {
         let there: HashSet<&str> =

@@ -64,6 +64,11 @@ pub(super) async fn look(control: &Control, cluster: &Cluster, access: &Access, 
         return Err(unsuitable(&seen.capability, &cluster.environment, &access.address));
     }
     let inventory = Inventory::take(control, cluster, &seen.session, &[DatabaseState::Claimed]).await?;
+    if inventory.is_growing() {
+        // What of it is on the former server, the operation knows; and it would go on as if it were here.
+        let what = format!("a tenant is being made on cluster `{}`, whose server cannot be replaced meanwhile", cluster.name);
+        return Err(Problem::new(ErrorCode::OperationInProgress, what).next("let it end, or cancel it: `holm op list`"));
+    }
     is_whole(control, cluster, access, &inventory).await?;
     let refused = |error: ClusterError| identity::at(&access.address, &error);
     let copies = copies::look(&seen.session).await.map_err(refused)?;

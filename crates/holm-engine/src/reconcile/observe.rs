@@ -53,8 +53,12 @@ pub(crate) async fn one(control: &Control, cluster: &Cluster) -> Result<Capabili
     let Seen { capability, system_identifier, session, .. } = seen;
     let copies = copies::look(&session).await;
     session.close().await;
-    if system_identifier.is_some() && met == Met::Another {
-        return Err(identity::another_server(cluster));
+    if met == Met::Another {
+        // Also where it tells no identifier: one that was known by it is not known by its address instead, or whoever has that has all.
+        return Err(match system_identifier {
+            Some(_) => identity::another_server(cluster),
+            None => identity::tells_no_more(cluster),
+        });
     }
     let changed = cluster.capability.as_ref().is_some_and(|before| !capability.facts.differences(&before.facts).is_empty());
     if changed {
@@ -67,7 +71,7 @@ pub(crate) async fn one(control: &Control, cluster: &Cluster) -> Result<Capabili
     }
     match met {
         Met::Named(identifier) => named(control, cluster, identifier, &capability).await?,
-        Met::Itself | Met::Another => life::observed(control.catalog(), cluster.id, &capability, changed).await?,
+        _ => life::observed(control.catalog(), cluster.id, &capability, changed).await?,
     }
     Ok(capability)
 }

@@ -21,7 +21,7 @@ use holm_store::tenant::Tenant;
 use jiff::Timestamp;
 
 use super::as_of::{AsOf, Moment};
-use super::copies::{self, Judged, Origin, Terms, Whose};
+use super::copies::{self, Judged, Kept, Origin, Terms, Whose};
 use super::decision::{Candidate, Decision, objections};
 use super::lies::{self, Lies};
 use super::rests_on::{self, Fall, Ground};
@@ -109,20 +109,27 @@ pub async fn whereabouts_as_of(control: &Control, name: &EnvironmentName, slug: 
         judged: None,
         since: None,
     };
-    // What was seen on the cluster is somewhere else than the cluster, or may be.
-    let seen = |copy: &Observed| {
-        let place: Option<Place> = copy.placed.as_ref().and_then(|placed| placed.place.parse().ok());
-        let at = place.as_ref().and_then(|place| known.registry().region(place));
+    // What was seen on the cluster, or is registered, is somewhere else than the cluster, or may be.
+    let elsewhere = |placed: Option<&Placed>, at: Where| {
+        let place: Option<Place> = placed.and_then(|placed| placed.place.parse().ok());
+        let region = place.as_ref().and_then(|place| known.registry().region(place));
         Where {
-            placed: copy.placed.clone(),
+            placed: placed.cloned(),
             lies: place.as_ref().map(|place| lies::server(known.registry(), place, now)).unwrap_or_default(),
-            contracting: at.and_then(|(provider, _)| provider.contracting.at(now).ok()).map(|held| held.value.to_string()),
-            ..bare(copies::id_of(&copy.seen).as_str(), copies::role_of(&copy.seen).as_str())
+            contracting: region.and_then(|(provider, _)| provider.contracting.at(now).ok()).map(|held| held.value.to_string()),
+            ..at
         }
+    };
+    let seen =
+        |copy: &Observed| elsewhere(copy.placed.as_ref(), bare(copies::id_of(&copy.seen).as_str(), copies::role_of(&copy.seen).as_str()));
+    let registered = |kept: &Kept| {
+        // Nobody looks there.
+        elsewhere(Some(&kept.placed), Where { observed_at: None, ..bare(kept.copy.as_str(), kept.role.as_str()) })
     };
     let profile = tenant.profile.as_deref().map(|name| known.profile(name)).transpose()?;
     let whose = Whose { environment: name, kind, tenant: Some(tenant.id) };
-    let there = copies::there(&known, &Terms::of(&known, whose), &cluster).into_iter();
+    let terms = Terms::of(&known, whose);
+    let there = copies::there(&known, &terms, &cluster).into_iter();
     // Which copies a provider makes of what nobody judges is not asked.
     let there = there.filter(|copy| profile.is_some() || copy.origin != Origin::Tenant || copy.role == CopyRole::Primary);
     let found = there.map(|copy| {
@@ -132,6 +139,8 @@ pub async fn whereabouts_as_of(control: &Control, name: &EnvironmentName, slug: 
             Origin::Seen => {
                 cluster.copies.iter().find(|observed| copies::id_of(&observed.seen) == copy.copy).map_or_else(|| bare(&id, role), seen)
             }
+            // By somebody's word, from a day.
+            Origin::Registered => terms.registered.iter().find(|kept| kept.copy == copy.copy).map_or_else(|| bare(&id, role), registered),
             Origin::NotLooked => Where { placed: None, lies: Lies::default(), contracting: None, ..bare(&id, role) },
         };
         let Some(profile) = profile else { return at };

@@ -1,7 +1,7 @@
 //! Which copies of a tenant's data there are, or would be, where its database is, and what each comes to.
 //!
 //! Promises: a copy is judged by itself (R101). Where a provider's service keeps the database, the backups that it makes are a
-//! copy, whether or not anybody asked for them; and so is what was seen on the server. One function says which there are
+//! copy, whether or not anybody asked for them; and so are what was seen on the server and what somebody registered. One function says which there are
 //! ([`there`]): what one answer counts, all count.
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -9,14 +9,15 @@ use holm_core::environment::{EnvironmentKind, EnvironmentName};
 use holm_core::id::TenantId;
 use holm_policy::copy::{CopyRole, Isolation, KeyHolder, ServiceKind};
 use holm_policy::evaluate::verdict::{Outcome, Verdict};
-use holm_policy::evaluate::{BackupBy, Paper, Placement};
+use holm_policy::evaluate::{BackupBy, Placement};
 use holm_policy::id::{CopyId, Place};
 use holm_policy::profile::Profile;
 use holm_store::cluster::Cluster;
 use holm_store::residency::observed::Seen;
+use holm_store::residency::placed::Placed;
 use jiff::Timestamp;
 
-use super::known::Known;
+use super::known::{Known, Papers};
 
 /// For whom is judged.
 #[derive(Clone, Copy)]
@@ -34,8 +35,25 @@ pub struct Whose<'a> {
 pub struct Terms {
     /// What the environment is for.
     pub kind: EnvironmentKind,
-    /// What is signed for it.
-    pub papers: Vec<Paper>,
+    /// What is on file for it.
+    pub papers: Papers,
+    /// What somebody registered of it.
+    pub registered: Vec<Kept>,
+}
+
+/// A copy that somebody registered, and where.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Kept {
+    /// What it is called among the copies of a tenant: `log-datadog`.
+    pub copy: CopyId,
+    /// What it is.
+    pub role: CopyRole,
+    /// Where it is said to be.
+    pub place: Place,
+    /// Who holds its keys.
+    pub key_holder: KeyHolder,
+    /// By whose word, since when.
+    pub placed: Placed,
 }
 
 /// A copy that there is, or would be; nobody judged it yet.
@@ -58,6 +76,8 @@ pub enum Origin {
     Tenant,
     /// It was seen, and is of everything on its server.
     Seen,
+    /// Somebody registered it, and it is of every tenant of its environment.
+    Registered,
     /// Nobody has looked yet whether there is one.
     NotLooked,
 }
@@ -140,6 +160,7 @@ const fn nowhere(origin: Origin) -> &'static str {
             "nobody has looked yet who else receives its cluster's log; that is done within a minute while the server answers"
         }
         Origin::Seen => "it was seen, and nobody said where it is",
+        Origin::Registered => "it is registered, and nobody said where it is",
         Origin::Tenant => "nobody said where its cluster is",
     }
 }
@@ -147,7 +168,20 @@ const fn nowhere(origin: Origin) -> &'static str {
 impl Terms {
     /// Those of an environment.
     pub fn of(known: &Known, whose: Whose<'_>) -> Self {
-        Self { kind: whose.kind, papers: known.papers(whose.environment) }
+        Self { kind: whose.kind, papers: known.papers(Some(whose.environment)), registered: known.registered(whose.environment) }
+    }
+
+    /// One that is registered, as it is judged beside a database at a place.
+    pub(super) fn kept(&self, kept: &Kept, primary: Option<&Place>) -> There {
+        let Kept { copy, role, place, key_holder, .. } = kept;
+        // Where it is, and not where a provider would put such a thing.
+        let placement = Placement {
+            backup: BackupBy::Holm,
+            key_holder: *key_holder,
+            primary: primary.cloned(),
+            ..self.placement(*role, copy.clone(), place)
+        };
+        There { copy: copy.clone(), role: *role, origin: Origin::Registered, placement: Some(placement) }
     }
 
     fn placement(&self, role: CopyRole, copy: CopyId, place: &Place) -> Placement {
@@ -161,17 +195,19 @@ impl Terms {
             key_holder: KeyHolder::Provider,
             isolation: Isolation::DatabasePerTenant,
             primary: Some(place.clone()),
-            papers: self.papers.clone(),
-            assessments: Vec::new(),
+            papers: self.papers.signed.clone(),
+            assessments: self.papers.assessed.clone(),
         }
     }
 }
 
-/// Every copy that there is, or would be, of a tenant with its database on a cluster, what was seen there included. Whoever asks
+/// Every copy that there is, or would be, of a tenant with its database on a cluster, what was seen there and what is registered of its
+/// environment included. Whoever asks
 /// for copies asks here: one that nobody placed is in it.
 pub fn there(known: &Known, terms: &Terms, cluster: &Cluster) -> Vec<There> {
     let mut there = own(known, terms, place_of(cluster).as_ref());
     there.extend(seen(terms, cluster));
+    there.extend(registered(terms, cluster));
     there
 }
 
@@ -207,6 +243,12 @@ fn seen(terms: &Terms, cluster: &Cluster) -> Vec<There> {
         seen.push(There { copy, role: CopyRole::Replica, origin: Origin::NotLooked, placement: None });
     }
     seen
+}
+
+/// What is registered of everything in the environment of a cluster.
+fn registered(terms: &Terms, cluster: &Cluster) -> Vec<There> {
+    let primary = place_of(cluster);
+    terms.registered.iter().map(|kept| terms.kept(kept, primary.as_ref())).collect()
 }
 
 /// The same, judged.

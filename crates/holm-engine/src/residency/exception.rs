@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::assigned::invalid;
-use super::copies;
+use super::copies::{self, Kept};
 use super::known::Known;
 use super::paper::said;
 use super::watch;
@@ -120,13 +120,14 @@ async fn give(control: Control, by: Actor, environment: EnvironmentName, slug: T
     let mut tx = control.catalog().transaction().await?;
     let (known, now) = Known::alone(&control, &mut tx).await?;
     let granted = granted(wanted, now)?;
-    its_copy(&known, &tenant, home.as_ref(), granted.copy())?;
+    let registered = known.registered(&environment);
+    its_copy(&known, &tenant, home.as_ref(), &registered, granted.copy())?;
     let new = NewException {
         id: Uuid::now_v7(),
         tenant: tenant.id,
         copy: granted.copy().to_string(),
         rule: granted.rule().to_string(),
-        place: home.as_ref().and_then(|home| place_of(home, granted.copy())),
+        place: place_of(home.as_ref(), &registered, granted.copy()),
         owner: granted.owner().to_owned(),
         reason: granted.reason().to_owned(),
         measure: granted.measure().to_owned(),
@@ -180,8 +181,12 @@ fn granted(wanted: Wanted, now: Timestamp) -> Result<Exception, Problem> {
     Ok(granted)
 }
 
-/// Where a copy is said to be that is on a cluster, or was seen there.
-fn place_of(home: &Cluster, copy: &CopyId) -> Option<String> {
+/// Where a copy is said to be that is on a cluster, was seen there, or is registered.
+fn place_of(home: Option<&Cluster>, registered: &[Kept], copy: &CopyId) -> Option<String> {
+    if let Some(kept) = registered.iter().find(|kept| kept.copy == *copy) {
+        return Some(kept.place.to_string());
+    }
+    let home = home?;
     match home.copies.iter().find(|seen| copies::id_of(&seen.seen) == *copy) {
         Some(seen) => seen.placed.as_ref().map(|placed| placed.place.clone()),
         None => home.placed.as_ref().map(|placed| placed.place.clone()),
@@ -189,9 +194,10 @@ fn place_of(home: &Cluster, copy: &CopyId) -> Option<String> {
 }
 
 /// An exception for a copy that there is not would cover nothing, and nobody would notice.
-fn its_copy(known: &Known, tenant: &Tenant, home: Option<&Cluster>, copy: &CopyId) -> Result<(), Problem> {
+fn its_copy(known: &Known, tenant: &Tenant, home: Option<&Cluster>, registered: &[Kept], copy: &CopyId) -> Result<(), Problem> {
     let mut there = copies::names(known, home.and_then(copies::place_of).as_ref());
     there.extend(home.into_iter().flat_map(|cluster| &cluster.copies).map(|copy| copies::id_of(&copy.seen)));
+    there.extend(registered.iter().map(|kept| kept.copy.clone()));
     if there.contains(copy) {
         return Ok(());
     }

@@ -265,8 +265,8 @@ fn forgotten(was: &Registry, registry: &Registry, rest: &Rest) -> Vec<String> {
         }
     }
     for paper in &rest.papers {
-        if was.entity_called(&paper.entity).is_ok() && registry.entity_called(&paper.entity).is_err() {
-            let (kind, entity) = (&paper.kind, &paper.entity);
+        let (kind, Some(entity)) = (&paper.kind, paper.of.company()) else { continue };
+        if was.entity_called(entity).is_ok() && registry.entity_called(entity).is_err() {
             notes.push(format!("paper {} is a `{kind}` with `{entity}`, of which nothing is known any more", paper.id));
         }
     }

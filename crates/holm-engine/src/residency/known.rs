@@ -1,4 +1,4 @@
-//! All that verdicts rest on, read from the catalog: facts, profiles, papers, exceptions.
+//! All that verdicts rest on, read from the catalog: facts, profiles, papers, exceptions, registered copies.
 //!
 //! Promises: it is of one epoch, and whoever holds that epoch shared judges by what is in force. Read once for each epoch, since
 //! thousands of creations judge by the same.
@@ -10,14 +10,16 @@ use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::TenantId;
 use holm_policy::evaluate::exception::{Exception, Request};
-use holm_policy::evaluate::{Paper, Placement, judge, verdict::Verdict};
+use holm_policy::evaluate::{Assessment, Paper, Placement, judge, verdict::Verdict};
 use holm_policy::id::{Place, ProfileId, ProviderId};
 use holm_policy::profile::Profile;
 use holm_policy::registry::Registry;
-use holm_store::residency::{self, Epoch, exception, facts, paper, profile};
+use holm_store::residency::placed::Placed;
+use holm_store::residency::{self, Epoch, exception, facts, paper, profile, registered};
 use holm_store::tx::Tx;
 use jiff::Timestamp;
 
+use super::copies::Kept;
 use crate::control::Control;
 
 /// What Holm ships is read once.
@@ -44,9 +46,27 @@ pub struct Known {
     registry: Arc<Registry>,
     profiles: BTreeMap<ProfileId, Profile>,
     /// Of one environment, or of all.
-    papers: Vec<(Option<EnvironmentName>, Paper)>,
+    papers: Vec<(Option<EnvironmentName>, OnFile)>,
     /// Each for a copy where it was when that was granted.
-    exceptions: HashMap<(TenantId, Place), Vec<Exception>>,
+    exceptions: HashMap<TenantId, HashMap<Place, Vec<Exception>>>,
+    /// Copies of everything in an environment that somebody registered.
+    registered: Vec<(EnvironmentName, Kept)>,
+}
+
+/// What is signed, and what was assessed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Papers {
+    /// Contracts and clauses.
+    pub signed: Vec<Paper>,
+    /// Transfers that were assessed.
+    pub assessed: Vec<Assessment>,
+}
+
+/// A paper, by what it is for.
+#[derive(Clone)]
+enum OnFile {
+    Signed(Paper),
+    Assessed(Assessment),
 }
 
 /// Texts as they are kept, before anybody understood them.
@@ -55,6 +75,7 @@ struct Texts {
     profiles: Vec<profile::Kept>,
     papers: Vec<paper::Paper>,
     exceptions: Vec<exception::Granted>,
+    registered: Vec<registered::Registered>,
 }
 
 impl Known {
@@ -115,6 +136,7 @@ impl Known {
             profiles: profile::at(catalog, in_force).await?,
             papers: paper::at(catalog, told).await?,
             exceptions: exception::at(catalog, in_force).await?,
+            registered: registered::at(catalog, in_force).await?,
         };
         let reading = move || -> Result<Self, Problem> {
             let known = read(Epoch::default(), texts)?;
@@ -142,6 +164,7 @@ impl Known {
             profiles: profile::newest_within(tx).await?,
             papers: paper::on_file_within(tx).await?,
             exceptions: exception::granted_within(tx).await?,
+            registered: registered::there_within(tx).await?,
         };
         let known = Arc::new(tokio::task::spawn_blocking(move || read(epoch, texts)).await.expect("reading texts does not panic")?);
         *cache.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
@@ -161,6 +184,7 @@ impl Known {
             profiles: self.profiles.clone(),
             papers: self.papers.clone(),
             exceptions: self.exceptions.clone(),
+            registered: self.registered.clone(),
         }
     }
 
@@ -188,20 +212,31 @@ impl Known {
         })
     }
 
-    /// What is signed for an environment.
-    pub fn papers(&self, environment: &EnvironmentName) -> Vec<Paper> {
-        let counts = |of: &Option<EnvironmentName>| of.as_ref().is_none_or(|of| of == environment);
-        self.papers.iter().filter(|(of, _)| counts(of)).map(|(_, paper)| paper.clone()).collect()
+    /// What is on file for an environment; without one, what is for every environment.
+    pub fn papers(&self, environment: Option<&EnvironmentName>) -> Papers {
+        let mut papers = Papers::default();
+        for (_, paper) in self.papers.iter().filter(|(of, _)| of.is_none() || of.as_ref() == environment) {
+            match paper {
+                OnFile::Signed(paper) => papers.signed.push(paper.clone()),
+                OnFile::Assessed(assessment) => papers.assessed.push(assessment.clone()),
+            }
+        }
+        papers
     }
 
-    /// What is signed for every environment.
-    pub fn papers_everywhere(&self) -> Vec<Paper> {
-        self.papers.iter().filter(|(of, _)| of.is_none()).map(|(_, paper)| paper.clone()).collect()
+    /// What somebody registered of an environment.
+    pub fn registered(&self, environment: &EnvironmentName) -> Vec<Kept> {
+        self.registered.iter().filter(|(of, _)| of == environment).map(|(_, kept)| kept.clone()).collect()
+    }
+
+    /// Whether anything does not count for a tenant, wherever.
+    pub fn has_exceptions(&self, tenant: TenantId) -> bool {
+        self.exceptions.contains_key(&tenant)
     }
 
     /// What does not count for a tenant's copies at a place.
     pub fn exceptions(&self, tenant: TenantId, place: &Place) -> &[Exception] {
-        self.exceptions.get(&(tenant, place.clone())).map_or(&[], Vec::as_slice)
+        self.exceptions.get(&tenant).and_then(|at| at.get(place)).map_or(&[], Vec::as_slice)
     }
 
     /// Judges a copy of a tenant, or of one that is to be.
@@ -223,15 +258,16 @@ fn read(epoch: Epoch, texts: Texts) -> Result<Known, Problem> {
         profiles.insert(profile.metadata().id.clone(), profile);
     }
     let papers = texts.papers.into_iter().map(read_paper).collect::<Result<_, Problem>>()?;
-    let mut exceptions: HashMap<(TenantId, Place), Vec<Exception>> = HashMap::new();
+    let mut exceptions: HashMap<TenantId, HashMap<Place, Vec<Exception>>> = HashMap::new();
     for granted in texts.exceptions {
         let tenant = granted.exception.tenant;
         let place: Option<Place> = granted.exception.place.as_deref().and_then(|place| place.parse().ok());
         if let Some((place, exception)) = place.zip(read_exception(granted)?) {
-            exceptions.entry((tenant, place)).or_default().push(exception);
+            exceptions.entry(tenant).or_default().entry(place).or_default().push(exception);
         }
     }
-    Ok(Known { epoch, registry, profiles, papers, exceptions })
+    let registered = texts.registered.into_iter().map(read_registered).collect::<Result<_, Problem>>()?;
+    Ok(Known { epoch, registry, profiles, papers, exceptions, registered })
 }
 
 /// Whether a provider is one of those that everybody knows of.
@@ -261,15 +297,33 @@ pub(super) fn kept_wrong(what: &str, problems: &dyn std::fmt::Display) -> Proble
         .next("put a version in force that this Holm understands, or take it away; until then nothing is placed")
 }
 
-fn read_paper(kept: paper::Paper) -> Result<(Option<EnvironmentName>, Paper), Problem> {
+fn read_paper(kept: paper::Paper) -> Result<(Option<EnvironmentName>, OnFile), Problem> {
     let wrong = |error: holm_policy::id::InvalidId| kept_wrong(&format!("paper {}", kept.id), &error);
-    let paper = Paper {
-        kind: kept.kind.parse().map_err(wrong)?,
-        with: kept.entity.parse().map_err(wrong)?,
-        signed_on: kept.signed_on,
-        ends_on: kept.ends_on,
+    let paper = match &kept.of {
+        paper::Of::Company(with) => OnFile::Signed(Paper {
+            kind: kept.kind.parse().map_err(wrong)?,
+            with: with.parse().map_err(wrong)?,
+            signed_on: kept.signed_on,
+            ends_on: kept.ends_on,
+        }),
+        paper::Of::Country(country) => {
+            let country = country.parse().map_err(|error| kept_wrong(&format!("paper {}", kept.id), &error))?;
+            OnFile::Assessed(Assessment { country, done_on: kept.signed_on })
+        }
     };
     Ok((kept.environment, paper))
+}
+
+fn read_registered(kept: registered::Registered) -> Result<(EnvironmentName, Kept), Problem> {
+    let what = format!("the copy `{}` of {}", kept.copy, kept.environment);
+    let read = Kept {
+        copy: kept.copy.parse().map_err(|error| kept_wrong(&what, &error))?,
+        role: kept.role.parse().map_err(|error| kept_wrong(&what, &error))?,
+        place: kept.place.parse().map_err(|error| kept_wrong(&what, &error))?,
+        key_holder: kept.key_holder.parse().map_err(|error| kept_wrong(&what, &error))?,
+        placed: Placed { place: kept.place, placed_at: kept.kept_at, evidence: kept.evidence },
+    };
+    Ok((kept.environment, read))
 }
 
 /// One that ended is none.

@@ -109,7 +109,8 @@ pub async fn matrix_as_of(
         moment.note_gone(control, name).await?;
     }
     let (known, now) = (moment.known.clone(), moment.now);
-    let papers = environment.map_or_else(|| known.papers_everywhere(), |name| known.papers(name));
+    let papers = known.papers(environment);
+    let registered = environment.map(|name| known.registered(name)).unwrap_or_default();
     let wanted = profile.map(|name| known.profile(name).map(|found| found.metadata().id.clone())).transpose()?;
     let registry_hash = known.registry().hash().as_str().to_owned();
     let mut clusters = match environment {
@@ -117,7 +118,7 @@ pub async fn matrix_as_of(
         None => Vec::new(),
     };
     clusters.retain(|cluster| environment.is_some_and(|name| *name == cluster.environment) && cluster.adopted.is_none());
-    let bench = Bench { known, terms: Terms { kind, papers }, clusters, now };
+    let bench = Bench { known, terms: Terms { kind, papers, registered }, clusters, now };
     let rows = tokio::task::spawn_blocking(move || rows(&bench, wanted.as_ref())).await.expect("judging does not panic");
     Ok(Matrix { judged_at: now, registry_hash, environment: environment.cloned(), rows, notes: moment.notes() })
 }

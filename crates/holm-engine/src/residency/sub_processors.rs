@@ -138,6 +138,7 @@ fn used(known: &Known, profile: Option<&Profile>, copy: &There, cluster: &Cluste
         return Err(match copy.origin {
             Origin::Tenant => format!("nobody said where cluster `{}` is", cluster.name),
             Origin::Seen => format!("nobody said where `{}` is, which was seen to copy cluster `{}`", copy.copy, cluster.name),
+            Origin::Registered => format!("nobody said where `{}` is, which is registered", copy.copy),
             Origin::NotLooked => format!("nobody has looked yet who else receives the log of cluster `{}`", cluster.name),
         });
     };
@@ -151,7 +152,7 @@ fn used(known: &Known, profile: Option<&Profile>, copy: &There, cluster: &Cluste
                 Ok(lies.places)
             }
         }
-        (None, Origin::Seen) => Ok(vec![placement.place.clone()]),
+        (None, Origin::Seen | Origin::Registered) => Ok(vec![placement.place.clone()]),
         // Of what nobody judges, the place of its cluster: where a provider puts the rest, is asked by a profile's rules.
         (None, _) => Ok(Vec::new()),
     }

@@ -29,8 +29,9 @@ use crate::control::Control;
 /// Everything is judged once in this time, whatever else happens.
 const AT_LEAST_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
-/// So many changes are written at once.
-const BATCH: usize = 200;
+/// So many changes are written at once: few enough that nobody who waits for a tenant's row, or for the end of the audit log,
+/// notices.
+const BATCH: usize = 500;
 
 /// What was noted last.
 struct Before {
@@ -120,27 +121,24 @@ async fn all(control: &Control) -> Result<(), Problem> {
     tx.commit().await?;
     for batch in sayings.chunks(BATCH) {
         let mut tx = control.catalog().transaction().await?;
-        // The order in which everybody locks tenants.
-        let mut batch: Vec<_> = batch.iter().collect();
-        batch.sort_by_key(|(_, saying)| saying.tenant);
         // Held until this is committed: what somebody judged by a later state is not said over.
         if residency::share(&mut tx).await?.0 != epoch {
             return Ok(());
         }
-        for (environment, saying) in batch {
-            if said::say(&mut tx, saying).await? {
-                tell_saying(&mut tx, environment.as_ref(), saying);
-            }
+        let there = said::say(&mut tx, &batch.iter().map(|(_, saying)| *saying).collect::<Vec<_>>()).await?;
+        for (environment, saying) in batch.iter().filter(|(_, saying)| there.contains(&saying.tenant)) {
+            tell_saying(&mut tx, environment.as_ref(), saying);
         }
         tx.commit().await?;
     }
     for batch in news.chunks(BATCH) {
         let mut tx = control.catalog().transaction().await?;
+        let found: Vec<Standing> = batch.iter().filter_map(|one| one.standing.clone()).collect();
+        standing::set(&mut tx, &found).await?;
+        let gone: Vec<(TenantId, &str)> =
+            batch.iter().filter(|one| one.standing.is_none()).map(|one| (one.tenant, one.copy.as_str())).collect();
+        standing::forget(&mut tx, &gone).await?;
         for one in batch {
-            match &one.standing {
-                Some(standing) => standing::set(&mut tx, standing).await?,
-                None => standing::forget(&mut tx, one.tenant, &one.copy).await?,
-            }
             tell(&mut tx, one);
         }
         tx.commit().await?;
@@ -159,6 +157,7 @@ fn compare(known: &Known, clusters: &HashMap<ClusterId, Cluster>, held: &[Held],
     let mut before: BTreeMap<(TenantId, String), &Standing> =
         noted.standings.iter().map(|(standing, _)| ((standing.tenant, standing.copy.clone()), standing)).collect();
     let (mut news, mut sayings) = (Vec::new(), Vec::new());
+    let mut alike: HashMap<(&String, ClusterId), Vec<Standing>> = HashMap::new();
     for held in held {
         let mut saying = Saying { tenant: held.tenant, cluster: held.cluster, judged_by: None, allows: Some(Allows::All), outruns: false };
         let Some(name) = &held.profile else {
@@ -170,7 +169,15 @@ fn compare(known: &Known, clusters: &HashMap<ClusterId, Cluster>, held: &[Held],
         };
         saying.judged_by = Some((certificate::hash(profile.hash().as_str()), registry));
         let whose = Whose { environment: &held.environment, kind: held.kind, tenant: Some(held.tenant) };
-        for standing in standings(held.tenant, &copies::on(known, profile, whose, cluster, now)) {
+        let judge = |whose| standings(held.tenant, &copies::on(known, profile, whose, cluster, now));
+        // Tenants of one profile on one cluster have the same copies, and differ by their exceptions alone.
+        let found = if known.has_exceptions(held.tenant) {
+            judge(whose)
+        } else {
+            let same = alike.entry((name, held.cluster)).or_insert_with(|| judge(Whose { tenant: None, ..whose }));
+            same.iter().map(|standing| Standing { tenant: held.tenant, ..standing.clone() }).collect()
+        };
+        for standing in found {
             until = until.min(standing.valid_until.unwrap_or(until));
             let key = (held.tenant, standing.copy.clone());
             let last = before.remove(&key);

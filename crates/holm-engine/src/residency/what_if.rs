@@ -14,6 +14,7 @@ use holm_core::environment::{EnvironmentKind, EnvironmentName};
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::ClusterId;
 use holm_core::slug::TenantSlug;
+use holm_policy::copy::KeyHolder;
 use holm_policy::fleet::what_if::{self as fleet, Change};
 use holm_policy::fleet::{self as policy, Found, Of, shorthand};
 use holm_policy::profile::Profile;
@@ -238,7 +239,8 @@ fn held_copy<'a>(
         placement,
         of: match copy.origin {
             Origin::Tenant => Of::Tenant,
-            Origin::Seen | Origin::NotLooked => Of::Server(cluster.name.as_str().into()),
+            // A registered one is at every candidate of the environment too: no move leaves it behind.
+            Origin::Seen | Origin::Registered | Origin::NotLooked => Of::Server(cluster.name.as_str().into()),
         },
     })
 }
@@ -250,7 +252,10 @@ fn candidates(asked: &Asked, environment: &EnvironmentName, kind: EnvironmentKin
     let terms = Terms::of(&asked.known, Whose { environment, kind, tenant: None });
     let candidate = |cluster: &Cluster| {
         let seen = copies::there(&asked.known, &terms, cluster).into_iter().filter(|copy| copy.origin != Origin::Tenant);
-        let found = seen.map(|copy| Found { copy: copy.copy, role: copy.role, place: copy.placement.map(|placement| placement.place) });
+        let found = seen.map(|copy| {
+            let key_holder = copy.placement.as_ref().map_or(KeyHolder::Provider, |placement| placement.key_holder);
+            Found { copy: copy.copy, role: copy.role, place: copy.placement.map(|placement| placement.place), key_holder }
+        });
         let found = found.collect();
         Some(policy::Candidate { found, ..policy::Candidate::anywhere(cluster.name.as_str(), copies::place_of(cluster)?) })
     };

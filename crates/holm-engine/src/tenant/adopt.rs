@@ -257,9 +257,7 @@ async fn record(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
     if let Some(Claim { provider, region, evidence }) = &state.claim {
         let _ = placed::set(tx, state.cluster, &format!("{provider}/{region}"), evidence.as_deref()).await?;
     }
-    for standing in standings(state.tenant, &copies) {
-        standing::set(tx, &standing).await?;
-    }
+    standing::set(tx, &standings(state.tenant, &copies)).await?;
     let _ = tenant::mark_serving(tx, state.tenant).await?;
     Ok(Flow::Done)
 }

@@ -152,9 +152,7 @@ async fn plan(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
     };
     let refused = match copying::plan(tx, &new).await? {
         Planned::Done => {
-            for standing in standings(state.tenant, &copies) {
-                standing::set(tx, &standing).await?;
-            }
+            standing::set(tx, &standings(state.tenant, &copies)).await?;
             sealing.keep(tx).await?;
             return Ok(Flow::Done);
         }

@@ -31,9 +31,7 @@ pub(crate) async fn assign_waiting(control: &Control, tx: &mut Tx, cluster: Clus
     let names: Vec<String> = allowed.iter().map(|(profile, _)| profile.clone()).collect();
     for given in claim::assign_waiting(tx, cluster, &names).await? {
         let copies = allowed.iter().find(|(profile, _)| given.profile.as_ref() == Some(profile)).map(|(_, copies)| copies.as_slice());
-        for standing in standings(given.tenant, copies.unwrap_or_default()) {
-            standing::set(tx, &standing).await?;
-        }
+        standing::set(tx, &standings(given.tenant, copies.unwrap_or_default())).await?;
     }
     Ok(())
 }
@@ -104,10 +102,7 @@ impl Placing {
         let Some((_, chosen)) = self.judged else { return Ok(()) };
         let value = serde_json::to_value(&chosen.decision).expect("a decision is words and numbers");
         decision::keep(tx, tenant, &value).await?;
-        for standing in standings(tenant, &chosen.copies) {
-            standing::set(tx, &standing).await?;
-        }
-        Ok(())
+        Ok(standing::set(tx, &standings(tenant, &chosen.copies)).await?)
     }
 }
 

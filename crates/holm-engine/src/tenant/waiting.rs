@@ -77,9 +77,7 @@ pub(crate) async fn place_again(control: &Control) -> Result<(), Problem> {
         }
         let value = serde_json::to_value(&chosen.decision).expect("a decision is words and numbers");
         decision::keep(&mut tx, tenant.tenant, &value).await?;
-        for standing in standings(tenant.tenant, &chosen.copies) {
-            standing::set(&mut tx, &standing).await?;
-        }
+        standing::set(&mut tx, &standings(tenant.tenant, &chosen.copies)).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -134,6 +132,8 @@ fn fate(known: &Known, tenant: &Unplaced, rooms: &[Room], now: Timestamp) -> Fat
     };
     let profile = match known.profile(profile) {
         Ok(profile) => profile,
+        // Nobody can judge it, and it must not keep a cluster from being emptied.
+        Err(problem) if tenant.wanted.is_some() && !takes => return Fate::Adrift(problem),
         Err(problem) => return Fate::Barred(problem),
     };
     let whose = Whose { environment: &tenant.environment, kind: tenant.kind, tenant: None };

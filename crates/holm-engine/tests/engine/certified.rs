@@ -145,7 +145,7 @@ async fn r2_a_profile_that_blocks_at_once_is_enforced_when_a_place_is_denied_and
 
 /// The shipped profile, with steps of its own.
 fn with_steps(steps: &[(u32, &str)]) -> String {
-    let text = profile::shipped("eea-jurisdiction").unwrap().replace("version = 1\n", "version = 2\n");
+    let text = profile::shipped("eea-jurisdiction").unwrap().replace("version = 2\n", "version = 3\n");
     let (before, rest) = text.split_once("[[on_breach]]").unwrap();
     let cases = rest.split_once("[[case]]").unwrap().1;
     let steps: String = steps.iter().map(|(days, step)| format!("[[on_breach]]\nafter_days = {days}\nstep = \"{step}\"\n\n")).collect();

@@ -71,6 +71,7 @@ mod residency_answers;
 mod residency_as_of;
 #[cfg(test)]
 mod residency_records;
+mod residency_registered;
 #[cfg(test)]
 mod residency_seen;
 #[cfg(test)]

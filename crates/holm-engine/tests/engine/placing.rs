@@ -48,7 +48,7 @@ pub(crate) fn dpa(entity: &str) -> NewPaper {
         id: Uuid::now_v7(),
         environment: None,
         kind: "dpa".to_owned(),
-        entity: entity.to_owned(),
+        of: paper::Of::Company(entity.to_owned()),
         signed_on: jiff::civil::date(2026, 1, 10),
         ends_on: None,
         edition: None,
@@ -239,7 +239,7 @@ async fn a_profile_that_is_edited_while_a_tenant_is_made_is_the_one_that_counts_
     // Somebody judges: until that ends, nobody changes what is judged by.
     let mut judging = world.control.catalog().transaction().await.unwrap();
     let (epoch, _) = residency::share(&mut judging).await.unwrap();
-    let stricter = profile::shipped("eea-jurisdiction").unwrap().replace("version = 1", "version = 2");
+    let stricter = profile::shipped("eea-jurisdiction").unwrap().replace("version = 2", "version = 3");
     let stricter = stricter.replace("[location]\ncountries = [\"@EEA\"]", "[location]\ncountries = [\"SE\"]");
     let stricter = stricter[..stricter.find("[[case]]").unwrap()].to_owned();
     let (control, text) = (world.control.clone(), stricter.clone());
@@ -247,10 +247,10 @@ async fn a_profile_that_is_edited_while_a_tenant_is_made_is_the_one_that_counts_
     world.until_count("pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())", 1).await;
     assert_eq!(residency::share(&mut judging).await.unwrap().0, epoch);
     judging.rollback().await.unwrap();
-    assert_eq!(edit.await.unwrap().unwrap().version, 2);
+    assert_eq!(edit.await.unwrap().unwrap().version, 3);
     refused(&create(&world, "goteborg", None).await.unwrap_err(), "location.countries");
     let same = profile::keep(&world.control, &DEV, stricter.clone()).await.unwrap();
-    assert_eq!(same.version, 2);
+    assert_eq!(same.version, 3);
     let other = profile::keep(&world.control, &DEV, stricter.replace("[\"SE\"]", "[\"NO\"]")).await.unwrap_err();
     assert_eq!((other.code, other.changed), (ErrorCode::ProfileRefused, Changed::Nothing));
     assert!(other.next[0].contains('3'), "{other:?}");
@@ -279,7 +279,7 @@ async fn places_and_profiles_that_there_are_not_are_refused_with_those_that_ther
     }
     // One that does not do what its own cases say.
     let failing = profile::shipped("eea-jurisdiction").unwrap().replacen("expect = \"allow\"", "expect = \"deny\"", 1);
-    let problem = profile::keep(&world.control, &DEV, failing.replace("version = 1", "version = 2")).await.unwrap_err();
+    let problem = profile::keep(&world.control, &DEV, failing.replace("version = 2", "version = 3")).await.unwrap_err();
     assert!(problem.why.unwrap().contains("case 1"));
     assert_eq!(world.count("residency_profile").await, 1);
     assert_eq!(world.count("cluster WHERE place IS NOT NULL").await, 0);
@@ -394,7 +394,7 @@ async fn an_exception_is_for_a_copy_where_it_is_and_ends_when_it_is_said_to_be_e
     let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
     told(&world).await;
     place(&world, "production-1", "nordlys", "no-osl").await;
-    let strict = profile::shipped("eea-jurisdiction").unwrap().replace("version = 1", "version = 2");
+    let strict = profile::shipped("eea-jurisdiction").unwrap().replace("version = 2", "version = 3");
     let strict = strict.replace("[location]\ncountries = [\"@EEA\"]", "[location]\ncountries = [\"FR\"]");
     create(&world, "goteborg", None).await.unwrap();
     for copy in ["primary", "backup"] {
@@ -424,8 +424,8 @@ async fn a_profile_that_cannot_be_understood_is_put_right_by_a_newer_version() {
     let catalog = world.catalog().await;
     catalog.batch_execute("UPDATE residency_profile SET text = 'no toml'; UPDATE residency SET epoch = epoch + 1").await.unwrap();
     assert_eq!(create(&world, "goteborg", None).await.unwrap_err().code, ErrorCode::InForceUnreadable);
-    let newer = profile::shipped("eea-jurisdiction").unwrap().replace("version = 1", "version = 2");
-    assert_eq!(profile::keep(&world.control, &DEV, newer).await.unwrap().version, 2);
+    let newer = profile::shipped("eea-jurisdiction").unwrap().replace("version = 2", "version = 3");
+    assert_eq!(profile::keep(&world.control, &DEV, newer).await.unwrap().version, 3);
     create(&world, "goteborg", None).await.unwrap();
 }
 

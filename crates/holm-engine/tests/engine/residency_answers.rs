@@ -116,7 +116,7 @@ async fn r29_r30_a_decision_is_a_record_with_status_date_deciders_alternatives_a
         &format!("- Date: {}", record.decided_at.to_zoned(jiff::tz::TimeZone::UTC).date()),
         "- Deciders: data protection officer",
         "## Context",
-        "`eea-jurisdiction` version 1",
+        "`eea-jurisdiction` version 2",
         "## Decision",
         "Its database is on cluster `production-2` at `nordlys/no-osl`.",
         "## Alternatives",

@@ -62,7 +62,7 @@ async fn profiles_papers_and_exceptions_count_as_they_did_and_a_decision_is_the_
     place(&world, "production-1", "nordlys", "no-osl").await;
     create(&world, "goteborg", None).await.unwrap();
     let first = world.moment().await;
-    let strict = profile::shipped("eea-jurisdiction").unwrap().replace("version = 1", "version = 2");
+    let strict = profile::shipped("eea-jurisdiction").unwrap().replace("version = 2", "version = 3");
     let strict = strict.replace("[location]\ncountries = [\"@EEA\"]", "[location]\ncountries = [\"FR\"]");
     profile::keep(&world.control, &DEV, strict[..strict.find("[[case]]").unwrap()].to_owned()).await.unwrap();
     let second = world.moment().await;
@@ -107,7 +107,7 @@ async fn profiles_papers_and_exceptions_count_as_they_did_and_a_decision_is_the_
     assert_eq!((profile, outcome), (ours(1), Outcome::Deny));
     // The matrix knows the versions of then too.
     let all = matrix::matrix_as_of(&world.control, None, Some(&production()), asked(second, Some(second))).await.unwrap();
-    assert!(all.rows.iter().all(|row| (row.profile.as_str(), row.profile_version) == ("eea-jurisdiction", 2)));
+    assert!(all.rows.iter().all(|row| (row.profile.as_str(), row.profile_version) == ("eea-jurisdiction", 3)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

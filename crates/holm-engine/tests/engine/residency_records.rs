@@ -6,7 +6,7 @@ use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_engine::environment::{self, NewEnvironment};
 use holm_engine::residency::exception::{self, Wanted};
 use holm_engine::residency::facts::{self, FactsName};
-use holm_engine::residency::paper;
+use holm_engine::residency::paper::{self, ASSESSMENT, Of};
 use holm_engine::residency::placed::{Claim, set_place};
 use holm_engine::residency::{assigned, profile};
 use holm_engine::tenant::{self, NewTenant};
@@ -208,7 +208,7 @@ impl World {
 fn dpa(environment: Option<EnvironmentName>) -> paper::Wanted {
     paper::Wanted {
         kind: "dpa".to_owned(),
-        with: "umea-drift-ab".to_owned(),
+        of: Of::Company("umea-drift-ab".to_owned()),
         signed_on: date(2026, 11, 1),
         ends_on: None,
         edition: None,
@@ -385,14 +385,52 @@ async fn r6_a_paper_of_staging_does_not_count_in_production_and_one_that_is_off_
     assert!(!kept.concat().contains("May"), "{kept:?}");
 }
 
+/// A profile that asks for an assessment can be satisfied, by a recent one of that country, and by no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_a_transfer_that_was_assessed_is_allowed_for_as_long_as_its_profile_counts_the_assessment() {
+    let asks = r#"
+[transfer]
+mechanisms = ["scc_m2"]
+assessment_for = ["scc_m2"]
+assessment_max_age_days = 365
+"#;
+    let world = World::in_the_hall(policy("assessed", "[\"@EEA\"]", asks, "place = \"umea-hall/hall-2\"\nexpect = \"unknown\"")).await;
+    let called_from_there = "[[fact]]\nid = \"provider:umea-hall.support_from\"\nis = [\"SE\", \"US\"]\nfrom = \"visit\"\n";
+    world.know("visit", &format!("{ADDRESS}\n{called_from_there}")).await;
+    let clauses = paper::Wanted { kind: "scc_m2".to_owned(), ..dpa(None) };
+    paper::keep(&world.control, &DEV, clauses).await.unwrap();
+    let today = world.now().await.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let of = |country: &str, days_ago: i32| paper::Wanted {
+        kind: ASSESSMENT.to_owned(),
+        of: Of::Country(country.to_owned()),
+        signed_on: today.checked_sub(jiff::Span::new().days(days_ago)).unwrap(),
+        ..dpa(Some(production()))
+    };
+    for too_little in [None, Some(of("GB", 1)), Some(of("US", 366))] {
+        if let Some(wanted) = too_little {
+            paper::keep(&world.control, &DEV, wanted).await.unwrap();
+        }
+        refused(&world.create_by("goteborg", "assessed").await.unwrap_err(), ErrorCode::ResidencyRefused, "transfer.assessment");
+    }
+    let counts = paper::keep(&world.control, &DEV, of("US", 1)).await.unwrap();
+    assert_eq!(counts.of, Of::Country("US".to_owned()));
+    world.create_by("goteborg", "assessed").await.unwrap();
+    paper::remove(&world.control, &DEV, counts.id).await.unwrap();
+    world.breaches(1).await;
+    assert!(world.details(AuditAction::ResidencyBreach).await[0].contains("transfer.assessment"));
+    let told = world.details(AuditAction::PaperRemove).await.concat();
+    assert!(told.contains(&format!("assessment US {}", counts.id)), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn r6_a_paper_is_with_somebody_who_is_known_from_a_day_that_was_and_changes_nothing_otherwise() {
     let world = World::in_the_hall(policy("hall", "[\"@EEA\"]", "", ALLOWED)).await;
     let before = world.told().await;
     let wanted = dpa(None);
+    let assessment = paper::Wanted { kind: ASSESSMENT.to_owned(), of: Of::Country("US".to_owned()), ..dpa(None) };
     for (wanted, why) in [
-        (paper::Wanted { with: "umea-drifft-ab".to_owned(), ..wanted.clone() }, "did you mean `umea-drift-ab`?"),
-        (paper::Wanted { with: "'; DROP TABLE residency_paper".to_owned(), ..wanted.clone() }, "knows no company"),
+        (paper::Wanted { of: Of::Company("umea-drifft-ab".to_owned()), ..wanted.clone() }, "did you mean `umea-drift-ab`?"),
+        (paper::Wanted { of: Of::Company("'; DROP TABLE residency_paper".to_owned()), ..wanted.clone() }, "knows no company"),
         (paper::Wanted { kind: "data processing".to_owned(), ..wanted.clone() }, "a paper's id"),
         (paper::Wanted { kind: String::new(), ..wanted.clone() }, "a paper's id"),
         (paper::Wanted { ends_on: Some(date(2026, 11, 1)), ..wanted.clone() }, "not after 2026-11-01"),
@@ -400,6 +438,11 @@ async fn r6_a_paper_is_with_somebody_who_is_known_from_a_day_that_was_and_change
         (paper::Wanted { edition: Some("x".repeat(201)), ..wanted.clone() }, "200 characters"),
         (paper::Wanted { edition: Some("two\u{0}".to_owned()), ..wanted.clone() }, "one line"),
         (paper::Wanted { edition: Some("  ".to_owned()), ..wanted.clone() }, "one line"),
+        (paper::Wanted { kind: ASSESSMENT.to_owned(), ..wanted.clone() }, "of the country"),
+        (paper::Wanted { of: Of::Country("US".to_owned()), ..wanted.clone() }, "with a company"),
+        (paper::Wanted { of: Of::Country("usa".to_owned()), ..assessment.clone() }, "country"),
+        (paper::Wanted { of: Of::Country("EU".to_owned()), ..assessment.clone() }, "country"),
+        (paper::Wanted { ends_on: Some(date(2027, 1, 1)), ..assessment.clone() }, "by the profile"),
     ] {
         refused(&paper::keep(&world.control, &DEV, wanted).await.unwrap_err(), ErrorCode::InvalidValue, why);
     }

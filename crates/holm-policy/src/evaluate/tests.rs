@@ -192,7 +192,7 @@ fn r16_an_exception_has_an_owner_a_reason_a_measure_and_an_end() {
 }
 
 #[test]
-fn a_law_that_lapsed_while_its_orders_run_on_still_reaches() {
+fn r8_a_law_that_lapsed_while_its_orders_run_on_still_reaches() {
     let registry = supposing(&Registry::shipped(), "entity:scalingo-sas.exposed_to", "[\"us_fisa_702\"]");
     let text = Profile::SHIPPED[0].1.replace("depth = 1", "depth = 1\nrefuse_laws = [\"us_fisa_702\"]");
     // Whom the law reaches by country is remembered, which this profile does not accept: it cannot say that nobody is reached.
@@ -211,7 +211,7 @@ fn a_law_that_lapsed_while_its_orders_run_on_still_reaches() {
 }
 
 #[test]
-fn r10_what_if_a_mechanism_falls() {
+fn r7_r10_what_if_a_mechanism_falls() {
     let registry = Registry::shipped();
     let profile = profile("eea-region-adequate", &registry);
     let american = supposing(&supposing(&registry, "entity:scalingo-sas.country", "\"US\""), "entity:scalingo-sas.dpf", "\"listed\"");
@@ -234,7 +234,7 @@ fn with_link(link: &str) -> Registry {
 }
 
 #[test]
-fn a_sub_processor_is_judged_for_what_it_can_see_and_by_who_owns_it() {
+fn r102_a_sub_processor_is_judged_for_what_it_can_see_and_by_who_owns_it() {
     use RuleId::{AccessSupport, ControlRunningDatabase, ControlSubProcessors, TransferMechanism};
     let rules = |registry: &Registry, role: CopyRole| -> Vec<RuleId> {
         let placement = Placement { role, ..placement("scalingo/osc-fr1") };
@@ -266,7 +266,7 @@ fn a_sub_processor_is_judged_for_what_it_can_see_and_by_who_owns_it() {
 }
 
 #[test]
-fn who_processes_for_a_sub_processor_is_asked_as_deep_as_the_profile_says() {
+fn r102_who_processes_for_a_sub_processor_is_asked_as_deep_as_the_profile_says() {
     let registry = Registry::shipped();
     let text = Profile::SHIPPED[0].1.replace("depth = 1", "depth = \"all\"");
     let deep = Profile::parse("p", &text, &registry).unwrap();
@@ -315,7 +315,7 @@ from = \"s\"
 }
 
 #[test]
-fn a_backup_is_judged_where_it_lies_and_not_where_its_database_is() {
+fn r101_a_backup_is_judged_where_it_lies_and_not_where_its_database_is() {
     let registry = Registry::shipped();
     let profile = profile("eea-jurisdiction", &registry);
     let away = supposing(&registry, "service:scalingo/postgres.backup_rule", "\"cross_country_default\"");

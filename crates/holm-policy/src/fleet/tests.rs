@@ -268,6 +268,7 @@ fn a_tenant_leaves_a_server_of_which_a_copy_may_not_stay_and_goes_to_none_that_h
         copy: "slot-x".parse().unwrap(),
         role: CopyRole::Replica,
         place: place.map(|place| place.parse().unwrap()),
+        key_holder: KeyHolder::Provider,
     };
     to[1].found = vec![found(Some("yankee/dublin"))];
     to[2].found = vec![found(None)];

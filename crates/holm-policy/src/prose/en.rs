@@ -60,6 +60,7 @@ impl Speech for English {
             CopyRole::Secret => "secrets",
             CopyRole::Key => "keys",
             CopyRole::Cache => "caches",
+            CopyRole::Processing => "processing",
             CopyRole::TempMove => "temporary copies made while moving",
             CopyRole::RestoreDrill => "copies made to test restoring",
         }

@@ -60,6 +60,7 @@ impl Speech for Norwegian {
             CopyRole::Secret => "hemmeligheter",
             CopyRole::Key => "nøkler",
             CopyRole::Cache => "mellomlagre",
+            CopyRole::Processing => "behandling",
             CopyRole::TempMove => "midlertidige kopier under flytting",
             CopyRole::RestoreDrill => "kopier fra prøver på gjenoppretting",
         }

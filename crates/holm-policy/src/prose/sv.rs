@@ -60,6 +60,7 @@ impl Speech for Swedish {
             CopyRole::Secret => "hemligheter",
             CopyRole::Key => "nycklar",
             CopyRole::Cache => "cacheminnen",
+            CopyRole::Processing => "behandling",
             CopyRole::TempMove => "tillfälliga kopior under flytt",
             CopyRole::RestoreDrill => "kopior från prov av återställning",
         }

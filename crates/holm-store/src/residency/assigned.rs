@@ -62,8 +62,15 @@ SELECT profile AS name FROM tenant WHERE profile IS NOT NULL AND state NOT IN ('
 UNION
 SELECT profile FROM environment WHERE profile IS NOT NULL";
 
+const IN_USE_THERE: &str = "\
+SELECT profile AS name FROM tenant WHERE environment_id = $1 AND profile IS NOT NULL AND state NOT IN ('failed', 'dropped')
+UNION
+SELECT profile FROM environment WHERE id = $1 AND profile IS NOT NULL
+ORDER BY name";
+
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[OF_ENVIRONMENT, SET_OF_ENVIRONMENT, SET_OF_TENANT, OF_TENANT, HELD, WAITING, UNPLACED, IN_USE];
+pub const STATEMENTS: &[&str] =
+    &[OF_ENVIRONMENT, SET_OF_ENVIRONMENT, SET_OF_TENANT, OF_TENANT, HELD, WAITING, UNPLACED, IN_USE, IN_USE_THERE];
 
 /// What an environment is for, and what it gives to a tenant that asks for none.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -255,6 +262,18 @@ pub async fn unplaced_within(tx: &mut Tx) -> Result<Vec<Unplaced>, StoreError> {
 /// Safe: it only reads.
 pub async fn in_use(catalog: &Catalog) -> Result<Vec<String>, StoreError> {
     catalog.session().await?.query(IN_USE, &[]).await?.iter().map(|row| column::get(row, "name")).collect()
+}
+
+/// The names of the profiles that tenants of an environment have, or will be given.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn in_use_within(tx: &mut Tx, environment: EnvironmentId) -> Result<Vec<String>, StoreError> {
+    let rows = tx.query(IN_USE_THERE, &[&environment.as_uuid()]).await?;
+    rows.iter().map(|row| column::get(row, "name")).collect()
 }
 
 fn read_given(row: &Row) -> Result<Given, StoreError> {

@@ -3,6 +3,8 @@
 //! Promises: it is of one tenant on one cluster and one server; what is said anew reaches every node with the next version of the
 //! routes. What nobody says any more is over after two days and its grace. Refuses keys: who gives routes out signs.
 
+use std::collections::{HashMap, HashSet};
+
 use holm_core::id::{ClusterId, TenantId};
 use holm_core::placement::{Allows, Hash, SystemIdentifier};
 use jiff::Timestamp;
@@ -39,31 +41,34 @@ FROM tenant t
 JOIN database d ON d.id = t.database_id
 JOIN cluster c ON c.id = d.cluster_id
 LEFT JOIN LATERAL (SELECT hash FROM residency_profile WHERE name = t.profile ORDER BY version DESC LIMIT 1) p ON true
-WHERE t.id = $1
-ON CONFLICT (tenant_id) DO NOTHING"
+WHERE t.id = ANY($1)
+ON CONFLICT (tenant_id) DO NOTHING
+RETURNING tenant_id"
 );
 const LOCK: &str = "\
-SELECT state IN ('serving', 'paused', 'suspended', 'deleted') AS routed
+SELECT id AS tenant_id, state IN ('serving', 'paused', 'suspended', 'deleted') AS routed
 FROM tenant
-WHERE id = $1 AND state NOT IN ('failed', 'dropped')
+WHERE id = ANY($1) AND state NOT IN ('failed', 'dropped')
+ORDER BY id
 FOR NO KEY UPDATE";
 const SAY: &str = concat!(
     "INSERT INTO placement_certificate (tenant_id, cluster_id, server, profile_hash, registry_hash, allows, issued_at, expires_at)\n",
     "SELECT t.id, d.cluster_id, ",
     server!(),
-    ", $2, $3, $4, now(), ",
+    ", s.profile, s.registry, s.allows, now(), ",
     lasts!(),
     "
-FROM tenant t
-JOIN database d ON d.id = t.database_id
+FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[], $5::text[]) s (tenant, cluster, profile, registry, allows)
+JOIN tenant t ON t.id = s.tenant
+JOIN database d ON d.id = t.database_id AND d.cluster_id = s.cluster
 JOIN cluster c ON c.id = d.cluster_id
-WHERE t.id = $1 AND d.cluster_id = $5
 ON CONFLICT (tenant_id) DO UPDATE
 SET cluster_id = excluded.cluster_id, server = excluded.server, profile_hash = excluded.profile_hash, registry_hash = excluded.registry_hash,
-    allows = excluded.allows, issued_at = excluded.issued_at, expires_at = excluded.expires_at"
+    allows = excluded.allows, issued_at = excluded.issued_at, expires_at = excluded.expires_at
+RETURNING tenant_id"
 );
 /// Pools that were made for what was allowed before are of no use.
-const OUTRUN: &str = "UPDATE tenant SET epoch = epoch + 1 WHERE id = $1";
+const OUTRUN: &str = "UPDATE tenant SET epoch = epoch + 1 WHERE id = ANY($1)";
 const ALL: &str = concat!(
     "SELECT p.tenant_id, p.cluster_id, p.profile_hash, p.allows, p.server IS NOT DISTINCT FROM ",
     server!(),
@@ -79,14 +84,14 @@ JOIN cluster c ON c.id = p.cluster_id
 WHERE p.expires_at < now() + interval '24 hours' AND (p.server IS NULL OR p.server = c.system_identifier)
     AND ($1 OR p.profile_hash IS NULL)
 ORDER BY p.expires_at
-LIMIT 200";
+LIMIT 1000";
 const MISSING: &str = "\
 SELECT t.id AS tenant_id
 FROM tenant t
 WHERE t.state IN ('serving', 'paused', 'suspended', 'deleted') AND t.database_id IS NOT NULL
     AND NOT EXISTS (SELECT FROM placement_certificate p WHERE p.tenant_id = t.id)
 ORDER BY t.id
-LIMIT 200";
+LIMIT 1000";
 /// Copies were judged within a day: nobody goes on saying what nobody looks at.
 const IS_FRESH: &str = "SELECT judge_by > now() - interval '24 hours' AS fresh FROM residency";
 const RENEW: &str = concat!(
@@ -96,8 +101,9 @@ const RENEW: &str = concat!(
     server!(),
     ",\n    registry_hash = CASE WHEN p.profile_hash IS NOT NULL THEN coalesce((SELECT registry_hash FROM residency), p.registry_hash) END
 FROM cluster c
-WHERE p.tenant_id = $1 AND c.id = p.cluster_id AND (p.server IS NULL OR p.server = c.system_identifier)
-    AND p.expires_at < now() + interval '24 hours'"
+WHERE p.tenant_id = ANY($1) AND c.id = p.cluster_id AND (p.server IS NULL OR p.server = c.system_identifier)
+    AND p.expires_at < now() + interval '24 hours'
+RETURNING p.tenant_id"
 );
 /// What fitted the server that was fits the one that is; what fitted neither goes on fitting neither.
 const CARRY_OVER: &str = "\
@@ -107,7 +113,7 @@ WHERE cluster_id = $1 AND (server IS NULL OR server = $2)";
 const FORGET: &str = "\
 DELETE FROM placement_certificate p
 USING tenant t
-WHERE p.tenant_id = $1 AND t.id = p.tenant_id AND t.state IN ('failed', 'dropped')";
+WHERE p.tenant_id = ANY($1) AND t.id = p.tenant_id AND t.state IN ('failed', 'dropped')";
 const KNOWN_BY: &str = "UPDATE residency SET registry_hash = $1 WHERE registry_hash IS DISTINCT FROM $1";
 
 /// Every statement of this module.
@@ -158,31 +164,41 @@ pub struct Last {
 
 /// Says of a tenant that is about to serve that it may, if nothing was said of it: its place was judged when it was made.
 pub(crate) async fn first(tx: &mut Tx, tenant: TenantId) -> Result<(), StoreError> {
-    tx.execute(FIRST, &[&tenant.as_uuid()]).await.map(drop)
+    tx.query(FIRST, &[&[tenant.as_uuid()].as_slice()]).await.map(drop)
 }
 
-/// Says something of a tenant; from the next version of the routes on it counts. Nothing, and `false`, if its database is elsewhere by
-/// now. Call it in the order of the tenants' ids.
+/// Says something of tenants, each once; from the next version of the routes on it counts. Returns of whom it was said: not of one
+/// whose database is elsewhere by now. A few statements, however many they are.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
-pub async fn say(tx: &mut Tx, saying: &Saying) -> Result<bool, StoreError> {
-    let id = saying.tenant.as_uuid();
-    let Some(row) = tx.query_opt(LOCK, &[&id]).await? else { return Ok(false) };
-    let routed: bool = column::get(&row, "routed")?;
-    let (profile, registry) = (saying.judged_by.map(|by| by.0.to_vec()), saying.judged_by.map(|by| by.1.to_vec()));
-    let allows = saying.allows.map_or("nothing", Allows::as_str);
-    let said = tx.execute(SAY, &[&id, &profile, &registry, &allows, &saying.cluster.as_uuid()]).await? > 0;
-    if said && routed {
-        if saying.outruns {
-            tx.execute(OUTRUN, &[&id]).await?;
-        }
+pub async fn say(tx: &mut Tx, sayings: &[Saying]) -> Result<HashSet<TenantId>, StoreError> {
+    let locked = lock(tx, &sayings.iter().map(|saying| saying.tenant.as_uuid()).collect::<Vec<_>>()).await?;
+    let there: Vec<&Saying> = sayings.iter().filter(|saying| locked.contains_key(&saying.tenant)).collect();
+    let tenants: Vec<Uuid> = there.iter().map(|saying| saying.tenant.as_uuid()).collect();
+    let clusters: Vec<Uuid> = there.iter().map(|saying| saying.cluster.as_uuid()).collect();
+    let profiles: Vec<Option<&[u8]>> = there.iter().map(|saying| saying.judged_by.as_ref().map(|by| by.0.as_slice())).collect();
+    let registries: Vec<Option<&[u8]>> = there.iter().map(|saying| saying.judged_by.as_ref().map(|by| by.1.as_slice())).collect();
+    let allows: Vec<&str> = there.iter().map(|saying| saying.allows.map_or("nothing", Allows::as_str)).collect();
+    let said: HashSet<TenantId> = ids(&tx.query(SAY, &[&tenants, &clusters, &profiles, &registries, &allows]).await?)?.collect();
+    let routed = |saying: &&&Saying| said.contains(&saying.tenant) && locked.get(&saying.tenant) == Some(&true);
+    let outrun: Vec<Uuid> = there.iter().filter(routed).filter(|saying| saying.outruns).map(|saying| saying.tenant.as_uuid()).collect();
+    if !outrun.is_empty() {
+        tx.execute(OUTRUN, &[&outrun]).await?;
+    }
+    for saying in there.iter().filter(routed) {
         tx.changed_tenant(saying.tenant);
     }
     Ok(said)
+}
+
+/// Keeps tenants as they are, in the order in which everybody locks them; says which have a route. Those that are gone are left out.
+async fn lock(tx: &mut Tx, tenants: &[Uuid]) -> Result<HashMap<TenantId, bool>, StoreError> {
+    let rows = tx.query(LOCK, &[&tenants]).await?;
+    rows.iter().map(|row| Ok((TenantId::from_uuid(column::uuid(row, "tenant_id")?), column::get(row, "routed")?))).collect()
 }
 
 /// What was said of every tenant.
@@ -206,8 +222,8 @@ pub async fn all(catalog: &Catalog) -> Result<Vec<(TenantId, Last)>, StoreError>
     rows.iter().map(read).collect()
 }
 
-/// Says again what was said, of 200 tenants at the most whose certificates end within a day; says how many there were. Of those that
-/// are judged by a profile nothing, while nobody has judged for a day.
+/// Says again what was said, of 1,000 tenants at the most whose certificates end within a day; says how many there were. Of those
+/// that are judged by a profile nothing, while nobody has judged for a day.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -216,23 +232,23 @@ pub async fn all(catalog: &Catalog) -> Result<Vec<(TenantId, Last)>, StoreError>
 /// Safe: the transaction is rolled back.
 pub async fn renew(tx: &mut Tx) -> Result<usize, StoreError> {
     let fresh: bool = column::get(&tx.query_one(IS_FRESH, &[]).await?, "fresh")?;
-    let mut ending = ids(&tx.query(ENDING, &[&fresh]).await?)?;
-    ending.sort_unstable();
-    for id in &ending {
-        match tx.query_opt(LOCK, &[id]).await? {
-            None => drop(tx.execute(FORGET, &[id]).await?),
-            Some(row) => {
-                let renewed = tx.execute(RENEW, &[id]).await? > 0;
-                if renewed && column::get(&row, "routed")? {
-                    tx.changed_tenant(TenantId::from_uuid(*id));
-                }
-            }
+    let ending: Vec<Uuid> = ids(&tx.query(ENDING, &[&fresh]).await?)?.map(|id| id.as_uuid()).collect();
+    if ending.is_empty() {
+        return Ok(0);
+    }
+    let locked = lock(tx, &ending).await?;
+    let (there, gone): (Vec<Uuid>, Vec<Uuid>) = ending.iter().partition(|id| locked.contains_key(&TenantId::from_uuid(**id)));
+    tx.execute(FORGET, &[&gone]).await?;
+    for renewed in ids(&tx.query(RENEW, &[&there]).await?)? {
+        if locked.get(&renewed) == Some(&true) {
+            tx.changed_tenant(renewed);
         }
     }
     Ok(ending.len())
 }
 
-/// Says of those that serve and of whom nothing was said that they may: an older Holm made them, and judged. At most 200; says how many.
+/// Says of those that serve and of whom nothing was said that they may: an older Holm made them, and judged. At most 1,000; says how
+/// many.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -240,11 +256,13 @@ pub async fn renew(tx: &mut Tx) -> Result<usize, StoreError> {
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
 pub async fn make_up(tx: &mut Tx) -> Result<usize, StoreError> {
-    let missing = ids(&tx.query(MISSING, &[]).await?)?;
-    for id in &missing {
-        if tx.query_opt(LOCK, &[id]).await?.is_some() && tx.execute(FIRST, &[id]).await? > 0 {
-            tx.changed_tenant(TenantId::from_uuid(*id));
-        }
+    let missing: Vec<Uuid> = ids(&tx.query(MISSING, &[]).await?)?.map(|id| id.as_uuid()).collect();
+    if missing.is_empty() {
+        return Ok(0);
+    }
+    let there: Vec<Uuid> = lock(tx, &missing).await?.into_keys().map(|id| id.as_uuid()).collect();
+    for said in ids(&tx.query(FIRST, &[&there]).await?)? {
+        tx.changed_tenant(said);
     }
     Ok(missing.len())
 }
@@ -293,6 +311,7 @@ fn hash(row: &Row, name: &'static str) -> Result<Option<Hash>, StoreError> {
     column::get::<Option<&[u8]>>(row, name)?.map(|bytes| bytes.try_into().corrupt(name)).transpose()
 }
 
-fn ids(rows: &[Row]) -> Result<Vec<Uuid>, StoreError> {
-    rows.iter().map(|row| column::uuid(row, "tenant_id")).collect()
+fn ids(rows: &[Row]) -> Result<impl Iterator<Item = TenantId>, StoreError> {
+    let ids: Result<Vec<TenantId>, StoreError> = rows.iter().map(|row| column::uuid(row, "tenant_id").map(TenantId::from_uuid)).collect();
+    ids.map(Vec::into_iter)
 }

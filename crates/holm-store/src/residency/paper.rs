@@ -1,4 +1,4 @@
-//! Contracts and clauses that are on file, with whom, since when, and by which document (R6).
+//! Contracts, clauses and assessments that are on file: with whom or of where, since when, and by which document (R6).
 //!
 //! Promises: what was on file at a time can still be told later; a paper of one environment counts in no other.
 
@@ -15,24 +15,52 @@ use crate::row::{Corrupt, column};
 use crate::tx::Tx;
 
 const IN_FORCE: &str = "\
-SELECT p.id, e.name AS environment, p.kind, p.entity, p.signed_on, p.ends_on, p.edition, p.document_sha256, p.kept_at
+SELECT p.id, e.name AS environment, p.kind, p.entity, p.country, p.signed_on, p.ends_on, p.edition, p.document_sha256, p.kept_at
 FROM residency_paper p
 LEFT JOIN environment e ON e.id = p.environment_id
 WHERE p.removed_at IS NULL
-ORDER BY p.entity, p.kind, p.signed_on, p.id";
+ORDER BY p.entity, p.country, p.kind, p.signed_on, p.id";
 const AT: &str = "\
-SELECT p.id, e.name AS environment, p.kind, p.entity, p.signed_on, p.ends_on, p.edition, p.document_sha256, p.kept_at
+SELECT p.id, e.name AS environment, p.kind, p.entity, p.country, p.signed_on, p.ends_on, p.edition, p.document_sha256, p.kept_at
 FROM residency_paper p
 LEFT JOIN environment e ON e.id = p.environment_id
 WHERE p.kept_at <= $1 AND (p.removed_at IS NULL OR p.removed_at > $1)
-ORDER BY p.entity, p.kind, p.signed_on, p.id";
+ORDER BY p.entity, p.country, p.kind, p.signed_on, p.id";
 const KEEP: &str = "\
-INSERT INTO residency_paper (id, environment_id, kind, entity, signed_on, ends_on, edition, document_sha256)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+INSERT INTO residency_paper (id, environment_id, kind, entity, country, signed_on, ends_on, edition, document_sha256)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const REMOVE: &str = "UPDATE residency_paper SET removed_at = now() WHERE id = $1 AND removed_at IS NULL";
 
 /// Every statement of this module.
 pub const STATEMENTS: &[&str] = &[IN_FORCE, AT, KEEP, REMOVE];
+
+/// What a paper is of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Of {
+    /// Signed with a company, as the registry calls it.
+    Company(String),
+    /// An assessment of transfers to a country, as ISO 3166-1 calls it: `US`.
+    Country(String),
+}
+
+impl Of {
+    /// What it is called.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Company(name) | Self::Country(name) => name,
+        }
+    }
+
+    /// The company.
+    pub fn company(&self) -> Option<&str> {
+        if let Self::Company(name) = self { Some(name) } else { None }
+    }
+
+    /// The country.
+    pub fn country(&self) -> Option<&str> {
+        if let Self::Country(name) = self { Some(name) } else { None }
+    }
+}
 
 /// A paper to be put on file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,8 +71,8 @@ pub struct NewPaper {
     pub environment: Option<EnvironmentId>,
     /// What it is: `dpa`.
     pub kind: String,
-    /// With whom, as the registry calls them.
-    pub entity: String,
+    /// With whom, or of where.
+    pub of: Of,
     /// Since when it holds.
     pub signed_on: Date,
     /// The first day on which it no longer does.
@@ -64,8 +92,8 @@ pub struct Paper {
     pub environment: Option<EnvironmentName>,
     /// What it is.
     pub kind: String,
-    /// With whom, as the registry calls them.
-    pub entity: String,
+    /// With whom, or of where.
+    pub of: Of,
     /// Since when it holds.
     pub signed_on: Date,
     /// The first day on which it no longer does.
@@ -87,8 +115,9 @@ pub struct Paper {
 /// Safe: the transaction is rolled back.
 pub async fn keep(tx: &mut Tx, new: &NewPaper) -> Result<(), StoreError> {
     let environment = new.environment.map(|id| id.as_uuid());
+    let (company, country) = (new.of.company(), new.of.country());
     let document = new.document_sha256.as_ref().map(<[u8; 32]>::as_slice);
-    tx.execute(KEEP, &[&new.id, &environment, &new.kind, &new.entity, &new.signed_on, &new.ends_on, &new.edition, &document])
+    tx.execute(KEEP, &[&new.id, &environment, &new.kind, &company, &country, &new.signed_on, &new.ends_on, &new.edition, &document])
         .await
         .map(drop)
 }
@@ -143,7 +172,10 @@ fn read(row: &Row) -> Result<Paper, StoreError> {
         id: column::uuid(row, "id")?,
         environment: column::parsed_opt(row, "environment")?,
         kind: column::get(row, "kind")?,
-        entity: column::get(row, "entity")?,
+        of: match column::get(row, "entity")? {
+            Some(company) => Of::Company(company),
+            None => Of::Country(column::get(row, "country")?),
+        },
         signed_on: column::get(row, "signed_on")?,
         ends_on: column::get(row, "ends_on")?,
         edition: column::get(row, "edition")?,

@@ -3,11 +3,14 @@
 //! Promises: `since` is of the outcome and not of the look, so that it says for how long something is wrong. A copy that is no
 //! more has no standing.
 
+use std::collections::BTreeMap;
+
 use holm_core::id::TenantId;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
+use uuid::Uuid;
 
 use crate::catalog::Catalog;
 use crate::error::StoreError;
@@ -22,7 +25,8 @@ WHERE tenant_id = $1
 ORDER BY copy";
 const SET: &str = "\
 INSERT INTO residency_standing (tenant_id, copy, outcome, objections, valid_until, denied_since)
-VALUES ($1, $2, $3, $4, $5, CASE WHEN $3 = 'deny' THEN now() END)
+SELECT s.tenant, s.copy, s.outcome, s.objections, s.valid_until, CASE WHEN s.outcome = 'deny' THEN now() END
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::timestamptz[]) s (tenant, copy, outcome, objections, valid_until)
 ON CONFLICT (tenant_id, copy) DO UPDATE
 SET outcome = excluded.outcome, objections = excluded.objections, valid_until = excluded.valid_until,
     since = CASE WHEN residency_standing.outcome = excluded.outcome THEN residency_standing.since ELSE now() END,
@@ -32,7 +36,10 @@ SET outcome = excluded.outcome, objections = excluded.objections, valid_until = 
         ELSE residency_standing.denied_since
     END";
 const DENIED: &str = "SELECT tenant_id, copy, denied_since FROM residency_standing WHERE denied_since IS NOT NULL";
-const FORGET: &str = "DELETE FROM residency_standing WHERE tenant_id = $1 AND copy = $2";
+const FORGET: &str = "\
+DELETE FROM residency_standing s
+USING unnest($1::uuid[], $2::text[]) gone (tenant, copy)
+WHERE s.tenant_id = gone.tenant AND s.copy = gone.copy";
 
 /// Every statement of this module.
 pub const STATEMENTS: &[&str] = &[ALL, OF_TENANT, SET, DENIED, FORGET];
@@ -52,26 +59,41 @@ pub struct Standing {
     pub valid_until: Option<Timestamp>,
 }
 
-/// Notes what a copy comes to.
+/// Notes what copies come to; of two that are called the same the last counts. One statement, however many they are.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
-pub async fn set(tx: &mut Tx, now: &Standing) -> Result<(), StoreError> {
-    tx.execute(SET, &[&now.tenant.as_uuid(), &now.copy, &now.outcome, &Json(&now.objections), &now.valid_until]).await.map(drop)
+pub async fn set(tx: &mut Tx, now: &[Standing]) -> Result<(), StoreError> {
+    if now.is_empty() {
+        return Ok(());
+    }
+    // An `INSERT` that meets its own row fails.
+    let now: BTreeMap<(TenantId, &str), &Standing> = now.iter().map(|one| ((one.tenant, one.copy.as_str()), one)).collect();
+    let now: Vec<&Standing> = now.into_values().collect();
+    let tenants: Vec<Uuid> = now.iter().map(|standing| standing.tenant.as_uuid()).collect();
+    let copies: Vec<&str> = now.iter().map(|standing| standing.copy.as_str()).collect();
+    let outcomes: Vec<&str> = now.iter().map(|standing| standing.outcome.as_str()).collect();
+    let objections: Vec<Json<&Value>> = now.iter().map(|standing| Json(&standing.objections)).collect();
+    let valid_until: Vec<Option<Timestamp>> = now.iter().map(|standing| standing.valid_until).collect();
+    tx.execute(SET, &[&tenants, &copies, &outcomes, &objections, &valid_until]).await.map(drop)
 }
 
-/// Forgets a copy that is no more.
+/// Forgets copies that are no more.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
-pub async fn forget(tx: &mut Tx, tenant: TenantId, copy: &str) -> Result<(), StoreError> {
-    tx.execute(FORGET, &[&tenant.as_uuid(), &copy]).await.map(drop)
+pub async fn forget(tx: &mut Tx, gone: &[(TenantId, &str)]) -> Result<(), StoreError> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let (tenants, copies): (Vec<Uuid>, Vec<&str>) = gone.iter().map(|(tenant, copy)| (tenant.as_uuid(), *copy)).unzip();
+    tx.execute(FORGET, &[&tenants, &copies]).await.map(drop)
 }
 
 /// Every copy's, with since when it is so.

@@ -1,11 +1,16 @@
 //! What is said of a tenant's database is said again in time, by those who look, of the server that it was said of.
 
+use std::collections::HashSet;
+
+use holm_core::id::ClusterId;
 use holm_core::placement::{Allows, SystemIdentifier};
 use holm_core::route::RouteVersion;
+use uuid::Uuid;
 
 use super::world::{World, fill, serving};
 use crate::residency::certificate::{Said, Saying, all, make_up, renew, say};
 use crate::route::{Change, TenantRow, changes_since};
+use crate::tenant::Tenant;
 
 const FRESH: &str = "UPDATE residency SET judge_by = now() + interval '1 hour'";
 const STALE: &str = "UPDATE residency SET judge_by = now() - interval '25 hours'";
@@ -80,18 +85,9 @@ async fn of_another_server_behind_a_cluster_nothing_is_said_and_nothing_is_said_
     assert_eq!(world.renewing().await, 0);
     assert!(!all(&world.catalog).await.unwrap()[0].1.same_server, "whoever judges finds it");
     let mut tx = world.catalog.transaction().await.unwrap();
-    say(
-        &mut tx,
-        &Saying {
-            tenant: tenant.id,
-            cluster: place.cluster,
-            judged_by: Some(([1; 32], [2; 32])),
-            allows: Some(Allows::Reading),
-            outruns: true,
-        },
-    )
-    .await
-    .unwrap();
+    let judged_by = Some(([1; 32], [2; 32]));
+    let saying = Saying { tenant: tenant.id, cluster: place.cluster, judged_by, allows: Some(Allows::Reading), outruns: true };
+    assert_eq!(say(&mut tx, &[saying]).await.unwrap(), HashSet::from([tenant.id]));
     tx.commit().await.unwrap();
     let row = world.routed().await;
     let said = row.placement.unwrap();
@@ -116,7 +112,42 @@ async fn who_is_gone_is_forgotten_and_who_was_made_by_an_older_holm_is_made_up_f
     assert!(all(&world.catalog).await.unwrap().is_empty());
     // And nothing is said of it any more.
     let mut tx = world.catalog.transaction().await.unwrap();
-    say(&mut tx, &Saying { tenant: tenant.id, cluster: place.cluster, judged_by: None, allows: None, outruns: true }).await.unwrap();
+    let saying = Saying { tenant: tenant.id, cluster: place.cluster, judged_by: None, allows: None, outruns: true };
+    assert!(say(&mut tx, &[saying]).await.unwrap().is_empty());
     tx.commit().await.unwrap();
     assert!(all(&world.catalog).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn of_many_tenants_at_once_each_is_told_what_is_said_of_it_and_only_whose_use_changes_gets_new_pools() {
+    let (world, place) = World::with("staging").await;
+    fill(&world.catalog, place, 3).await;
+    let mut tenants = Vec::new();
+    for name in ["goteborg", "malmo", "lund"] {
+        tenants.push(serving(&world.catalog, "staging", name).await);
+    }
+    let elsewhere = ClusterId::from_uuid(Uuid::now_v7());
+    let say_of = |tenant: &Tenant, cluster, allows: Allows, outruns| Saying {
+        tenant: tenant.id,
+        cluster,
+        judged_by: None,
+        allows: Some(allows),
+        outruns,
+    };
+    // Not in the order of their ids.
+    let sayings = [
+        say_of(&tenants[2], place.cluster, Allows::Reading, true),
+        say_of(&tenants[0], place.cluster, Allows::All, false),
+        say_of(&tenants[1], elsewhere, Allows::Finishing, true),
+    ];
+    let mut tx = world.catalog.transaction().await.unwrap();
+    assert_eq!(say(&mut tx, &sayings).await.unwrap(), HashSet::from([tenants[0].id, tenants[2].id]));
+    tx.commit().await.unwrap();
+    let changes = changes_since(&world.catalog, RouteVersion::default()).await.unwrap().changes;
+    for (tenant, allows, more) in [(&tenants[0], Allows::All, 0), (&tenants[1], Allows::All, 0), (&tenants[2], Allows::Reading, 1)] {
+        let of = |change: &Change| if let Change::Tenant(row) = change { (row.tenant == tenant.id).then(|| row.clone()) } else { None };
+        let row = changes.iter().find_map(of).unwrap();
+        assert_eq!(row.placement.unwrap().allows, Some(allows), "{tenant:?}");
+        assert_eq!(row.epoch, tenant.epoch + more, "{tenant:?}");
+    }
 }

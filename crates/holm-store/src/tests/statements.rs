@@ -51,6 +51,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("residency::paper", residency::paper::STATEMENTS),
     ("residency::past", residency::past::STATEMENTS),
     ("residency::placed", residency::placed::STATEMENTS),
+    ("residency::registered", residency::registered::STATEMENTS),
     ("residency::profile", residency::profile::STATEMENTS),
     ("residency::room", residency::room::STATEMENTS),
     ("residency::standing", residency::standing::STATEMENTS),

@@ -10,7 +10,7 @@ use holm_core::error::Problem;
 use holm_engine::cluster::{self, NewCluster};
 use holm_engine::control::Control;
 use holm_engine::residency::facts;
-use holm_engine::residency::paper::{self, Wanted};
+use holm_engine::residency::paper::{self, Of, Wanted};
 use holm_engine::residency::placed::{self, Claim};
 use holm_engine::residency::{assigned, profile};
 use jiff::civil::Date;
@@ -89,10 +89,10 @@ async fn know(control: &Control, by: &Actor) -> Result<(), Problem> {
     }
     let papers = paper::list(control).await?;
     for entity in SIGNED_WITH {
-        if !papers.iter().any(|paper| paper.entity == *entity && paper.kind == "dpa") {
+        if !papers.iter().any(|paper| paper.of.company() == Some(entity) && paper.kind == "dpa") {
             let wanted = Wanted {
                 kind: "dpa".to_owned(),
-                with: (*entity).to_owned(),
+                of: Of::Company((*entity).to_owned()),
                 signed_on: today,
                 ends_on: None,
                 edition: None,

@@ -215,6 +215,12 @@ fn line(words: &str) -> Option<String> {
             words.to_owned()
         }
         "residency paper remove" => format!("{words} {} --yes", paper()),
+        "residency copy add" => format!("{words} cache {} --provider scalingo --region osc-fr1 --env staging", fresh("kept")),
+        "residency copy list" => {
+            registered();
+            format!("{words} --env staging")
+        }
+        "residency copy remove" => format!("{words} {} --env staging --yes", registered()),
         "residency exception grant" => {
             format!(
                 "{words} {} {production} --copy primary --rule control.affiliates --owner dpo --reason r --measure m --until 2089-03-01",
@@ -273,6 +279,13 @@ fn paper() -> String {
     ok(&["residency", "paper", "add", "dpa", "--with", "scalingo-sas", "--signed-on", "2026-03-12", "--env", "staging", "-o", "name"])
         .trim()
         .to_owned()
+}
+
+/// A copy of an environment in which nobody is judged.
+fn registered() -> String {
+    let name = fresh("kept");
+    let what = ["residency", "copy", "add", "cache", &name, "--provider", "scalingo", "--region", "osc-fr1", "--env", "staging"];
+    ok(&[&what[..], &["--in-breach", "-o", "name"]].concat()).trim().to_owned()
 }
 
 /// An exception from a rule that nobody is judged by.
@@ -421,6 +434,9 @@ const NOWHERE: &[&str] = &[
     "access break-glass open --env nowhere --reason test",
     "access break-glass close brk_00000000000000000000000000000000",
     "residency facts remove nowhere --yes",
+    "residency copy remove log-nowhere --env staging --yes",
+    "residency copy add log nowhere --provider nobody --region x --env staging",
+    "residency copy list --env nowhere",
     "residency paper remove 0192f3a1-7c11-7000-8000-000000000000 --yes",
     "residency paper add dpa --with scalingo-sas --signed-on 2026-03-12 --env nowhere",
     "residency exception revoke 0192f3a1-7c11-7000-8000-000000000000 --yes",

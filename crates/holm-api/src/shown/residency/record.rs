@@ -1,11 +1,12 @@
-//! How facts, papers and exceptions are shown.
+//! How facts, papers, registered copies and exceptions are shown.
 
 use holm_engine::residency::facts::Changed;
 use holm_store::residency::exception::Listed;
 use holm_store::residency::facts::Kept;
 use holm_store::residency::paper::Paper;
+use holm_store::residency::registered::Registered;
 
-use crate::view::residency::record::{ChangedFactsView, ExceptionView, FactsView, PaperView};
+use crate::view::residency::record::{ChangedFactsView, ExceptionView, FactsView, PaperView, RegisteredCopyView};
 
 impl From<Kept> for FactsView {
     fn from(kept: Kept) -> Self {
@@ -25,7 +26,8 @@ impl From<Paper> for PaperView {
         Self {
             id: paper.id,
             kind: paper.kind,
-            with: paper.entity,
+            with: paper.of.company().map(ToOwned::to_owned),
+            country: paper.of.country().map(ToOwned::to_owned),
             environment: paper.environment,
             signed_on: paper.signed_on,
             ends_on: paper.ends_on,
@@ -33,6 +35,13 @@ impl From<Paper> for PaperView {
             document_sha256: paper.document_sha256.map(hex),
             kept_at: paper.kept_at,
         }
+    }
+}
+
+impl From<Registered> for RegisteredCopyView {
+    fn from(copy: Registered) -> Self {
+        let Registered { id: _, environment, copy, role, place, key_holder, evidence, kept_at } = copy;
+        Self { environment, copy, role, place, key_holder, evidence, kept_at }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the API shows and takes of what an installation is told: facts of its own, papers, exceptions.
+//! What the API shows and takes of what an installation is told: facts of its own, papers, registered copies, exceptions.
 
 use holm_core::environment::EnvironmentName;
 use holm_core::slug::TenantSlug;
@@ -41,17 +41,22 @@ pub struct ChangedFactsView {
     pub notes: Vec<String>,
 }
 
-/// A contract or clause to be put on file.
+/// A contract, clause or assessment to be put on file.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddPaper {
-    /// What it is: `dpa`, `scc_m2`, or what a profile asks for by name.
+    /// What it is: `dpa`, `scc_m2`, or what a profile asks for by name; `assessment` is one of transfers to a country.
     #[schema(example = "dpa")]
     pub kind: String,
-    /// With whom, as the registry calls them.
+    /// With whom, as the registry calls them; of an assessment absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "scalingo-sas")]
-    pub with: String,
-    /// The first day on which it holds.
+    pub with: Option<String>,
+    /// Of an assessment, the country that data is transferred to (ISO 3166-1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "US")]
+    pub country: Option<String>,
+    /// The first day on which it holds; of an assessment, when it was done.
     #[schema(value_type = String, format = Date, example = "2026-03-12")]
     pub signed_on: Date,
     /// The first day on which it no longer does.
@@ -70,7 +75,7 @@ pub struct AddPaper {
     pub environment: Option<String>,
 }
 
-/// A contract or clause on file.
+/// A contract, clause or assessment on file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PaperView {
     /// Its identity.
@@ -79,9 +84,11 @@ pub struct PaperView {
     /// What it is.
     #[schema(example = "dpa")]
     pub kind: String,
-    /// With whom, as the registry calls them.
+    /// With whom, as the registry calls them; of an assessment null.
     #[schema(example = "scalingo-sas")]
-    pub with: String,
+    pub with: Option<String>,
+    /// Of an assessment, the country that data is transferred to.
+    pub country: Option<String>,
     /// The only environment that it is for; null, and it is for all.
     #[schema(value_type = Option<String>)]
     pub environment: Option<EnvironmentName>,
@@ -96,6 +103,59 @@ pub struct PaperView {
     /// SHA-256 of the document.
     pub document_sha256: Option<String>,
     /// When it was put on file.
+    #[schema(value_type = String, format = DateTime)]
+    pub kept_at: Timestamp,
+}
+
+/// A copy to be registered.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddCopy {
+    /// What it is: `bucket`, `log`, `processing`.
+    #[schema(example = "log")]
+    pub role: String,
+    /// What to call it, after what it is.
+    #[schema(example = "grafana")]
+    pub name: String,
+    /// A provider of the registry.
+    #[schema(example = "ovh")]
+    pub provider: String,
+    /// A region of it.
+    #[schema(example = "GRA")]
+    pub region: String,
+    /// What that rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// Who holds its keys; the provider, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "client_side")]
+    pub key_holder: Option<String>,
+    /// Also if a profile that is used there denies it, or cannot say; that is then told as a breach.
+    #[serde(default)]
+    pub in_breach: bool,
+}
+
+/// A copy that is registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RegisteredCopyView {
+    /// In which environment.
+    #[schema(value_type = String)]
+    pub environment: EnvironmentName,
+    /// What it is called among the copies of a tenant.
+    #[schema(example = "log-grafana")]
+    pub copy: String,
+    /// What it is.
+    #[schema(example = "log")]
+    pub role: String,
+    /// Where it is said to be.
+    #[schema(example = "ovh/GRA")]
+    pub place: String,
+    /// Who holds its keys.
+    #[schema(example = "provider")]
+    pub key_holder: String,
+    /// What that rests on.
+    pub evidence: Option<String>,
+    /// Since when it is registered.
     #[schema(value_type = String, format = DateTime)]
     pub kept_at: Timestamp,
 }

@@ -2,6 +2,7 @@
 
 mod breach_scope;
 mod certificate;
+mod copy;
 mod decision;
 mod exception;
 mod explain;
@@ -44,7 +45,10 @@ pub(super) enum Command {
     /// What is known here besides what Holm ships
     #[command(subcommand)]
     Facts(facts::Command),
-    /// Contracts and clauses on file
+    /// Copies that Holm neither makes nor sees: buckets, log sinks, the machines of the app
+    #[command(subcommand)]
+    Copy(copy::Command),
+    /// Contracts, clauses and assessments on file
     #[command(subcommand)]
     Paper(paper::Command),
     /// Policies with a name and a version
@@ -107,6 +111,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
         Command::Report(command) => report::run(context, command).await,
         Command::Exception(command) => exception::run(context, command).await,
         Command::Facts(command) => facts::run(context, command).await,
+        Command::Copy(command) => copy::run(context, command).await,
         Command::Paper(command) => paper::run(context, command).await,
         Command::Profile(command) => profile::run(context, command).await,
     }

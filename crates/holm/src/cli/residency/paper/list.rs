@@ -18,14 +18,14 @@ pub(super) async fn run(context: &Context, _: Args) -> Result<Answer, Problem> {
 
 impl Row for PaperView {
     const COLUMNS: &'static [&'static str] =
-        &["PAPER", "KIND", "WITH", "ENVIRONMENT", "SIGNED-ON", "ENDS-ON", "EDITION", "DOCUMENT-SHA256", "ON-FILE-SINCE"];
+        &["PAPER", "KIND", "WITH/OF", "ENVIRONMENT", "SIGNED-ON", "ENDS-ON", "EDITION", "DOCUMENT-SHA256", "ON-FILE-SINCE"];
     const BRIEF: usize = 6;
 
     fn cells(&self) -> Vec<Cell> {
         vec![
             Cell::of(self.id),
             Cell::of(&self.kind),
-            Cell::of(&self.with),
+            self.with.clone().or_else(|| self.country.clone()).into(),
             self.environment.as_ref().map(ToString::to_string).into(),
             Cell::of(self.signed_on),
             self.ends_on.map(|day| day.to_string()).into(),

@@ -4,6 +4,7 @@ mod add;
 mod list;
 mod remove;
 
+use holm_api::view::residency::record::PaperView;
 use holm_core::error::Problem;
 
 use crate::cli::context::Context;
@@ -25,5 +26,14 @@ pub(in crate::cli) async fn run(context: &Context, command: Command) -> Result<A
         Command::Add(args) => add::run(context, args).await,
         Command::List(args) => list::run(context, args).await,
         Command::Remove(args) => remove::run(context, args).await,
+    }
+}
+
+/// As people call it: `dpa with scalingo-sas`, `assessment of US`.
+fn called(paper: &PaperView) -> String {
+    match (&paper.with, &paper.country) {
+        (Some(company), _) => format!("{} with {company}", paper.kind),
+        (None, Some(country)) => format!("{} of {country}", paper.kind),
+        (None, None) => paper.kind.clone(),
     }
 }

@@ -4,6 +4,7 @@ use holm_api::view::residency::record::PaperView;
 use holm_core::error::Problem;
 use reqwest::Method;
 
+use super::called;
 use crate::cli::confirm::Yes;
 use crate::cli::context::Context;
 use crate::output::Answer;
@@ -24,6 +25,6 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
     args.yes.confirm(&format!("take paper `{}` off file, after which nothing rests on it", args.id))?;
     let removed: PaperView = context.client()?.act(Method::DELETE, &["residency", "papers", &args.id]).await?;
-    context.say(&format!("✓ {} with {} is on file no more; everything is judged anew", removed.kind, removed.with));
+    context.say(&format!("✓ {} is on file no more; everything is judged anew", called(&removed)));
     Ok(Answer::one(&removed))
 }
