@@ -57,6 +57,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     15 "0015_data_node";
     16 "0016_residency";
     17 "0017_placement";
+    21 "0021_parity_waiver";
 };
 
 /// "Holm" as bytes; any number that no other program is likely to lock.
