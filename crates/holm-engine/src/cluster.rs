@@ -19,6 +19,7 @@ pub(crate) mod identity;
 pub(crate) mod lock;
 pub(crate) mod member;
 pub(crate) mod observe;
+pub(crate) mod parity;
 pub mod program_tls;
 mod register;
 pub mod remove;

@@ -54,6 +54,7 @@ mod mails;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
+mod parity;
 mod pausing;
 #[cfg(test)]
 mod placing;
