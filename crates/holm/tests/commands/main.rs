@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "everything here is a test's, and a test stops at what it did not expect")]
 
 mod encrypted_servers;
+mod env_parity;
 mod every;
 mod importing;
 mod installation;

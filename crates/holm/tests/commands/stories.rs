@@ -275,7 +275,7 @@ fn r23_the_line_that_a_refusal_prints_asks_for_the_approval_that_it_wants() {
 }
 
 /// Waits until a cluster is shown so.
-fn until(name: &str, shown: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn until(name: &str, shown: impl Fn(&Value) -> bool) -> Value {
     let begun = std::time::Instant::now();
     loop {
         let (_, envelope) = json(&["cluster", "show", name]);
