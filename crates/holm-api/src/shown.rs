@@ -5,6 +5,7 @@ mod answers;
 mod audit;
 mod node;
 pub(crate) mod operation;
+mod parity;
 mod reports;
 mod residency;
 mod surveys;

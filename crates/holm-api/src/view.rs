@@ -9,6 +9,7 @@ pub mod audit;
 pub mod certificate;
 pub mod cluster;
 pub mod node;
+pub mod parity;
 pub mod reports;
 pub mod residency;
 pub mod surveys;

@@ -142,6 +142,10 @@ actions! {
     ExceptionGrant = "exception.grant",
     /// And counts again.
     ExceptionRevoke = "exception.revoke",
+    /// A difference between two environments is accepted, for a time.
+    ParityWaive = "parity.waive",
+    /// And is accepted no more.
+    ParityRevoke = "parity.revoke",
     /// A copy of a tenant's data does not satisfy the tenant's profile any more.
     ResidencyBreach = "residency.breach",
     /// It does again, or is no more.

@@ -17,6 +17,7 @@ pub mod key;
 pub mod limits;
 pub mod operation;
 pub mod parameter;
+pub mod parity;
 pub mod placement;
 pub mod role;
 pub mod route;

@@ -20,6 +20,7 @@ pub(crate) mod inventory;
 pub(crate) mod lock;
 pub(crate) mod member;
 pub(crate) mod observe;
+pub(crate) mod parity;
 pub mod program_tls;
 mod register;
 pub mod remove;

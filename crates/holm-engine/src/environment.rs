@@ -1,6 +1,7 @@
 //! Environments: what an operator does with one.
 
 mod ensure;
+pub mod parity;
 
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};

@@ -25,6 +25,7 @@ pub mod migrate;
 pub mod node;
 pub mod operation;
 pub mod page;
+pub mod parity;
 pub mod place;
 pub mod principal;
 pub mod pulse;

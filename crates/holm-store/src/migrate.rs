@@ -60,6 +60,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     18 "0018_placement_hint";
     19 "0019_assessment";
     20 "0020_registered_copy";
+    21 "0021_parity_waiver";
 };
 
 /// "Holm" as bytes; any number that no other program is likely to lock.

@@ -30,7 +30,7 @@ pub mod standing;
 /// "Hres" as bytes. A lock and not the row: creations come by hundreds, and would leave a row full of their marks.
 const SHARE: &str = "SELECT pg_advisory_xact_lock_shared(x'48726573'::integer)";
 /// Whoever holds it alone reads texts and runs the cases of profiles meanwhile, which on a busy machine is longer than others may rest.
-const ALONE: &str = "SELECT pg_advisory_xact_lock(x'48726573'::integer), set_config('idle_in_transaction_session_timeout', '30s', true)";
+const ALONE: &str = "SELECT pg_advisory_xact_lock(x'48726573'::integer), set_config('idle_in_transaction_session_timeout', '15s', true)";
 const EPOCH: &str = "SELECT epoch, clock_timestamp() AS now FROM residency";
 const ADVANCE: &str = "UPDATE residency SET epoch = epoch + 1";
 /// "Hjdg" as bytes.

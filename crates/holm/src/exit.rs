@@ -14,7 +14,7 @@ pub enum Exit {
     Done = 0,
     /// Not done.
     Failed = 1,
-    /// Done for some tenants, failed for others.
+    /// Done for some tenants, failed for others; of some servers known, and not of others.
     Partly = 3,
     /// A rule that an operator set says no.
     Refused = 4,

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use holm_core::parity::{DifferenceId, Kind, parameter};
+
 /// Past this a file has a second idea that wants a room of its own.
 const LINES_MAX: usize = 600;
 
 /// The requirements that this version of Holm claims; each must be named by a test.
-const CLAIMED: &[u16] = &[1, 4, 5, 13, 23, 26, 30, 33, 34, 35, 47, 59, 61, 72, 73, 74, 75, 76, 77, 78, 79, 85, 86, 88, 94, 95, 97];
+const CLAIMED: &[u16] = &[1, 4, 5, 13, 20, 23, 26, 30, 33, 34, 35, 47, 59, 61, 72, 73, 74, 75, 76, 77, 78, 79, 85, 86, 88, 94, 95, 97];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -95,10 +97,41 @@ fn the_requirements_page_is_what_the_tests_say() {
             page += &format!("- {test}\n");
         }
     }
-    let path = root().join("docs/requirements.md");
+    is_written("docs/requirements.md", &page);
+}
+
+/// Writes a generated page, if that is asked for, and compares it.
+fn is_written(path: &str, page: &str) {
+    let file = root().join(path);
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, &page).unwrap();
+        fs::write(&file, page).unwrap();
     }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == page, "docs/requirements.md is out of date: UPDATE_DOCS=1 cargo test -p holm --test tidy");
+    let written = fs::read_to_string(&file).unwrap_or_default();
+    assert!(written == page, "{path} is out of date: UPDATE_DOCS=1 cargo test -p holm --test tidy");
+}
+
+#[test]
+fn r20_the_page_of_what_is_compared_lists_all_of_it_with_the_reason() {
+    let mut page = String::from(
+        "# What is compared between two environments\n\n\
+         Generated from the code that compares; `UPDATE_DOCS=1 cargo test -p holm --test tidy` writes it anew.\n\
+         [How to compare](../how-to/parity.md). `may_break`: what works in one may fail, or mean something else, in the other. `may_differ`: it works in\n\
+         both, and may take longer, cost more or look otherwise.\n\n\
+         | difference | severity | why |\n|---|---|---|\n",
+    );
+    let row = |shown: String, id: &DifferenceId| format!("| `{shown}` | {} | {} |\n", id.severity().as_str(), id.why());
+    for kind in Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Parameter) {
+        let id = if kind.is_named() { DifferenceId::named(kind, "x").unwrap() } else { DifferenceId::of(kind) };
+        page += &row(format!("{}{}", kind.as_str(), if kind.is_named() { "…" } else { "" }), &id);
+    }
+    page += "\n## Parameters\n\nWhat a session gets that asks for nothing. Not in the list: what is of one program (paths, ports, logging, memory of the server as a\n\
+             whole), and what only says how fast a server is, but for the few by which the same query is planned otherwise.\n\n\
+             | difference | severity | why |\n|---|---|---|\n";
+    for parameter in parameter::ALL {
+        let id = DifferenceId::named(Kind::Parameter, parameter.name).unwrap();
+        page += &row(id.to_string(), &id);
+    }
+    is_written("docs/reference/parity.md", &page);
+    let how_to = fs::read_to_string(root().join("docs/how-to/parity.md")).unwrap();
+    assert!(how_to.contains(&format!("and {} parameters", parameter::ALL.len())), "docs/how-to/parity.md counts them");
 }

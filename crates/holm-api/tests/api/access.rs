@@ -6,29 +6,29 @@ use serde_json::{Value, json};
 use crate::installation::{Installation, read};
 
 /// Somebody with a token of their own.
-struct Somebody<'a> {
+pub(crate) struct Somebody<'a> {
     holm: &'a Installation,
     secret: String,
 }
 
 impl Somebody<'_> {
-    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let request = self.holm.unsigned(method, path).bearer_auth(&self.secret);
         read(if let Some(body) = body { request.json(&body) } else { request }.send().await.unwrap()).await
     }
 
-    async fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         self.send(Method::GET, path, None).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         self.send(Method::POST, path, Some(body)).await
     }
 }
 
 impl Installation {
     /// A principal with roles, each `(role, environment)`, and a token with this scope.
-    async fn somebody(&self, name: &str, roles: &[(&str, Option<&str>)], scope: Value) -> Somebody<'_> {
+    pub(crate) async fn somebody(&self, name: &str, roles: &[(&str, Option<&str>)], scope: Value) -> Somebody<'_> {
         let (status, made) = self.post("/v1/principals", json!({ "name": name, "kind": "person" })).await;
         assert_eq!(status, 201, "{made}");
         for (role, environment) in roles {

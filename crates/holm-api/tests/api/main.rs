@@ -10,6 +10,7 @@ mod limits;
 mod listing;
 mod once;
 mod operations;
+mod parity;
 mod refusing;
 mod surveys;
 mod tenants;

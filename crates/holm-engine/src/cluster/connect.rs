@@ -38,6 +38,10 @@ const HEARD_EVERY: Duration = Duration::from_secs(1);
 const SETTINGS: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=60s -c lock_timeout=10s \
     -c idle_in_transaction_session_timeout=60s -c client_min_messages=error -c jit=off";
 
+/// As [`SETTINGS`], said only when the session is there: what the server would have given it can still be asked for.
+const SETTINGS_AFTERWARDS: &str = "SET search_path = pg_catalog, pg_temp; SET statement_timeout = '10s'; SET lock_timeout = '10s'; \
+    SET idle_in_transaction_session_timeout = '60s'; SET client_min_messages = error; SET jit = off";
+
 /// How Holm itself gets to a cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Access {
@@ -62,6 +66,13 @@ impl Access {
     /// Holm's own session, in the maintenance database; in one that somebody brought, as the role that came with it.
     pub(crate) async fn maintenance(&self) -> Result<Connection, ClusterError> {
         self.connect(self.config().dbname(self.home()).options(SETTINGS)).await
+    }
+
+    /// As [`Self::maintenance`], and `reset_val` in `pg_settings` is what a session is given that asks for nothing.
+    pub(crate) async fn as_given(&self) -> Result<Connection, ClusterError> {
+        let session = self.connect(self.config().dbname(self.home())).await?;
+        session.run("limit a session", SETTINGS_AFTERWARDS).await?;
+        Ok(session)
     }
 
     /// The database of [`Self::maintenance`].

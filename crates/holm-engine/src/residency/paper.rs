@@ -192,7 +192,7 @@ fn dated(signed_on: Date, ends_on: Option<Date>) -> Result<(), Problem> {
 }
 
 /// Words that people gave, as the catalog can keep them: on one line, and no more than somebody reads.
-pub(super) fn said(what: &str, text: &str, length_max: usize) -> Result<String, Problem> {
+pub(crate) fn said(what: &str, text: &str, length_max: usize) -> Result<String, Problem> {
     let text = text.trim();
     if text.chars().count() > length_max {
         return Err(invalid(what, &format!("it has more than {length_max} characters")));

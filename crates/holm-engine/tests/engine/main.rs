@@ -56,6 +56,7 @@ mod near;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
+mod parity;
 mod pausing;
 #[cfg(test)]
 mod placing;

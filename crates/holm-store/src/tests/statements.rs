@@ -7,8 +7,8 @@ use tokio_postgres::Client;
 use super::world::World;
 use crate::{
     approval, audit, backup, break_glass, cluster, credential, data_key, data_node, database, environment, grant, idempotency, mail,
-    master_key, migrate, node, operation, place, principal, pulse, residency, route, schedule, sealed_directly, standing, template, tenant,
-    token, tx, webhook,
+    master_key, migrate, node, operation, parity, place, principal, pulse, residency, route, schedule, sealed_directly, standing, template,
+    tenant, token, tx, webhook,
 };
 
 /// One line for each file that has statements; the second test counts them.
@@ -37,6 +37,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("operation", operation::STATEMENTS),
     ("operation::claim", operation::claim::STATEMENTS),
     ("operation::journal", operation::journal::STATEMENTS),
+    ("parity", parity::STATEMENTS),
     ("place", place::STATEMENTS),
     ("principal", principal::STATEMENTS),
     ("pulse", pulse::STATEMENTS),

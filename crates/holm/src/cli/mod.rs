@@ -27,6 +27,7 @@ mod raw;
 mod residency;
 mod serve;
 mod tenant;
+mod until;
 mod version;
 mod waiting;
 mod webhook;

@@ -154,6 +154,11 @@ impl Answer {
         Self { data, ..Self::texts(text, parts) }
     }
 
+    /// A list that is part of something: programs get that whole, tables the parts.
+    pub(crate) fn parts<T: Row>(whole: &impl Serialize, parts: &[T]) -> Self {
+        Self { data: Data::One(json(whole)), ..Self::list(parts) }
+    }
+
     /// Ends the command otherwise than with success.
     #[must_use]
     pub(crate) fn exit(mut self, exit: Exit) -> Self {

@@ -101,6 +101,15 @@ fn an_empty_list_is_a_heading_or_an_empty_array_and_never_nothing_to_parse() {
 }
 
 #[test]
+fn a_list_that_is_part_of_something_is_shown_to_people_and_given_whole_to_programs() {
+    let part = Answer::parts(&serde_json::json!({"season": 2026}), &[orchestra("goteborg", None, 12)]);
+    assert_eq!(render(&part, Format::Csv), "tenant,seats,note\ngoteborg,12,\n");
+    assert_eq!(render(&part, Format::Name), "goteborg\n");
+    assert!(render(&part, Format::Table).starts_with("TENANT"));
+    assert!(render(&part, Format::Jsonl).contains("\"data\":{\"season\":2026}"));
+}
+
+#[test]
 fn no_cell_reaches_the_terminal_as_more_than_text() {
     for look in [Answer::list(&[orchestra(HOSTILE, None, 1)]), Answer::one(&orchestra("a", Some(HOSTILE), 1))] {
         for format in [Format::Table, Format::Name, Format::Csv] {

@@ -190,6 +190,13 @@ fn line(words: &str) -> Option<String> {
         }
         "residency profile add" => format!("{words} eea-jurisdiction"),
         "residency profile in-force" => words.to_owned(),
+        // Both want a second server: see `env_parity.rs`.
+        "env parity show" | "env parity waive" => return None,
+        "env parity waivers" => {
+            waiver();
+            format!("{words} --env staging")
+        }
+        "env parity revoke" => format!("{words} {} --yes", waiver()),
         "env profile" => format!("{words} {production}"),
         // Nobody is made there by these tests.
         "env set-profile" => format!("{words} --env staging --profile {}", in_force()),
@@ -293,6 +300,17 @@ fn exception() -> String {
     let what = ["residency", "exception", "grant", copied(), "--env", "production", "--copy", "primary", "--rule", "control.affiliates"];
     let rest = ["--owner", "dpo", "--reason", "r", "--measure", "m", "--until", "2089-03-01", "-o", "name"];
     ok(&[&what[..], &rest].concat()).trim().to_owned()
+}
+
+/// A difference that somebody accepted when there was a server in staging.
+fn waiver() -> String {
+    let id = uuid::Uuid::new_v4();
+    in_catalog(&format!(
+        "INSERT INTO parity_waiver (id, environment_id, with_id, difference, values_here, values_there, owner, reason, until)
+         SELECT '{id}', e.id, o.id, 'parameter/TimeZone', '[\"UTC\"]', '[null]', 'o', 'r', now() + interval '1 day'
+         FROM environment e, environment o WHERE e.name = 'staging' AND o.name = 'production'"
+    ));
+    id.to_string()
 }
 
 /// A process whose machine is gone; it carried nothing, so that nobody waits for it.
@@ -419,6 +437,12 @@ const NOWHERE: &[&str] = &[
     "cluster drain production-1 --env nowhere",
     "cluster remove nowhere --env production --yes",
     "cluster remove nowhere --env production --abandon --confirm nowhere",
+    "env parity show --env nowhere --with production",
+    "env parity show --env production --with nowhere",
+    "env parity waive postgresql.major --env nowhere --with production --owner o --reason r --until 2089-03-01",
+    "env parity waive postgresql.major --env production --with nowhere --owner o --reason r --until 2089-03-01",
+    "env parity waivers --env nowhere",
+    "env parity revoke 0192f3a1-7c11-7000-8000-000000000000 --yes",
     "env print --env nowhere",
     "env print --env production --tenant nobody",
     "credential create made --env nowhere",

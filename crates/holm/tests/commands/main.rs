@@ -4,6 +4,7 @@
 
 mod as_of;
 mod encrypted_servers;
+mod env_parity;
 mod every;
 mod importing;
 mod installation;

@@ -1,6 +1,7 @@
 //! `holm env`: the environments, and what an app needs to run in one.
 
 mod list;
+mod parity;
 mod print;
 mod profile;
 mod require_approval;
@@ -20,6 +21,9 @@ pub(super) enum Command {
     List(list::Args),
     /// Prints the variables of an app that reads one URL for each tenant
     Print(print::Args),
+    /// What could work in one and fail in another, and what is accepted of it
+    #[command(subcommand)]
+    Parity(parity::Command),
     /// Has an operation done only when somebody else has agreed
     RequireApproval(require_approval::Args),
     /// Shows what new tenants of one are judged by
@@ -32,6 +36,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
     match command {
         Command::List(args) => list::run(context, args).await,
         Command::Print(args) => print::run(context, args).await,
+        Command::Parity(command) => parity::run(context, command).await,
         Command::RequireApproval(args) => require_approval::run(context, args).await,
         Command::Profile(args) => profile::run(context, args).await,
         Command::SetProfile(args) => set_profile::run(context, args).await,
