@@ -100,9 +100,10 @@ impl Inventory {
     pub(crate) fn wrong_doors(&self) -> Vec<String> {
         let there: HashMap<&str, &ObservedDatabase> = self.databases.iter().map(|database| (database.name.as_str(), database)).collect();
         let is_wrong = |name: &DatabaseName, there: &ObservedDatabase| {
-            let mut own = Level::ALL.into_iter().map(|level| RoleName::of(name, level).to_string());
-            let lacks = own.any(|role| role != there.owner && !there.may_connect.contains(&role));
-            !there.allows_connections || there.public_connect || lacks || lets_in_a_neighbour(there)
+            let own = Level::ALL.map(|level| RoleName::of(name, level).to_string());
+            let lacks = own.iter().any(|role| *role != there.owner && !there.may_connect.contains(role));
+            let lets_in_another = there.may_connect.iter().any(|role| !own.contains(role));
+            !there.allows_connections || there.public_connect || lacks || lets_in_another
         };
         let wrong = |database: &&Database| there.get(database.name.as_str()).is_some_and(|there| is_wrong(&database.name, there));
         self.whole().filter(wrong).map(|database| database.name.to_string()).collect()
@@ -129,6 +130,13 @@ impl Inventory {
             }
         }
         names
+    }
+
+    /// Roles that somebody else may act as, and so come to what is theirs without a privilege of their own.
+    pub(crate) fn lent_roles(&self) -> Vec<String> {
+        let lent: HashSet<&str> = self.roles.iter().filter(|role| role.is_lent).map(|role| role.name.as_str()).collect();
+        let own = self.whole().flat_map(|database| Level::ALL.map(|level| RoleName::of(&database.name, level).to_string()));
+        own.filter(|role| lent.contains(role.as_str())).collect()
     }
 
     /// Roles that cannot log in, or whose verifier is not the one that their sealed login makes.

@@ -35,11 +35,15 @@ FROM pg_database d
 JOIN pg_roles r ON r.oid = d.datdba
 ORDER BY d.datname";
 
-/// Only the roles that Holm makes; `_` stands for itself.
+/// Only the roles that Holm makes; `_` stands for itself. A superuser gains nothing by a membership.
 const ROLES: &str = "\
 SELECT rolname AS name, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls AS privileged,
        rolcanlogin AS can_login, rolpassword AS verifier,
-       EXISTS (SELECT 1 FROM pg_auth_members m WHERE m.member = a.oid) AS is_member
+       EXISTS (SELECT 1 FROM pg_auth_members m WHERE m.member = a.oid) AS is_member,
+       EXISTS (
+           SELECT 1 FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.member
+           WHERE m.roleid = a.oid AND NOT g.rolsuper
+       ) AS is_lent
 FROM pg_authid a
 WHERE rolname ~ '^(t|tpl)_[0-9a-f]{32}_(owner|rw|ro)$'
 ORDER BY rolname";
@@ -105,6 +109,8 @@ pub(crate) struct ObservedRole {
     /// Not a password, but it has no business in a log either: no `Debug`.
     pub(crate) verifier: Option<String>,
     pub(crate) is_member: bool,
+    /// Somebody may act as it, or let others do so.
+    pub(crate) is_lent: bool,
 }
 
 /// Asks a server what it is.
@@ -150,6 +156,7 @@ fn role(row: &Row) -> ObservedRole {
         can_login: row.get("can_login"),
         verifier: row.get("verifier"),
         is_member: row.get("is_member"),
+        is_lent: row.get("is_lent"),
     }
 }
 

@@ -2,8 +2,8 @@
 //! server that was restored, a provider's own restore).
 //!
 //! Promises: every database that is a tenant's is there by its name, belongs to its own role and is closed to everybody else, and
-//! its roles have the logins that Holm gave them, before anything changes; what is not so is named. What nobody has yet, templates
-//! and the pool, is made anew there: a dump leaves out databases that nobody may connect to, and what another server made before
+//! its roles have the logins that Holm gave them and are nobody else's to act as, before anything changes; what is not so is named. What
+//! nobody has yet, templates and the pool, is made anew there: a dump leaves out databases that nobody may connect to, and what another server made before
 //! is not worth carrying. The new server's maintenance databases are closed to everyone, which a dump does not do. Cannot see what is
 //! in the tenants' databases: that it is all there is the word of whoever says so, and stands in the audit log.
 //! Refuses the catalog's own server, another cluster's, and the one that the cluster is.
@@ -108,6 +108,7 @@ async fn is_whole(control: &Control, cluster: &Cluster, access: &Access, invento
         ("databases are not there", inventory.missing()),
         ("databases are open to others, or closed to their own roles", inventory.wrong_doors()),
         ("roles have more than was given to them, or their databases belong to another", inventory.grown_roles()),
+        ("roles may be acted as by others", inventory.lent_roles()),
         ("roles are not there, may not log in, or have not the login that Holm gave them", inventory.drifted_logins(control).await?),
     ];
     let wrong: Vec<String> = found

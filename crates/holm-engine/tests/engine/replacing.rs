@@ -184,7 +184,21 @@ async fn a_server_that_lacks_anything_of_a_tenants_takes_no_place_and_what_it_la
         ),
         (format!("ALTER ROLE {malmo}_ro NOLOGIN"), format!("ALTER ROLE {malmo}_ro LOGIN"), "may not log in"),
         (format!("GRANT {goteborg}_ro TO {malmo}_ro"), format!("REVOKE {goteborg}_ro FROM {malmo}_ro"), "more than was given"),
+        // Roles that are none of Holm's come along with a whole server.
+        (
+            format!("GRANT CONNECT ON DATABASE {malmo} TO analyst"),
+            format!("REVOKE CONNECT ON DATABASE {malmo} FROM analyst"),
+            "1 databases are open to others",
+        ),
+        (
+            format!("CREATE ROLE {malmo}_admin; GRANT CONNECT ON DATABASE {malmo} TO {malmo}_admin"),
+            format!("DROP OWNED BY {malmo}_admin; DROP ROLE {malmo}_admin"),
+            "1 databases are open to others",
+        ),
+        (format!("GRANT {malmo}_owner TO analyst"), format!("REVOKE {malmo}_owner FROM analyst"), "1 roles may be acted as by others"),
+        (format!("GRANT {goteborg}_ro TO analyst"), format!("REVOKE {goteborg}_ro FROM analyst"), "1 roles may be acted as by others"),
     ];
+    admin.batch_execute("CREATE ROLE analyst LOGIN").await.unwrap();
     for (spoil, mend, says) in &cases {
         admin.batch_execute(spoil).await.unwrap();
         is_refused(replaced(&world, &url).await, ErrorCode::ServerUnsuitable, says);
@@ -192,6 +206,8 @@ async fn a_server_that_lacks_anything_of_a_tenants_takes_no_place_and_what_it_la
     }
     assert_eq!((shown(&world, "production-1").await, certified(&world, &["goteborg", "malmo"])), before);
     assert_eq!(world.count("audit_entry WHERE action = 'cluster.replace'").await, 0);
+    // Whoever may do everything there gains nothing by this.
+    admin.batch_execute(&format!("GRANT {malmo}_owner TO CURRENT_USER")).await.unwrap();
     // A dump leaves them open to everyone; whoever takes the server up does not.
     admin.batch_execute("GRANT CONNECT ON DATABASE postgres TO PUBLIC").await.unwrap();
     replaced(&world, &url).await.unwrap();
