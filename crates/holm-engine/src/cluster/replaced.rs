@@ -67,7 +67,9 @@ pub(super) async fn look(control: &Control, cluster: &Cluster, access: &Access, 
     if inventory.is_growing() {
         // What of it is on the former server, the operation knows; and it would go on as if it were here.
         let what = format!("a tenant is being made on cluster `{}`, whose server cannot be replaced meanwhile", cluster.name);
-        return Err(Problem::new(ErrorCode::OperationInProgress, what).next("let it end, or cancel it: `holm op list`"));
+        return Err(Problem::new(ErrorCode::OperationInProgress, what)
+            .next("let it end, or cancel it, with the former server started: `holm op list`")
+            .next("if that cannot be started any more, give it up: `holm op abandon`"));
     }
     is_whole(control, cluster, access, &inventory).await?;
     let refused = |error: ClusterError| identity::at(&access.address, &error);

@@ -11,7 +11,9 @@ use holm_core::secret::Secret;
 use holm_engine::cluster;
 use holm_engine::cluster::set_server::{Who, set_server};
 use holm_engine::cluster::url::ServerUrl;
+use holm_engine::operation::people::{self, Word};
 use holm_engine::residency::watch;
+use holm_engine::tenant::copy::{self, NewTenantCopy};
 use holm_link::certificate::check;
 use holm_store::cluster::Cluster;
 use holm_testkit::{TestServer, eventually, new_server};
@@ -322,4 +324,34 @@ async fn a_database_that_is_known_by_its_address_is_reached_at_another_while_bot
     let (_, text) = detail(&world, "cluster.replace").await;
     assert_eq!(text, r#"{"before":"by address","after":"by address"}"#);
     assert!(matches!(world.control.publisher().table().route(&production(), &slug("malmo")).unwrap().placement, Placement::Certified(_)));
+}
+
+/// The copy's content was on its way to the server that is gone, and the operation would go on as if it were on this one.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_server_takes_the_place_of_one_on_which_a_tenant_is_being_made() {
+    let mut world = World::start(Setup { pool_size: 1, migrations: vec![SCHEMA], ..Setup::default() }).await;
+    let goteborg = world.create("goteborg").await.unwrap().database.unwrap();
+    world.settled().await;
+    let anew = world.server.made_anew().await;
+    // Whoever copies it waits for this one.
+    let holding = world.server.connect(goteborg.as_str()).await;
+    holding.batch_execute("BEGIN; LOCK TABLE musician IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let new = NewTenantCopy { slug: slug("goteborg-copy"), cluster: None, ttl: None, reason: None };
+    let copying = copy::copy(&world.control, &DEV, &production(), &slug("goteborg"), new).await.unwrap();
+    eventually(PATIENCE, "the copy waits for the lock", async || {
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'musician'::regclass";
+        let count: i64 = holding.query_one(waits, &[]).await.unwrap().get(0);
+        if count > 0 { Ok(()) } else { Err(count) }
+    })
+    .await;
+    world.server.stop().await;
+    let url = anew.url("postgres");
+    is_refused(replaced(&world, &url).await, ErrorCode::OperationInProgress, "a tenant is being made");
+    assert_eq!(world.count("audit_entry WHERE action = 'cluster.replace'").await, 0);
+    // What it was making is nobody's then, and is not looked for.
+    people::tell(&world.control, &DEV, copying, Word::Abandon { reason: why() }).await.unwrap();
+    world.until_count("tenant WHERE state = 'creating'", 0).await;
+    replaced(&world, &url).await.unwrap();
+    drop(std::mem::replace(&mut world.server, anew));
+    assert_eq!(musicians(&world, &goteborg).await, 0);
 }
