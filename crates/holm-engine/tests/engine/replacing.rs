@@ -326,6 +326,31 @@ async fn a_database_that_is_known_by_its_address_is_reached_at_another_while_bot
     assert!(matches!(world.control.publisher().table().route(&production(), &slug("malmo")).unwrap().placement, Placement::Certified(_)));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_whose_server_tells_no_more_which_it_is_is_known_by_its_address_only_when_somebody_says_so() {
+    let world = World::without_cluster(Setup { pool_size: 1, ..Setup::default() }, new_server(&[]).await).await;
+    adopted(&world, "malmo", &bring(&world.server, "app").await).await;
+    let is = Some(world.server.system_identifier());
+    let before = (shown(&world, "production-malmo").await, certified(&world, &["malmo"]));
+    assert_eq!(before.1["malmo"].0, is);
+    let inside = world.server.connect("app").await;
+    inside.batch_execute(SECRETIVE).await.unwrap();
+    let refused = cluster::observe_now(&world.control, &"production-malmo".parse().unwrap()).await;
+    let problem = refused.unwrap_err();
+    assert_eq!(problem.code, ErrorCode::ClusterRefused, "{problem:?}");
+    assert!(problem.what.contains("does not say any more") && problem.next[0].contains("pg_control_system"), "{problem:?}");
+    // Judging says nothing else of it than what was seen before.
+    watch::judge(world.control.clone()).await.unwrap();
+    let seen = |cluster: Cluster| (cluster.system_identifier, cluster.capability, cluster.changed);
+    assert_eq!(seen(shown(&world, "production-malmo").await), seen(before.0));
+    assert_eq!(certified(&world, &["malmo"])["malmo"].0, is, "a certificate for whoever has that address");
+    assert_eq!(world.count("audit_entry WHERE action = 'cluster.identify'").await, 0);
+    inside.batch_execute(TELLING).await.unwrap();
+    let again = cluster::observe_now(&world.control, &"production-malmo".parse().unwrap()).await.unwrap();
+    assert_eq!(Some(SystemIdentifier(again.system_identifier)), is);
+    assert_eq!(world.complaints().await, vec![]);
+}
+
 /// The copy's content was on its way to the server that is gone, and the operation would go on as if it were on this one.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_server_takes_the_place_of_one_on_which_a_tenant_is_being_made() {
