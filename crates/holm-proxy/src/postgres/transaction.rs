@@ -14,6 +14,7 @@ mod down;
 mod effects;
 pub(super) mod inventory;
 mod lend;
+mod named;
 mod numbers;
 pub(super) mod offer;
 pub(super) mod opening;

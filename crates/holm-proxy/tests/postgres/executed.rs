@@ -83,6 +83,53 @@ async fn a_statement_is_deallocated_among_other_statements() {
 }
 
 #[tokio::test]
+async fn a_statement_is_deallocated_among_others_whatever_has_become_of_what_it_reads() {
+    let (world, _) = world(1).await;
+    let mut one = logged_in(&world).await;
+    said(&mut one, "CREATE TABLE t (n int)").await;
+    prepare(&mut one, "a", "SELECT n FROM t").await;
+    for (text, answered) in [("BEGIN; DROP TABLE t", ""), ("SELECT 7; DEALLOCATE a", "7"), ("SELECT 8", "8"), ("COMMIT", "")] {
+        assert_eq!(said(&mut one, text).await, answered, "{text}");
+    }
+    assert_eq!(said(&mut one, "EXECUTE a").await, "26000");
+}
+
+/// Parses a text without a name and executes it.
+fn executed(text: &str) -> Vec<u8> {
+    let parse = sent(b'P', format!("\0{text}\0\0\0").as_bytes());
+    [parse, sent(b'B', b"\0\0\0\0\0\0\0\0"), sent(b'E', b"\0\0\0\0\0")].concat()
+}
+
+fn reparsed(name: &str, text: &str) -> Vec<u8> {
+    [sent(b'C', format!("S{name}\0").as_bytes()), sent(b'P', format!("{name}\0{text}\0\0\0").as_bytes())].concat()
+}
+
+#[tokio::test]
+async fn a_name_has_the_text_that_it_was_given_last_in_a_pipeline_too() {
+    let (world, _) = world(1).await;
+    let mut one = logged_in(&world).await;
+    let steps: Vec<u8> =
+        ["SELECT 1", "SELECT 2", "SELECT 1"].iter().flat_map(|text| [reparsed("a", text), executed("EXECUTE a")].concat()).collect();
+    one.send(&[steps, sent(b'S', b"")].concat()).await;
+    let answer = one.until(b'Z').await;
+    let rows: Vec<_> = answer.iter().filter(|(tag, _)| *tag == b'D').map(|(_, body)| &body[6..]).collect();
+    assert_eq!(rows, [b"1", b"2", b"1"], "{}", tags(&answer));
+}
+
+#[tokio::test]
+async fn a_pipeline_that_names_more_than_it_may_is_one_error_and_the_next_begins_anew() {
+    let (world, _) = world(1).await;
+    let mut one = logged_in(&world).await;
+    let step = |n: usize| [reparsed(&format!("a{n}"), &format!("SELECT {n}")), executed(&format!("EXECUTE a{n}"))].concat();
+    one.send(&[(0..65).flat_map(step).collect::<Vec<_>>(), sent(b'S', b"")].concat()).await;
+    let answered = tags(&one.until(b'Z').await);
+    assert_eq!((answered.matches('D').count(), answered.ends_with("EZ")), (64, true), "{answered}");
+    for n in [64, 0] {
+        assert_eq!(said(&mut one, &format!("EXECUTE a{n}")).await, n.to_string());
+    }
+}
+
+#[tokio::test]
 async fn a_statement_is_executed_by_the_extended_protocol_too_and_in_a_later_transaction() {
     let (world, _) = world(1).await;
     let (mut one, mut other) = (with(&world, "a", "SELECT $1::int4 * 2").await, logged_in(&world).await);

@@ -6,7 +6,7 @@
 //! connection is cleaned before another client gets it. What a client draws from sequences and asks for is `numbers`. What a text
 //! does not show is listed in `holm_pgwire::statement`.
 
-use holm_pgwire::statement::{self, Effect, Reader};
+use holm_pgwire::statement::{Effect, Reader};
 
 use super::prepared::Statement;
 use super::settings::Settings;
@@ -86,18 +86,9 @@ pub(in crate::postgres) struct Effects {
     soils: bool,
     /// For a number.
     pub(super) asks: Asks,
-    /// It executes or deallocates a statement, or several, by name.
-    pub(super) names_statements: bool,
 }
 
 impl Effects {
-    /// Of a whole text, on a server that reports `settings`.
-    pub(super) fn of(text: &[u8], settings: &Settings) -> Self {
-        let mut effects = Self::default();
-        statement::read(text, |effect| effects.add(effect, settings));
-        effects
-    }
-
     /// Takes in a piece of a text that is too long to be kept.
     pub(super) fn feed(&mut self, reader: &mut Reader, piece: &[u8], settings: &Settings) {
         reader.feed(piece, |effect| self.add(effect, settings));
@@ -109,7 +100,8 @@ impl Effects {
         self
     }
 
-    fn add(&mut self, effect: Effect<'_>, settings: &Settings) {
+    /// Takes in one, on a server that reports `settings`.
+    pub(super) fn add(&mut self, effect: Effect<'_>, settings: &Settings) {
         let pin = match effect {
             Effect::Listen => Pin::Listen,
             Effect::AdvisoryLock => Pin::AdvisoryLock,
@@ -137,10 +129,8 @@ impl Effects {
                 self.asks = self.asks.max(Asks::Later);
                 return;
             }
-            Effect::Execute(_) | Effect::Deallocate(_) => {
-                self.names_statements = true;
-                return;
-            }
+            // `named`.
+            Effect::Execute(_) | Effect::Deallocate(_) => return,
             // What clears counts when the server has done it; what needs a session has pinned its client before.
             Effect::Unlisten
             | Effect::DeallocateAll

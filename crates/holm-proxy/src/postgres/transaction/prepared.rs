@@ -12,6 +12,7 @@ use std::sync::Arc;
 use holm_pgwire::exchange::Exchange;
 
 use super::effects::Effects;
+use super::named::{self, Named};
 use super::settings::Settings;
 
 /// More on one server cost it memory; pgjdbc and Prisma keep 100 to 256 of their own.
@@ -35,13 +36,10 @@ pub(in crate::postgres) struct Statement {
     pub(super) tail: Box<[u8]>,
     /// What carrying it out does to a session.
     pub(super) effects: Effects,
+    pub(super) named: Named,
 }
 
 impl Statement {
-    pub(super) fn text(&self) -> &[u8] {
-        text_of(&self.tail)
-    }
-
     /// Whether it can be parsed again.
     pub(super) fn is_kept(&self) -> bool {
         !self.tail.is_empty()
@@ -65,6 +63,11 @@ fn text_of(tail: &[u8]) -> &[u8] {
     tail.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
+/// What it costs to keep a statement. The text is there twice, as a key too.
+fn cost(tail: &[u8], named: &Named) -> usize {
+    2 * tail.len() + ENTRY_LENGTH * (1 + named.mentions().len())
+}
+
 /// The statements of one pool.
 #[derive(Debug, Default)]
 pub(in crate::postgres) struct Statements {
@@ -80,7 +83,7 @@ impl Statements {
     /// A statement whose text goes by and is not kept.
     pub(super) fn unkept(&mut self) -> Arc<Statement> {
         self.next += 1;
-        Arc::new(Statement { number: self.next, tail: Box::default(), effects: Effects::default() })
+        Arc::new(Statement { number: self.next, tail: Box::default(), effects: Effects::default(), named: Named::default() })
     }
 
     /// The statement that a Parse message means; `None` if there is no room to keep it.
@@ -88,8 +91,8 @@ impl Statements {
         if let Some(known) = self.by_tail.get(tail) {
             return Some(Arc::clone(known));
         }
-        // The text is there twice, as a key too.
-        let cost = 2 * tail.len() + ENTRY_LENGTH;
+        let (effects, named) = named::read(text_of(tail), settings);
+        let cost = cost(tail, &named);
         // Where clients know more than that, a look pays for itself by being rare.
         if self.by_tail.len() >= KEPT_MAX.max(2 * self.known) || self.length + cost > KEPT_LENGTH_MAX {
             self.forget_unknown();
@@ -99,7 +102,7 @@ impl Statements {
         }
         self.next += 1;
         self.length += cost;
-        let statement = Arc::new(Statement { number: self.next, tail: tail.into(), effects: Effects::of(text_of(tail), settings) });
+        let statement = Arc::new(Statement { number: self.next, tail: tail.into(), effects, named });
         self.by_tail.insert(tail.into(), Arc::clone(&statement));
         Some(statement)
     }
@@ -108,7 +111,7 @@ impl Statements {
     fn forget_unknown(&mut self) {
         self.by_tail.retain(|_, statement| Arc::strong_count(statement) > 1);
         self.known = self.by_tail.len();
-        self.length = self.by_tail.keys().map(|tail| 2 * tail.len() + ENTRY_LENGTH).sum();
+        self.length = self.by_tail.iter().map(|(tail, statement)| cost(tail, &statement.named)).sum();
     }
 }
 

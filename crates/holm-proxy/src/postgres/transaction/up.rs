@@ -19,6 +19,7 @@ use holm_pgwire::statement::Reader;
 use self::deallocate::{deallocate, deallocated, stand_in};
 use self::own_names::OwnNames;
 use super::effects::{Effects, Pin};
+use super::named::{self, Named};
 use super::numbers::{self, Numbers};
 use super::prepared::{Known, Names, Statement, Statements};
 use super::settings::Settings;
@@ -111,24 +112,21 @@ impl Reading {
 struct Unnamed {
     message: Vec<u8>,
     effects: Effects,
+    named: Named,
     /// It deallocates a stand-in.
     wants_stand_in: bool,
 }
 
 impl Unnamed {
     /// Takes the place of the last one, and its buffer, unless that is a large one for a client that rests.
-    fn new(last: Option<Self>, body: &[u8], effects: Effects) -> Self {
+    fn new(last: Option<Self>, body: &[u8], (effects, named): (Effects, Named)) -> Self {
         let length = HEADER_LENGTH + body.len();
         let buffer = last.map(|last| last.message).filter(|buffer| buffer.capacity() <= 2 * length);
         let mut message = buffer.unwrap_or_else(|| Vec::with_capacity(length));
         message.clear();
         header(&mut message, PARSE, body.len());
         message.extend_from_slice(body);
-        Self { message, effects, wants_stand_in: false }
-    }
-
-    fn text(&self) -> &[u8] {
-        self.message[HEADER_LENGTH + 1..].split(|byte| *byte == 0).next().unwrap_or_default()
+        Self { message, effects, named, wants_stand_in: false }
     }
 
     /// Whether a Parse says the same.
@@ -305,14 +303,12 @@ impl Up {
                         deallocate(&name, table, out);
                         return Ok(Some(0));
                     }
-                    let effects = Effects::of(text, table.settings);
-                    if effects.names_statements {
-                        self.own_names.give(text, Form::Query, table, out);
-                    }
+                    let (effects, named) = named::read(text, table.settings);
+                    self.own_names.give(&named, Form::Query, table, out);
                     undertake(effects, Form::Query, table, out);
                 } else {
                     // What a text of any length executes is said at its beginning.
-                    self.own_names.give(body, Form::Query, table, out);
+                    self.own_names.give(&Named::of_beginning(body), Form::Query, table, out);
                     numbers::before_unread(Form::Query, table, out);
                     self.reading = Some(Box::default());
                 }
@@ -425,7 +421,7 @@ impl Up {
         }
         let Some(statement) = table.names.get(name).cloned() else { return Cow::Borrowed(not_ours(name)) };
         // What such a text returns is known when it is parsed.
-        let is_outdated = statement.effects.names_statements && self.own_names.give(statement.text(), Form::Extended, table, out);
+        let is_outdated = self.own_names.give(&statement.named, Form::Extended, table, out);
         if (is_outdated || !table.known.has(statement.number, table.exchange)) && statement.is_kept() {
             send_parse(&statement, Whose::Ours, table, out);
         }
@@ -455,10 +451,10 @@ impl Up {
                 }
                 // Clients say the same again and again.
                 if self.unnamed.as_ref().is_none_or(|last| !last.is(body)) {
-                    self.unnamed = Some(Unnamed::new(self.unnamed.take(), body, Effects::of(text, table.settings)));
+                    self.unnamed = Some(Unnamed::new(self.unnamed.take(), body, named::read(text, table.settings)));
                 }
-                if self.unnamed.as_ref().is_some_and(|unnamed| unnamed.effects.names_statements) {
-                    self.own_names.give(text, Form::Extended, table, out);
+                if let Some(unnamed) = &self.unnamed {
+                    self.own_names.give(&unnamed.named, Form::Extended, table, out);
                 }
             } else {
                 numbers::before_unread(Form::Extended, table, out);
@@ -477,7 +473,7 @@ impl Up {
         if !table.names.give(name, Arc::clone(&statement)) {
             return Err(Refused::Names);
         }
-        let is_outdated = statement.effects.names_statements && self.own_names.give(statement.text(), Form::Extended, table, out);
+        let is_outdated = self.own_names.give(&statement.named, Form::Extended, table, out);
         if !is_outdated && table.known.has(statement.number, table.exchange) {
             table.exchange.say(Local::Parsed);
         } else {
@@ -508,9 +504,7 @@ impl Up {
     fn need_unnamed(&mut self, table: &mut Table<'_>, out: &mut Vec<u8>) {
         if let Some(unnamed) = &self.unnamed {
             unnamed.effects.apply(table.pin, table.soiled);
-            if unnamed.effects.names_statements {
-                self.own_names.give(unnamed.text(), Form::Extended, table, out);
-            }
+            self.own_names.give(&unnamed.named, Form::Extended, table, out);
         }
         if self.slot.is_own(table.exchange) {
             return;

@@ -9,6 +9,7 @@ use holm_pgwire::statement::{self, Effect};
 
 use super::{NAMES_LENGTH_MAX, Slot, Table, Unnamed, Up, ask, header};
 use crate::postgres::transaction::effects::Effects;
+use crate::postgres::transaction::named::Named;
 use crate::postgres::transaction::prepared::Names;
 
 const DEALLOCATE: &[u8] = b"DEALLOCATE";
@@ -16,6 +17,8 @@ const DEALLOCATE: &[u8] = b"DEALLOCATE";
 const IN_ITS_PLACE: &[u8] = b"PREPARE \"holm gone now\" AS SELECT; DEALLOCATE \"holm gone now\"\0";
 /// See [`stand_in`].
 const STAND_IN: &[u8] = b"holm gone";
+/// A text that can always be prepared.
+pub(super) const STAND_IN_TAIL: &[u8] = b"SELECT\0\0\0";
 const DEALLOCATE_STAND_IN: &[u8] = b"DEALLOCATE \"holm gone\"";
 
 impl Up {
@@ -31,7 +34,7 @@ impl Up {
         message.extend_from_slice(types);
         out.extend_from_slice(&message);
         ask(table, Ask::Parse(None));
-        self.unnamed = Some(Unnamed { message, effects: Effects::default(), wants_stand_in: true });
+        self.unnamed = Some(Unnamed { message, effects: Effects::default(), named: Named::default(), wants_stand_in: true });
     }
 }
 
@@ -70,10 +73,9 @@ pub(super) fn take(name: &[u8], table: &mut Table<'_>) {
 /// Has the server have a statement that stands in for one which is deallocated when a client executes that, whether or not the
 /// last one was.
 pub(super) fn stand_in(table: &mut Table<'_>, out: &mut Vec<u8>) {
-    const TAIL: &[u8] = b"SELECT\0\0\0";
     extended::write_close(out, Subject::Statement(STAND_IN)).expect("a short name");
     table.exchange.ask(Ask::Close, Whose::Ours, |_| {});
-    extended::write_parse(out, STAND_IN, TAIL.len()).expect("a short text");
-    out.extend_from_slice(TAIL);
+    extended::write_parse(out, STAND_IN, STAND_IN_TAIL.len()).expect("a short text");
+    out.extend_from_slice(STAND_IN_TAIL);
     table.exchange.ask(Ask::Parse(None), Whose::Ours, |_| {});
 }

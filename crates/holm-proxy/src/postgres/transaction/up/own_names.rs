@@ -9,45 +9,57 @@ use std::sync::Arc;
 
 use holm_pgwire::exchange::Ask;
 use holm_pgwire::extended::{self, Subject};
-use holm_pgwire::statement::{self, Effect};
 
-use super::deallocate::take;
+use super::deallocate::{STAND_IN_TAIL, take};
 use super::{Form, NAMED_LENGTH_MAX, Table, header, undertake};
+use crate::postgres::transaction::named::{Mention, Named};
 use crate::postgres::transaction::prepared::Statement;
 
-/// Statements that one text can name. Together they are no longer than one may be, since all of them are sent.
-const NAMES_MAX: usize = 16;
+/// Names that a server has for one client at once: a client that sends no Sync has none of them taken back. More than one text
+/// can name.
+const GIVEN_MAX: usize = 64;
 
-/// Names under which a server has statements for one text.
+/// Names under which a server has statements for one text, or for those of a pipeline.
 #[derive(Debug, Default)]
 pub(super) struct OwnNames {
+    /// Each name once.
     given: Vec<Given>,
-    /// In which it was last.
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Given {
+    name: Box<[u8]>,
+    /// Of the statement that has it.
+    number: u64,
+    /// In which that was sent.
     cycle: u64,
 }
 
-/// A name, and the number of the statement that has it.
-#[derive(Debug, PartialEq, Eq)]
-struct Given(Box<[u8]>, u64);
-
 impl OwnNames {
-    /// Has the server have what `text` names, which is carried out next, or parsed to be; whether it had something of that not.
-    pub(super) fn give(&mut self, text: &[u8], form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) -> bool {
-        if form == Form::Query && !table.exchange.is_at_start_of_cycle() {
+    /// Has the server have what a text names that is carried out next, or parsed to be; whether it had something of that not.
+    pub(super) fn give(&mut self, named: &Named, form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) -> bool {
+        if named.is_empty() || form == Form::Query && !table.exchange.is_at_start_of_cycle() {
             return false;
         }
-        let (cycle, mut is_any) = (table.exchange.cycle(), false);
-        for (name, statement) in named(text, form, table) {
-            undertake(statement.effects, form, table, out);
-            let given = Given(name, statement.number);
-            // A text that is parsed, described and bound in one cycle needs it once.
-            if self.cycle != cycle || !self.given.contains(&given) {
-                parse(&given.0, &statement, form, table, out);
-                self.given.push(given);
-                is_any = true;
+        let (mut is_any, mut length) = (false, 0);
+        for mention in named.mentions() {
+            // In a text of its own by the extended protocol DEALLOCATE is told apart before.
+            let is_deallocated = mention.is_deallocated && form == Form::Query;
+            let is_named = mention.is_executed || is_deallocated;
+            let Some(statement) = table.names.get(&mention.name).filter(|it| is_named && it.is_kept()).cloned() else { continue };
+            let tail = if mention.is_executed { &statement.tail } else { STAND_IN_TAIL };
+            length += tail.len();
+            // All of them are sent.
+            if length <= NAMED_LENGTH_MAX {
+                if mention.is_executed {
+                    undertake(statement.effects, form, table, out);
+                }
+                is_any |= self.give_one(mention, &statement, form, table, out);
+            }
+            if is_deallocated {
+                take(&mention.name, table);
             }
         }
-        self.cycle = cycle;
         if is_any {
             *table.soiled = true;
             end_own_cycle(form, table, out);
@@ -55,48 +67,43 @@ impl OwnNames {
         is_any
     }
 
+    /// Has the server have a statement under one name, unless it has it, or has too many; whether that was sent.
+    fn give_one(&mut self, mention: &Mention, statement: &Arc<Statement>, form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) -> bool {
+        let given = Given { name: mention.name.clone(), number: statement.number, cycle: table.exchange.cycle() };
+        // A text that is parsed, described and bound in one cycle needs it once.
+        if self.given.contains(&given) {
+            return false;
+        }
+        self.given.retain(|last| last.name != given.name);
+        if self.given.len() >= GIVEN_MAX {
+            // The server says that there is no such statement.
+            return false;
+        }
+        // A text that only deallocates it says so whatever has become of what the statement reads.
+        let tail = if mention.is_executed { &statement.tail } else { STAND_IN_TAIL };
+        parse(&given.name, tail, form, table, out);
+        self.given.push(given);
+        true
+    }
+
     /// Takes them back before a message that begins a cycle.
     pub(super) fn take_back(&mut self, form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) {
         if self.given.is_empty() || !table.exchange.is_at_start_of_cycle() {
             return;
         }
-        for Given(name, _) in self.given.drain(..) {
-            extended::write_close(out, Subject::Statement(&name)).expect("as long as one that came");
+        for Given { name, .. } in self.given.drain(..) {
+            extended::write_close(out, Subject::Statement(&name)).expect("no longer than a name in SQL");
             table.exchange.ask(Ask::Close, form.whose(), |_| {});
         }
         end_own_cycle(form, table, out);
     }
 }
 
-/// What a text names of the statements that its client prepared by a message.
-fn named(text: &[u8], form: Form, table: &mut Table<'_>) -> Vec<(Box<[u8]>, Arc<Statement>)> {
-    let (mut found, mut gone, mut length) = (Vec::<(Box<[u8]>, Arc<Statement>)>::new(), Vec::new(), 0);
-    statement::read(text, |effect| {
-        let (name, is_gone) = match effect {
-            Effect::Execute(name) => (name.as_bytes(), false),
-            // In a text of its own by the extended protocol it is told apart before.
-            Effect::Deallocate(name) if form == Form::Query => (name.as_bytes(), true),
-            _ => return,
-        };
-        // One of the pool's names is none of a client's.
-        let Some(statement) = table.names.get(name).filter(|statement| statement.is_kept() && !Statement::is_name(name)) else { return };
-        if is_gone {
-            gone.push(name.to_vec());
-        }
-        length += statement.tail.len();
-        if length <= NAMED_LENGTH_MAX && found.len() < NAMES_MAX && found.iter().all(|(known, _)| **known != *name) {
-            found.push((name.into(), Arc::clone(statement)));
-        }
-    });
-    gone.iter().for_each(|name| take(name, table));
-    found
-}
-
-fn parse(name: &[u8], statement: &Statement, form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) {
-    extended::write_close(out, Subject::Statement(name)).expect("as long as one that came");
+fn parse(name: &[u8], tail: &[u8], form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) {
+    extended::write_close(out, Subject::Statement(name)).expect("no longer than a name in SQL");
     table.exchange.ask(Ask::Close, form.whose(), |_| {});
-    extended::write_parse(out, name, statement.tail.len()).expect("as long as one that came");
-    out.extend_from_slice(&statement.tail);
+    extended::write_parse(out, name, tail.len()).expect("as long as one that came");
+    out.extend_from_slice(tail);
     table.exchange.ask(Ask::Parse(None), form.whose(), |_| {});
 }
 
