@@ -111,6 +111,8 @@ const ROOM: usize = 16;
 #[derive(Debug, Default)]
 pub struct Exchange {
     owed: VecDeque<Owed>,
+    /// How many of these the client has carried out.
+    acts: usize,
     /// The server takes copy data and has not been told the end.
     copying_in: bool,
     /// After an error the server skips everything until a Sync that has not been sent.
@@ -162,8 +164,8 @@ impl Exchange {
     }
 
     /// Whether something is owed that the client has carried out.
-    pub fn is_carrying_out(&self) -> bool {
-        self.owed.iter().any(|owed| owed.is_act())
+    pub const fn is_carrying_out(&self) -> bool {
+        self.acts > 0
     }
 
     /// Whether what the server answers next is such a thing.
@@ -192,6 +194,18 @@ impl Exchange {
         self.transaction
     }
 
+    fn owe(&mut self, owed: Owed) {
+        self.acts += usize::from(owed.is_act());
+        self.owed.push_back(owed);
+    }
+
+    /// The next answer is owed no more.
+    fn settle(&mut self) {
+        if let Some(owed) = self.owed.pop_front() {
+            self.acts -= usize::from(owed.is_act());
+        }
+    }
+
     /// Notes a message that is sent to the server. `lost` is told of a statement that the server will not come to have.
     pub fn ask(&mut self, ask: Ask, whose: Whose, mut lost: impl FnMut(u64)) {
         match ask {
@@ -211,7 +225,7 @@ impl Exchange {
             _ => self.unsynced = true,
         }
         self.ended += u64::from(ask.ends());
-        self.owed.push_back(Owed::Answer(ask, whose));
+        self.owe(Owed::Answer(ask, whose));
     }
 
     /// Notes that the client ended a copy, with CopyDone or CopyFail.
@@ -219,7 +233,7 @@ impl Exchange {
         if self.copying_in {
             self.copying_in = false;
         } else if !self.owed.is_empty() {
-            self.owed.push_back(Owed::CopyEnd);
+            self.owe(Owed::CopyEnd);
         }
     }
 
@@ -227,7 +241,7 @@ impl Exchange {
     pub fn say(&mut self, word: Local) {
         self.unsynced = true;
         if !self.skipping {
-            self.owed.push_back(Owed::Word(word));
+            self.owe(Owed::Word(word));
         }
     }
 
@@ -237,10 +251,10 @@ impl Exchange {
             match self.owed.front()? {
                 Owed::Word(word) => {
                     let word = *word;
-                    self.owed.pop_front();
+                    self.settle();
                     return Some(word);
                 }
-                Owed::CopyEnd => drop(self.owed.pop_front()),
+                Owed::CopyEnd => self.settle(),
                 Owed::Answer(..) => return None,
             }
         }
@@ -279,7 +293,7 @@ impl Exchange {
                 });
             }
             (b'Z', Some(ask)) if ask.ends() => {
-                self.owed.pop_front();
+                self.settle();
                 self.ready(first)?;
             }
             (b'Z', None) if self.skipping && self.swallowed => {
@@ -288,10 +302,10 @@ impl Exchange {
                 self.answered = self.ended;
             }
             (b'1', Some(Ask::Parse(_))) | (b'2', Some(Ask::Bind)) | (b'3', Some(Ask::Close)) | (b'T' | b'n', Some(Ask::Describe)) => {
-                self.owed.pop_front();
+                self.settle();
             }
             (b'C' | b's' | b'I', Some(Ask::Execute)) => {
-                self.owed.pop_front();
+                self.settle();
                 (self.copying_in, self.swallowed) = (false, false);
             }
             (b'C', Some(Ask::Deallocate)) => return Ok(if first == b'P' { Goes::Nowhere } else { goes }),
@@ -354,7 +368,7 @@ impl Exchange {
                 Owed::Answer(ask, _) => self.unanswered += u64::from(ask.ends()),
                 Owed::Word(_) | Owed::CopyEnd => {}
             }
-            self.owed.pop_front();
+            self.settle();
         }
         self.skipping = true;
     }

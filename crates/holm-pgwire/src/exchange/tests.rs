@@ -303,8 +303,9 @@ proptest! {
         for (n, (tag, first)) in answers.iter().enumerate() {
             prop_assert!(!exchange.is_settled(), "settled before answer {}", n);
             prop_assert!(exchange.answer(*tag, *first, |_| {}).is_ok(), "{} of {:?}", n, answers);
+            prop_assert_eq!(exchange.is_carrying_out(), exchange.owed.iter().any(Owed::is_act), "after answer {}", n);
         }
-        prop_assert!(exchange.is_settled());
+        prop_assert!(exchange.is_settled() && !exchange.is_carrying_out());
     }
 
     #[test]
@@ -315,6 +316,7 @@ proptest! {
             if exchange.answer(tag, first, |_| {}).is_err() {
                 break;
             }
+            prop_assert_eq!(exchange.is_carrying_out(), exchange.owed.iter().any(Owed::is_act));
         }
     }
 }
