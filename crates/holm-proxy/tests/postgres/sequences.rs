@@ -212,6 +212,38 @@ async fn what_was_to_be_discarded_in_a_part_that_an_error_skipped_is_discarded_i
 }
 
 #[tokio::test]
+async fn what_was_to_be_discarded_in_a_transaction_that_had_failed_is_discarded_in_the_next() {
+    let (world, _) = numbered(1).await;
+    let (mut asking, mut drawing) = (logged_in(&world).await, logged_in(&world).await);
+    draw(&mut drawing).await;
+    asking.send(&[sent(b'P', &[b"asks\0", ASK].concat()), sent(b'S', b""), query("BEGIN")].concat()).await;
+    assert_eq!((tags(&asking.until(b'Z').await).as_str(), tags(&asking.until(b'Z').await).as_str()), ("1Z", "CZ"));
+    asking.send(&[sent(b'P', b"\0nonsense\0\0\0"), sent(b'S', b""), run("asks")].concat()).await;
+    assert_eq!((code(&mut asking).await, code(&mut asking).await), ("42601".to_owned(), "25P02".to_owned()));
+    asking.send(&query("ROLLBACK")).await;
+    asking.until(b'Z').await;
+    asking.send(&query("SELECT lastval()")).await;
+    assert_eq!(code(&mut asking).await, NOT_YET);
+}
+
+#[tokio::test]
+async fn a_text_that_asks_behind_a_statement_which_cannot_be_prepared_any_more_is_an_error_and_no_end() {
+    let (world, _) = numbered(1).await;
+    let (mut asking, mut drawing) = (logged_in(&world).await, logged_in(&world).await);
+    asking.send(&[sent(b'P', b"gone\0SELECT a FROM plain\0\0\0"), sent(b'S', b"")].concat()).await;
+    asking.until(b'Z').await;
+    drawing.send(&query("DROP TABLE plain")).await;
+    drawing.until(b'Z').await;
+    draw(&mut drawing).await;
+    for (text, answered) in [("BEGIN", "CZ"), ("EXECUTE gone; SELECT lastval()", "EZ"), ("ROLLBACK", "CZ"), ("SELECT 1", "TDCZ")] {
+        asking.send(&query(text)).await;
+        assert_eq!(tags(&asking.until(b'Z').await), answered, "{text}");
+    }
+    asking.send(&query("SELECT lastval()")).await;
+    assert_eq!(code(&mut asking).await, NOT_YET);
+}
+
+#[tokio::test]
 async fn a_long_text_that_asks_is_told_nobody_elses_number() {
     let (world, _) = numbered(1).await;
     let (one, other) = clients(&world).await;

@@ -157,6 +157,10 @@ impl Down {
                 self.has_acted = true;
                 table.numbers.drawn();
             }
+            // Whoever asked for it.
+            if tag == b'C' && numbers::are_forgotten(&body[..wanted]) {
+                *table.numbers = Numbers::Nobodys;
+            }
             match tag {
                 b'S' if wanted > 0 => report(body, table.settings)?,
                 // What we discarded ourselves was known when it was asked.
@@ -164,9 +168,6 @@ impl Down {
                     Discarded::Nothing => {}
                     discarded => {
                         table.known.clear();
-                        if discarded == Discarded::All {
-                            *table.numbers = Numbers::Nobodys;
-                        }
                         // What was asked since, in the same pipeline, may need the session anew.
                         *table.discarded = if table.exchange.has_more() { Discarded::Statements } else { discarded };
                     }

@@ -56,12 +56,17 @@ impl Numbers {
 /// everywhere. What fails may have drawn one too, if it was carried out (`Exchange::carries_out_next`). `tag` is a
 /// CommandComplete's, if it is short enough to be read.
 pub(super) fn may_draw(message: u8, tag: &[u8]) -> bool {
-    let prepares = || matches!(tag, b"BEGIN\0" | b"START TRANSACTION\0" | b"SET\0" | b"SHOW\0" | b"LISTEN\0");
+    let draws_none = || matches!(tag, b"BEGIN\0" | b"START TRANSACTION\0" | b"SET\0" | b"SHOW\0" | b"LISTEN\0" | b"ROLLBACK\0");
     match message {
-        b'C' => !prepares(),
+        b'C' => !draws_none(),
         b's' | b'V' => true,
         _ => false,
     }
+}
+
+/// Whether a CommandComplete, by its tag, says that nobody's numbers are remembered any more.
+pub(super) fn are_forgotten(tag: &[u8]) -> bool {
+    matches!(tag, b"DISCARD SEQUENCES\0" | b"DISCARD ALL\0")
 }
 
 /// Before a text is carried out.
@@ -99,15 +104,12 @@ fn has_acted(table: &Table<'_>) -> bool {
     table.has_acted || table.exchange.is_carrying_out()
 }
 
-/// Has the server forget another client's numbers.
+/// Has the server forget another client's numbers. It counts when the server says that it has ([`are_forgotten`]): what comes
+/// before it may fail and have it skipped, and it may be cancelled itself.
 fn discard(form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) {
     // What has failed will not ask either.
     if !table.numbers.are_anothers() || table.exchange.transaction() == Transaction::Failed {
         return;
-    }
-    // What comes before it in its cycle may fail, so that it is skipped.
-    if table.exchange.is_at_start_of_cycle() {
-        *table.numbers = Numbers::Nobodys;
     }
     match form {
         Form::Query => {
@@ -156,10 +158,10 @@ mod tests {
     }
 
     #[test]
-    fn what_only_prepares_draws_no_number_and_everything_else_may() {
-        let tags = [&b"SELECT 1\0"[..], b"INSERT 0 1\0", b"COMMIT\0", b"ROLLBACK\0", b"CALL\0", b"SET CONSTRAINTS\0", b""];
+    fn what_only_begins_or_gives_up_draws_no_number_and_everything_else_may() {
+        let tags = [&b"SELECT 1\0"[..], b"INSERT 0 1\0", b"COMMIT\0", b"CALL\0", b"SET CONSTRAINTS\0", b""];
         assert!(tags.iter().all(|tag| may_draw(b'C', tag)));
-        assert!(![&b"BEGIN\0"[..], b"START TRANSACTION\0", b"SET\0", b"SHOW\0"].iter().any(|tag| may_draw(b'C', tag)));
+        assert!(![&b"BEGIN\0"[..], b"START TRANSACTION\0", b"SET\0", b"SHOW\0", b"ROLLBACK\0"].iter().any(|tag| may_draw(b'C', tag)));
         assert!([b's', b'V'].iter().all(|message| may_draw(*message, b"")));
         assert!(![b'D', b'E', b'Z', b'1', b'2', b'T', b'N', b'S'].iter().any(|message| may_draw(*message, b"I")));
     }

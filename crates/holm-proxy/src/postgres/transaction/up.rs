@@ -304,12 +304,13 @@ impl Up {
                         return Ok(Some(0));
                     }
                     let (effects, named) = named::read(text, table.settings);
-                    self.own_names.give(&named, Form::Query, table, out);
+                    // First, since a statement that cannot be prepared any more fails the transaction for what goes behind it.
                     undertake(effects, Form::Query, table, out);
+                    self.own_names.give(&named, Form::Query, table, out);
                 } else {
+                    numbers::before_unread(Form::Query, table, out);
                     // What a text of any length executes is said at its beginning.
                     self.own_names.give(&Named::of_beginning(body), Form::Query, table, out);
-                    numbers::before_unread(Form::Query, table, out);
                     self.reading = Some(Box::default());
                 }
                 ask(table, Ask::Query);

@@ -5,8 +5,6 @@
 //! of it; it goes before the client's next message, and with everything else before another client has the connection. Refuses
 //! texts behind something that may yet fail and have them skipped: there the server says that there is no such statement.
 
-use std::sync::Arc;
-
 use holm_pgwire::exchange::Ask;
 use holm_pgwire::extended::{self, Subject};
 
@@ -41,24 +39,26 @@ impl OwnNames {
         if named.is_empty() || form == Form::Query && !table.exchange.is_at_start_of_cycle() {
             return false;
         }
-        let (mut is_any, mut length) = (false, 0);
-        for mention in named.mentions() {
-            // In a text of its own by the extended protocol DEALLOCATE is told apart before.
-            let is_deallocated = mention.is_deallocated && form == Form::Query;
-            let is_named = mention.is_executed || is_deallocated;
-            let Some(statement) = table.names.get(&mention.name).filter(|it| is_named && it.is_kept()).cloned() else { continue };
-            let tail = if mention.is_executed { &statement.tail } else { STAND_IN_TAIL };
-            length += tail.len();
+        // In a text of its own by the extended protocol DEALLOCATE is told apart before.
+        let is_deallocated = |mention: &Mention| mention.is_deallocated && form == Form::Query;
+        let (mut found, mut length) = (Vec::new(), 0);
+        for mention in named.mentions().iter().filter(|it| it.is_executed || is_deallocated(it)) {
+            let Some(statement) = table.names.get(&mention.name).filter(|statement| statement.is_kept()).cloned() else { continue };
+            if is_deallocated(mention) {
+                take(&mention.name, table);
+            }
+            length += tail_of(mention, &statement).len();
             // All of them are sent.
             if length <= NAMED_LENGTH_MAX {
                 if mention.is_executed {
                     undertake(statement.effects, form, table, out);
                 }
-                is_any |= self.give_one(mention, &statement, form, table, out);
+                found.push((mention, statement));
             }
-            if is_deallocated {
-                take(&mention.name, table);
-            }
+        }
+        let mut is_any = false;
+        for (mention, statement) in found {
+            is_any |= self.give_one(mention, &statement, form, table, out);
         }
         if is_any {
             *table.soiled = true;
@@ -68,7 +68,7 @@ impl OwnNames {
     }
 
     /// Has the server have a statement under one name, unless it has it, or has too many; whether that was sent.
-    fn give_one(&mut self, mention: &Mention, statement: &Arc<Statement>, form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) -> bool {
+    fn give_one(&mut self, mention: &Mention, statement: &Statement, form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) -> bool {
         let given = Given { name: mention.name.clone(), number: statement.number, cycle: table.exchange.cycle() };
         // A text that is parsed, described and bound in one cycle needs it once.
         if self.given.contains(&given) {
@@ -79,9 +79,7 @@ impl OwnNames {
             // The server says that there is no such statement.
             return false;
         }
-        // A text that only deallocates it says so whatever has become of what the statement reads.
-        let tail = if mention.is_executed { &statement.tail } else { STAND_IN_TAIL };
-        parse(&given.name, tail, form, table, out);
+        parse(&given.name, tail_of(mention, statement), form, table, out);
         self.given.push(given);
         true
     }
@@ -97,6 +95,11 @@ impl OwnNames {
         }
         end_own_cycle(form, table, out);
     }
+}
+
+/// What is parsed under a name: a text that only deallocates it says so whatever has become of what the statement reads.
+fn tail_of<'s>(mention: &Mention, statement: &'s Statement) -> &'s [u8] {
+    if mention.is_executed { &statement.tail } else { STAND_IN_TAIL }
 }
 
 fn parse(name: &[u8], tail: &[u8], form: Form, table: &mut Table<'_>, out: &mut Vec<u8>) {
