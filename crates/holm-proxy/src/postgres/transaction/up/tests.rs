@@ -82,7 +82,7 @@ fn a_text_that_is_used_again_and_again_is_written_a_part_at_a_time_and_as_often_
 
 #[test]
 fn a_long_text_that_executes_a_statement_is_read_when_it_is_parsed_and_not_when_it_is_used() {
-    let uses = 100;
+    let uses = 1000;
     for (name, length) in [("s", NAMED_LENGTH_MAX - 100), ("", TEXT_LENGTH_MAX - 100)] {
         let mut way = Way::default();
         way.carry_all(&[parse("a", "SELECT 1"), sync()].concat());
@@ -95,7 +95,7 @@ fn a_long_text_that_executes_a_statement_is_read_when_it_is_parsed_and_not_when_
         let out = way.carry_all(&input);
         assert!(out.len() < 100 * uses, "the text is not written again");
         let used = begun.elapsed();
-        assert!(used < read_once * 20, "{name:?}: {used:?} for {uses} uses, and {read_once:?} to read it once");
+        assert!(used < read_once * 200, "{name:?}: {used:?} for {uses} uses, and {read_once:?} to read it once");
     }
 }
 
