@@ -11,7 +11,8 @@ fn operations() -> Vec<(Method, String)> {
     let mut found = Vec::new();
     for (path, item) in description["paths"].as_object().unwrap() {
         let path = path.replace("{environment}", "production").replace("{slug}", "goteborg").replace("{name}", "reports");
-        let path = path.replace("{id}", "op_018f3e5c2d7a7b3c9d4e5f60718293a4").replace("{code}", "HOLM-1001");
+        let path =
+            path.replace("{id}", "op_018f3e5c2d7a7b3c9d4e5f60718293a4").replace("{code}", "HOLM-1001").replace("{copy}", "log-grafana");
         assert!(!path.contains('{'), "{path}: give the parameter a value here");
         for method in item.as_object().unwrap().keys() {
             found.push((method.to_uppercase().parse().unwrap(), path.clone()));

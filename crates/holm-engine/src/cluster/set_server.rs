@@ -1,5 +1,5 @@
 //! Changes how a cluster is reached: its address, how it is spoken to, who Holm is there and with what password; or has another
-//! server take its place ([`super::replaced`]).
+//! server take its place (`replaced`).
 //!
 //! Promises: unless somebody says otherwise it stays the same server, known by the identifier that `initdb` gave it, so that a standby
 //! that was promoted may take its place and a server of its own cannot; Holm has logged in the new way, and found what it needs, before

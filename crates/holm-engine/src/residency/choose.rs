@@ -170,7 +170,8 @@ fn closed(cluster: &Cluster) -> Problem {
 
 fn why_not_written(room: &Room, copies: &[Judged]) -> String {
     match objections(copies).into_iter().next() {
-        Some(first) => format!("{}: {}", first.rule, first.because),
+        Some(first) if first.copy == "primary" => format!("{}: {}", first.rule, first.because),
+        Some(first) => format!("{} of the {}: {}", first.rule, first.copy, first.because),
         // It is asked of those among which there was nothing to choose.
         None => why_not(room, copies, None).unwrap_or_else(|| "it is allowed".to_owned()),
     }

@@ -396,7 +396,8 @@ assessment_max_age_days = 365
 "#;
     let world = World::in_the_hall(policy("assessed", "[\"@EEA\"]", asks, "place = \"umea-hall/hall-2\"\nexpect = \"unknown\"")).await;
     let called_from_there = "[[fact]]\nid = \"provider:umea-hall.support_from\"\nis = [\"SE\", \"US\"]\nfrom = \"visit\"\n";
-    world.know("visit", &format!("{ADDRESS}\n{called_from_there}")).await;
+    let its_own = "[[fact]]\nid = \"region:umea-hall/hall-2.infrastructure\"\nis = []\nfrom = \"visit\"\n";
+    world.know("visit", &format!("{ADDRESS}\n{called_from_there}\n{its_own}")).await;
     let clauses = paper::Wanted { kind: "scc_m2".to_owned(), ..dpa(None) };
     paper::keep(&world.control, &DEV, clauses).await.unwrap();
     let today = world.now().await.to_zoned(jiff::tz::TimeZone::UTC).date();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::installation::{WHOLE, fresh, holm, in_catalog, installation, json, ok};
 use crate::stories::until;
 
-const BETWEEN: [&str; 4] = ["--env", "staging", "--with", "production"];
+const BETWEEN: [&str; 4] = ["--env", "preview", "--with", "production"];
 
 fn shown() -> (i32, Value) {
     json(&[&["env", "parity", "show"], &BETWEEN[..]].concat())
@@ -31,7 +31,7 @@ fn r20_a_pipeline_stops_at_a_difference_that_may_break_until_somebody_answers_fo
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let server = runtime.block_on(holm_testkit::new_server(&[("timezone", "Pacific/Chatham")]));
     let name = fresh("server");
-    ok(&["cluster", "add", &name, "--env", "staging", "--server", &server.url("postgres")]);
+    ok(&["cluster", "add", &name, "--env", "preview", "--server", &server.url("postgres")]);
     until(&name, |shown| shown["data"]["state"] == "open");
 
     let (code, told) = shown();
@@ -77,8 +77,8 @@ fn r20_a_pipeline_stops_at_a_difference_that_may_break_until_somebody_answers_fo
 
     // Others of these tests have that done only with an approval.
     in_catalog("DELETE FROM approval_rule WHERE operation = 'cluster.remove'");
-    ok(&["cluster", "drain", &name, "--env", "staging"]);
+    ok(&["cluster", "drain", &name, "--env", "preview"]);
     until(&name, |shown| shown["data"]["state"] == "drained");
-    ok(&["cluster", "remove", &name, "--env", "staging", "--yes"]);
+    ok(&["cluster", "remove", &name, "--env", "preview", "--yes"]);
     until(&name, |shown| shown["error"]["code"] == "HOLM-1106");
 }

@@ -222,12 +222,12 @@ fn line(words: &str) -> Option<String> {
             words.to_owned()
         }
         "residency paper remove" => format!("{words} {} --yes", paper()),
-        "residency copy add" => format!("{words} cache {} --provider scalingo --region osc-fr1 --env staging", fresh("kept")),
+        "residency copy add" => format!("{words} cache {} --provider scalingo --region osc-fr1 --env preview", fresh("kept")),
         "residency copy list" => {
             registered();
-            format!("{words} --env staging")
+            format!("{words} --env preview")
         }
-        "residency copy remove" => format!("{words} {} --env staging --yes", registered()),
+        "residency copy remove" => format!("{words} {} --env preview --yes", registered()),
         "residency exception grant" => {
             format!(
                 "{words} {} {production} --copy primary --rule control.affiliates --owner dpo --reason r --measure m --until 2089-03-01",
@@ -291,8 +291,8 @@ fn paper() -> String {
 /// A copy of an environment in which nobody is judged.
 fn registered() -> String {
     let name = fresh("kept");
-    let what = ["residency", "copy", "add", "cache", &name, "--provider", "scalingo", "--region", "osc-fr1", "--env", "staging"];
-    ok(&[&what[..], &["--in-breach", "-o", "name"]].concat()).trim().to_owned()
+    let what = ["residency", "copy", "add", "cache", &name, "--provider", "scalingo", "--region", "osc-fr1", "--env", "preview"];
+    ok(&[&what[..], &["-o", "name"]].concat()).trim().to_owned()
 }
 
 /// An exception from a rule that nobody is judged by.
@@ -458,8 +458,8 @@ const NOWHERE: &[&str] = &[
     "access break-glass open --env nowhere --reason test",
     "access break-glass close brk_00000000000000000000000000000000",
     "residency facts remove nowhere --yes",
-    "residency copy remove log-nowhere --env staging --yes",
-    "residency copy add log nowhere --provider nobody --region x --env staging",
+    "residency copy remove log-nowhere --env preview --yes",
+    "residency copy add log nowhere --provider scalingo --region osc-fr1 --env nowhere",
     "residency copy list --env nowhere",
     "residency paper remove 0192f3a1-7c11-7000-8000-000000000000 --yes",
     "residency paper add dpa --with scalingo-sas --signed-on 2026-03-12 --env nowhere",

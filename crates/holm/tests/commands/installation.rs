@@ -67,9 +67,11 @@ async fn start() -> Installation {
     let control = Control::open(config).await.unwrap();
     control.start();
     let by = bootstrap::ensure(&control, &"test".parse().unwrap(), Secret::new(TOKEN.to_owned())).await.unwrap();
-    for (name, kind, domain) in
-        [("production", EnvironmentKind::Production, "localhost"), ("staging", EnvironmentKind::Staging, "staging.localhost")]
-    {
+    for (name, kind, domain) in [
+        ("production", EnvironmentKind::Production, "localhost"),
+        ("staging", EnvironmentKind::Staging, "staging.localhost"),
+        ("preview", EnvironmentKind::Staging, "preview.localhost"),
+    ] {
         let domain = domain.parse().unwrap();
         let new = NewEnvironment { name: name.parse().unwrap(), kind, domain, pool_size: 1, migrations: None, seed: None };
         environment::ensure(&control, &by, new).await.unwrap();

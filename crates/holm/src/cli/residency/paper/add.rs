@@ -25,7 +25,7 @@ pub(in crate::cli) struct Args {
     /// What it is: dpa, scc_m2, or what a profile asks for by name; assessment is one of transfers to a country
     kind: String,
     /// The company that signed it, as the registry calls it: `holm provider show`
-    #[arg(long, value_name = "COMPANY", required_unless_present = "country", conflicts_with = "country")]
+    #[arg(long, value_name = "COMPANY", conflicts_with = "country")]
     with: Option<String>,
     /// Of an assessment, the country that data is transferred to
     #[arg(long, value_name = "COUNTRY")]
