@@ -133,6 +133,8 @@ struct Shared {
     denials: Denials,
     /// What verdicts rest on, as it was read last.
     known: known::Cache,
+    /// Who judges copies holds it; the others wait here, and then find that nothing is due.
+    judging: tokio::sync::Mutex<()>,
     checkpoints: Option<PathBuf>,
     mail: Option<MailConfig>,
     poster: Poster,
@@ -189,6 +191,7 @@ impl Control {
             probe,
             denials,
             known: known::Cache::default(),
+            judging: tokio::sync::Mutex::default(),
             checkpoints,
             programs,
             lease,
@@ -366,6 +369,11 @@ impl Control {
     /// What this process does now and then.
     pub(crate) fn jobs(&self) -> &[Job] {
         &self.0.jobs
+    }
+
+    /// The turn of this process to judge copies, for as long as it is held.
+    pub(crate) async fn turn_to_judge(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.judging.lock().await
     }
 
     /// The version that was last given to the data plane.

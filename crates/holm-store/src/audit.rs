@@ -40,10 +40,10 @@ WITH RECURSIVE head AS MATERIALIZED (
 ), written AS (
     INSERT INTO audit_entry (seq, at, version, actor_kind, actor_id, actor_name, action, environment, subject_kind, subject_id,
         reason, detail, previous_hash, hash)
-    SELECT seq, at, $1, ($3::text[])[place], ($4::uuid[])[place], ($5::text[])[place], ($6::text[])[place], ($7::text[])[place],
-        ($8::text[])[place], ($9::text[])[place], ($10::text[])[place], ($11::text[])[place], previous_hash, hash
+    SELECT seq, at, $1, actor_kind, actor_id, actor_name, action, environment, subject_kind, subject_id, reason, detail, previous_hash, hash
     FROM link
-    WHERE place > 0
+    JOIN unnest($3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[]) WITH ORDINALITY
+        AS content (actor_kind, actor_id, actor_name, action, environment, subject_kind, subject_id, reason, detail, place) USING (place)
 ), ended AS (
     UPDATE audit_head h
     SET seq = l.seq, hash = l.hash

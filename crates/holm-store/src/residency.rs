@@ -36,20 +36,21 @@ const ADVANCE: &str = "UPDATE residency SET epoch = epoch + 1";
 /// "Hjdg" as bytes.
 const JUDGING: &str = "SELECT pg_try_advisory_xact_lock(x'486a6467'::integer) AS alone";
 /// One statement, since it is asked twice a minute for ever. Renewals wait an hour for others: each gives every node a table to keep.
-const IS_DUE: &str = "\
+/// `NOT IN` is a table of hashes whatever the planner believes; a join that it takes for one of few rows asks for each tenant about all.
+pub(crate) const IS_DUE: &str = "\
 SELECT judged <> epoch OR judge_by <= now() AS copies,
     EXISTS (SELECT FROM placement_certificate WHERE expires_at < now() + interval '23 hours')
     OR EXISTS (
         SELECT
         FROM tenant t
-        WHERE t.state IN ('serving', 'paused', 'suspended', 'deleted')
-            AND NOT EXISTS (SELECT FROM placement_certificate p WHERE p.tenant_id = t.id)
+        WHERE t.state IN ('serving', 'paused', 'suspended', 'deleted') AND t.id NOT IN (SELECT tenant_id FROM placement_certificate)
     ) AS certificates
 FROM residency";
+const COPIES_ARE_DUE: &str = "SELECT judged <> epoch OR judge_by <= now() AS copies FROM residency";
 const JUDGED: &str = "UPDATE residency SET judged = $1, judge_by = $2";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[SHARE, ALONE, EPOCH, ADVANCE, JUDGING, IS_DUE, JUDGED];
+pub const STATEMENTS: &[&str] = &[SHARE, ALONE, EPOCH, ADVANCE, JUDGING, IS_DUE, COPIES_ARE_DUE, JUDGED];
 
 /// Which state of all that verdicts rest on; grows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -138,6 +139,17 @@ pub struct Due {
 pub async fn is_due(catalog: &Catalog) -> Result<Due, StoreError> {
     let row = catalog.session().await?.query_one(IS_DUE, &[]).await?;
     Ok(Due { copies: column::get(&row, "copies")?, certificates: column::get(&row, "certificates")? })
+}
+
+/// Whether copies are to be judged anew.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn copies_are_due(catalog: &Catalog) -> Result<bool, StoreError> {
+    column::get(&catalog.session().await?.query_one(COPIES_ARE_DUE, &[]).await?, "copies")
 }
 
 /// Notes that every copy was judged by a state, and when that is over.

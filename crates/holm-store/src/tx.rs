@@ -18,7 +18,7 @@ use crate::row::column;
 use crate::session::{Params, Session, Statement};
 use crate::wake::Told;
 
-/// Advances the clock and stamps what changed. The clock's row is locked here and until the commit, after every other lock.
+/// Advances the clock and stamps what changed; a tenant's epoch with it, since each change of its row is written to a dozen indexes. The clock's row is locked here and until the commit, after every other lock.
 pub(crate) const STAMP: &str = "\
 WITH clock AS (
     UPDATE route_clock
@@ -31,7 +31,7 @@ WITH clock AS (
 ), credentials AS (
     UPDATE credential SET route_version = clock.version FROM clock WHERE id = ANY($3)
 ), tenants AS (
-    UPDATE tenant SET route_version = clock.version FROM clock WHERE id = ANY($4)
+    UPDATE tenant SET route_version = clock.version, epoch = epoch + (id = ANY($5))::integer FROM clock WHERE id = ANY($4)
 )
 SELECT version, membership
 FROM clock";
@@ -50,6 +50,8 @@ pub struct Tx {
     clusters: Vec<Uuid>,
     credentials: Vec<Uuid>,
     tenants: Vec<Uuid>,
+    /// Of [`Self::tenants`], those whose epoch grows.
+    outrun: Vec<Uuid>,
     entries: Vec<NewEntry>,
     finished: bool,
 }
@@ -79,6 +81,7 @@ impl Tx {
             clusters: Vec::new(),
             credentials: Vec::new(),
             tenants: Vec::new(),
+            outrun: Vec::new(),
             entries: Vec::new(),
             finished: false,
         }
@@ -100,7 +103,7 @@ impl Tx {
         let stamps = self.changes_routes();
         self.told.changed |= stamps;
         let chain = entries.as_ref().map(audit::Columns::params);
-        let ids: Params<'_> = &[&self.environments, &self.clusters, &self.credentials, &self.tenants];
+        let ids: Params<'_> = &[&self.environments, &self.clusters, &self.credentials, &self.tenants, &self.outrun];
         let mut last: Vec<Statement<'_>> = chain.iter().map(|params| (audit::APPEND, params.as_slice())).collect();
         if stamps {
             last.push((STAMP, ids));
@@ -174,6 +177,12 @@ impl Tx {
     }
 
     pub(crate) fn changed_tenant(&mut self, id: TenantId) {
+        self.tenants.push(id.as_uuid());
+    }
+
+    /// As [`Self::changed_tenant`], and what was made for its route before is of no use.
+    pub(crate) fn outran_tenant(&mut self, id: TenantId) {
+        self.outrun.push(id.as_uuid());
         self.tenants.push(id.as_uuid());
     }
 

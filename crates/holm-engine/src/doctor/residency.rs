@@ -115,7 +115,7 @@ async fn waits_in_vain(control: &Control) -> Result<Option<Finding>, Problem> {
 }
 
 /// What allows something now and will not in a month, if nobody looks it up again.
-fn ends_soon(standings: &[(standing::Standing, Timestamp)], now: Timestamp) -> Option<Finding> {
+fn ends_soon(standings: &[(standing::Standing, Option<Timestamp>)], now: Timestamp) -> Option<Finding> {
     let soon = now.saturating_add(SOON).unwrap_or(Timestamp::MAX);
     let ends = standings.iter().filter(|(standing, _)| standing.outcome == "allow").filter_map(|(standing, _)| standing.valid_until);
     let first = ends.clone().min().filter(|first| *first <= soon)?;

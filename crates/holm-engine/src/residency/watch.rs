@@ -5,6 +5,7 @@
 //! dropped anywhere, and another process goes on.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use holm_core::actor::{Actor, SystemActor};
 use holm_core::audit::{AuditAction, Detail, NewEntry, Subject};
@@ -19,15 +20,20 @@ use holm_store::residency::assigned::{self, Held};
 use holm_store::residency::certificate::{self as said, Last, Saying};
 use holm_store::residency::standing::{self, Standing};
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::sleep;
 
 use super::certificate;
 use super::choose::standings;
 use super::copies::{self, Whose};
 use super::known::Known;
 use crate::control::Control;
+use crate::reconcile::backoff::jittered;
 
 /// Everything is judged once in this time, whatever else happens.
 const AT_LEAST_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// While another process judges.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// So many changes are written at once: few enough that nobody who waits for a tenant's row, or for the end of the audit log,
 /// notices.
@@ -35,9 +41,8 @@ const BATCH: usize = 500;
 
 /// What was noted last.
 struct Before {
-    standings: Vec<(Standing, Timestamp)>,
-    /// Since when copies are denied, whatever was not known between.
-    denied: HashMap<(TenantId, String), Timestamp>,
+    /// With since when they are denied, whatever was not known between.
+    standings: Vec<(Standing, Option<Timestamp>)>,
     said: HashMap<TenantId, Last>,
 }
 
@@ -70,25 +75,32 @@ struct News {
 /// Safe: what was not written is found again.
 pub async fn judge(control: Control) -> Result<(), Problem> {
     let due = residency::is_due(control.catalog()).await?;
-    // Whatever comes of it: tenants that nobody judges go on.
-    let judged = if due.copies { judge_alone(&control).await } else { Ok(()) };
-    // Those that were judged anew may be made up for.
-    if due.certificates || due.copies {
-        certificate::renew(&control).await?;
+    if due.copies {
+        judge_then_renew(&control).await
+    } else if due.certificates {
+        certificate::renew(&control).await
+    } else {
+        Ok(())
     }
-    judged
 }
 
+/// Judges for as long as that is due. While another process does, it is asked again: that one may be on its way out, or die, and what
+/// changed since it last looked would wait for the schedule.
 async fn judge_alone(control: &Control) -> Result<(), Problem> {
-    let mut alone = control.catalog().transaction().await?;
-    if residency::judging(&mut alone).await? {
+    let _turn = control.turn_to_judge().await;
+    while residency::copies_are_due(control.catalog()).await? {
+        let mut alone = control.catalog().transaction().await?;
+        let is_alone = residency::judging(&mut alone).await?;
         // What changes meanwhile is of another epoch, and due again.
-        while residency::is_due(control.catalog()).await?.copies {
+        while is_alone && residency::copies_are_due(control.catalog()).await? {
             all(control).await?;
         }
+        // It may have been ended for its idleness; then somebody else may have found the same, and wrote it.
+        let _ = alone.rollback().await;
+        if !is_alone {
+            sleep(jittered(LOOK_AGAIN)).await;
+        }
     }
-    // It may have been ended for its idleness; then somebody else may have found the same, and wrote it.
-    drop(alone);
     Ok(())
 }
 
@@ -96,26 +108,30 @@ async fn judge_alone(control: &Control) -> Result<(), Problem> {
 pub(crate) fn soon(control: &Control) {
     let judging = control.clone();
     control.tasks().spawn("judge copies", async move {
-        if let Err(problem) = judge(judging).await {
+        if let Err(problem) = judge_then_renew(&judging).await {
             tracing::warn!(code = %problem.code, why = problem.why, "copies were not judged at once: {}", problem.what);
         }
     });
 }
 
+/// Those that were judged anew may be made up for, and whatever comes of it, tenants that nobody judges go on.
+async fn judge_then_renew(control: &Control) -> Result<(), Problem> {
+    let judged = judge_alone(control).await;
+    certificate::renew(control).await?;
+    judged
+}
+
 async fn all(control: &Control) -> Result<(), Problem> {
     let (known, now) = Known::now(control).await?;
-    let clusters: HashMap<ClusterId, Cluster> =
-        cluster::list(control.catalog()).await?.into_iter().map(|cluster| (cluster.id, cluster)).collect();
-    // In this order: a tenant that is made between the two is judged once more, and not forgotten.
-    let before = standing::all(control.catalog()).await?;
-    let held = assigned::held(control.catalog()).await?;
-    let said = said::all(control.catalog()).await?.into_iter().collect();
-    let denied = standing::denied(control.catalog()).await?.into_iter().map(|(tenant, copy, since)| ((tenant, copy), since)).collect();
+    let catalog = control.catalog();
+    let (standings, said, clusters) = tokio::try_join!(standing::all(catalog), said::all(catalog), cluster::list(catalog))?;
+    let clusters: HashMap<ClusterId, Cluster> = clusters.into_iter().map(|cluster| (cluster.id, cluster)).collect();
+    // After what was noted: a tenant that is made between the two is judged once more, and not forgotten.
+    let held = assigned::held(catalog).await?;
+    let before = Before { standings, said: said.into_iter().collect() };
     let (epoch, registry) = (known.epoch(), certificate::hash(known.registry().hash().as_str()));
     let Found { news, sayings, until } =
-        tokio::task::spawn_blocking(move || compare(&known, &clusters, &held, &Before { standings: before, denied, said }, now))
-            .await
-            .expect("judging does not panic");
+        tokio::task::spawn_blocking(move || compare(&known, &clusters, &held, &before, now)).await.expect("judging does not panic");
     let mut tx = control.catalog().transaction().await?;
     said::known_by(&mut tx, &registry).await?;
     tx.commit().await?;
@@ -154,8 +170,8 @@ fn compare(known: &Known, clusters: &HashMap<ClusterId, Cluster>, held: &[Held],
     let said = &noted.said;
     let mut until = now.saturating_add(AT_LEAST_EVERY).unwrap_or(Timestamp::MAX);
     let registry = certificate::hash(known.registry().hash().as_str());
-    let mut before: BTreeMap<(TenantId, String), &Standing> =
-        noted.standings.iter().map(|(standing, _)| ((standing.tenant, standing.copy.clone()), standing)).collect();
+    let mut before: BTreeMap<(TenantId, String), (&Standing, Option<Timestamp>)> =
+        noted.standings.iter().map(|(standing, denied)| ((standing.tenant, standing.copy.clone()), (standing, *denied))).collect();
     let (mut news, mut sayings) = (Vec::new(), Vec::new());
     let mut alike: HashMap<(&String, ClusterId), Vec<Standing>> = HashMap::new();
     for held in held {
@@ -179,11 +195,10 @@ fn compare(known: &Known, clusters: &HashMap<ClusterId, Cluster>, held: &[Held],
         };
         for standing in found {
             until = until.min(standing.valid_until.unwrap_or(until));
-            let key = (held.tenant, standing.copy.clone());
-            let last = before.remove(&key);
+            let (last, denied) = before.remove(&(held.tenant, standing.copy.clone())).unzip();
             match standing.outcome.as_str() {
                 "deny" => {
-                    let (allows, less_at) = certificate::left(profile, noted.denied.get(&key).copied().unwrap_or(now), now);
+                    let (allows, less_at) = certificate::left(profile, denied.flatten().unwrap_or(now), now);
                     saying.allows = both(saying.allows, allows);
                     until = until.min(less_at.unwrap_or(until));
                 }
@@ -203,7 +218,7 @@ fn compare(known: &Known, clusters: &HashMap<ClusterId, Cluster>, held: &[Held],
     }
     sayings.sort_by_key(|(_, saying)| (std::cmp::Reverse(width(saying.allows)), saying.tenant));
     let environments: HashMap<TenantId, &EnvironmentName> = held.iter().map(|held| (held.tenant, &held.environment)).collect();
-    for ((tenant, copy), last) in before {
+    for ((tenant, copy), (last, _)) in before {
         // Of a tenant that is gone nobody is told: that was told when it went.
         let tells = environments.get(&tenant).filter(|_| last.outcome != "allow").map(|_| AuditAction::ResidencySettle);
         let environment = environments.get(&tenant).map(|name| (*name).clone());

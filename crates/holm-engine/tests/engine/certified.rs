@@ -1,6 +1,6 @@
 //! What the data plane is told of where a tenant's database may be used (R2).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use holm_core::placement::{Allows, Certificate, Placement, SystemIdentifier, Withheld};
 use holm_engine::residency::{profile, watch};
@@ -120,6 +120,24 @@ async fn a_tenant_that_is_denied_where_it_is_keeps_what_its_profile_leaves_it_an
     place(&world, "production-1", "nordlys", "no-osl").await;
     until(&world, "goteborg", "it is let in again", allows(Some(Allows::All))).await;
     println!("let in {:?} after the place was mended", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_while_another_process_judges_is_judged_when_that_one_is_gone_and_not_by_the_schedule() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    told(&world).await;
+    let another = world.catalog().await;
+    for (provider, region) in [("nordlys", "no-osl"), ("skyline", "se-sto")].repeat(3) {
+        world.until_count("residency WHERE judged = epoch", 1).await;
+        another.execute("SELECT pg_advisory_lock(x'486a6467'::integer)", &[]).await.unwrap();
+        place(&world, "production-1", provider, region).await;
+        assert_eq!(world.count("residency WHERE judged = epoch").await, 0, "two judged at once");
+        another.execute("SELECT pg_advisory_unlock(x'486a6467'::integer)", &[]).await.unwrap();
+        let begun = Instant::now();
+        world.until_count("residency WHERE judged = epoch", 1).await;
+        // The schedule looks twice a minute.
+        assert!(begun.elapsed() < Duration::from_secs(10), "it was judged {:?} later", begun.elapsed());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,6 +50,8 @@ pub(crate) struct Peer {
     pub(crate) user: String,
     pub(crate) password: String,
     databases: usize,
+    /// How many tenants it was told of.
+    pub(crate) tenants: usize,
 }
 
 impl Peer {
@@ -102,7 +104,7 @@ impl Peers {
             ("holm transaction/core", "transaction", "0"),
         ] {
             if plan.wants(name) {
-                peers.add_holm(name, pooling, workers);
+                peers.add_holm(name, pooling, workers, setup.tenants);
             }
         }
         match version(&plan.pgbouncer) {
@@ -117,6 +119,15 @@ impl Peers {
             None => println!("no PgBouncer in {}: not compared", plan.pgbouncer.display()),
         }
         peers
+    }
+
+    /// Holm once more, which was told of one tenant: what knowing the others costs is the difference to it.
+    pub(crate) fn add_alone(&mut self, plan: &Plan) {
+        for (name, workers) in [("holm transaction, alone", "1"), ("holm transaction/core, alone", "0")] {
+            if plan.wants(name) {
+                self.add_holm(name, "transaction", workers, 1);
+            }
+        }
     }
 
     pub(crate) fn all(&self) -> &[Peer] {
@@ -180,13 +191,13 @@ impl Peers {
         let pid = child.as_ref().map(Child::id);
         self.children.extend(child);
         let user = if pid.is_some() { "app" } else { ROLE }.to_owned();
-        let databases = self.setup.databases;
-        self.peers.push(Peer { name, port, pid, is_transaction, user, password: SECRET.into(), databases });
+        let Setup { tenants, databases, .. } = self.setup;
+        self.peers.push(Peer { name, port, pid, is_transaction, user, password: SECRET.into(), databases, tenants });
     }
 
-    fn add_holm(&mut self, name: &'static str, pooling: &str, workers: &str) {
+    fn add_holm(&mut self, name: &'static str, pooling: &str, workers: &str, tenants: usize) {
         let this = std::env::current_exe().expect("this program");
-        let Setup { tenants, databases, budget } = self.setup;
+        let Setup { databases, budget, .. } = self.setup;
         let (port, files) = (self.server.address.port, self.files.path());
         let server = self.server.system_identifier();
         let told = Told { pooling, workers, port, server, role: ROLE, files, tenants, databases, budget };
@@ -195,6 +206,7 @@ impl Peers {
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("the proxy says its port");
         self.add(name, line.trim().parse().expect("a port"), Some(child), pooling != "session");
+        self.peers.last_mut().expect("it was added").tenants = tenants;
     }
 
     async fn add_pgbouncer(&mut self, (program, version): (&Path, &str), name: &'static str, mode: &str) {

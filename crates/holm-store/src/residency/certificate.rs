@@ -67,8 +67,6 @@ SET cluster_id = excluded.cluster_id, server = excluded.server, profile_hash = e
     allows = excluded.allows, issued_at = excluded.issued_at, expires_at = excluded.expires_at
 RETURNING tenant_id"
 );
-/// Pools that were made for what was allowed before are of no use.
-const OUTRUN: &str = "UPDATE tenant SET epoch = epoch + 1 WHERE id = ANY($1)";
 const ALL: &str = concat!(
     "SELECT p.tenant_id, p.cluster_id, p.profile_hash, p.allows, p.server IS NOT DISTINCT FROM ",
     server!(),
@@ -85,11 +83,12 @@ WHERE p.expires_at < now() + interval '24 hours' AND (p.server IS NULL OR p.serv
     AND ($1 OR p.profile_hash IS NULL)
 ORDER BY p.expires_at
 LIMIT 1000";
-const MISSING: &str = "\
+/// Hashed, as in [`super::IS_DUE`].
+pub(crate) const MISSING: &str = "\
 SELECT t.id AS tenant_id
 FROM tenant t
 WHERE t.state IN ('serving', 'paused', 'suspended', 'deleted') AND t.database_id IS NOT NULL
-    AND NOT EXISTS (SELECT FROM placement_certificate p WHERE p.tenant_id = t.id)
+    AND t.id NOT IN (SELECT tenant_id FROM placement_certificate)
 ORDER BY t.id
 LIMIT 1000";
 /// Copies were judged within a day: nobody goes on saying what nobody looks at.
@@ -117,7 +116,7 @@ WHERE p.tenant_id = ANY($1) AND t.id = p.tenant_id AND t.state IN ('failed', 'dr
 const KNOWN_BY: &str = "UPDATE residency SET registry_hash = $1 WHERE registry_hash IS DISTINCT FROM $1";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[FIRST, LOCK, SAY, OUTRUN, ALL, ENDING, MISSING, IS_FRESH, RENEW, CARRY_OVER, FORGET, KNOWN_BY];
+pub const STATEMENTS: &[&str] = &[FIRST, LOCK, SAY, ALL, ENDING, MISSING, IS_FRESH, RENEW, CARRY_OVER, FORGET, KNOWN_BY];
 
 /// What a route's row has of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -185,12 +184,13 @@ pub async fn say(tx: &mut Tx, sayings: &[Saying]) -> Result<HashSet<TenantId>, S
     let allows: Vec<&str> = there.iter().map(|saying| saying.allows.map_or("nothing", Allows::as_str)).collect();
     let said: HashSet<TenantId> = ids(&tx.query(SAY, &[&tenants, &clusters, &profiles, &registries, &allows]).await?)?.collect();
     let routed = |saying: &&&Saying| said.contains(&saying.tenant) && locked.get(&saying.tenant) == Some(&true);
-    let outrun: Vec<Uuid> = there.iter().filter(routed).filter(|saying| saying.outruns).map(|saying| saying.tenant.as_uuid()).collect();
-    if !outrun.is_empty() {
-        tx.execute(OUTRUN, &[&outrun]).await?;
-    }
     for saying in there.iter().filter(routed) {
-        tx.changed_tenant(saying.tenant);
+        if saying.outruns {
+            // Pools that were made for what was allowed before are of no use.
+            tx.outran_tenant(saying.tenant);
+        } else {
+            tx.changed_tenant(saying.tenant);
+        }
     }
     Ok(said)
 }

@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::row::column;
 use crate::tx::Tx;
 
-const ALL: &str = "SELECT tenant_id, copy, outcome, objections, since, valid_until FROM residency_standing ORDER BY tenant_id, copy";
+const ALL: &str = "SELECT tenant_id, copy, outcome, objections, valid_until, denied_since FROM residency_standing ORDER BY tenant_id, copy";
 const OF_TENANT: &str = "\
 SELECT tenant_id, copy, outcome, objections, since, valid_until
 FROM residency_standing
@@ -35,14 +35,13 @@ SET outcome = excluded.outcome, objections = excluded.objections, valid_until = 
         WHEN 'deny' THEN coalesce(residency_standing.denied_since, now())
         ELSE residency_standing.denied_since
     END";
-const DENIED: &str = "SELECT tenant_id, copy, denied_since FROM residency_standing WHERE denied_since IS NOT NULL";
 const FORGET: &str = "\
 DELETE FROM residency_standing s
 USING unnest($1::uuid[], $2::text[]) gone (tenant, copy)
 WHERE s.tenant_id = gone.tenant AND s.copy = gone.copy";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[ALL, OF_TENANT, SET, DENIED, FORGET];
+pub const STATEMENTS: &[&str] = &[ALL, OF_TENANT, SET, FORGET];
 
 /// What a copy came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,30 +95,16 @@ pub async fn forget(tx: &mut Tx, gone: &[(TenantId, &str)]) -> Result<(), StoreE
     tx.execute(FORGET, &[&tenants, &copies]).await.map(drop)
 }
 
-/// Every copy's, with since when it is so.
+/// Every copy's, with since when it is denied, counted through times in which nobody could say.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: it only reads.
-pub async fn all(catalog: &Catalog) -> Result<Vec<(Standing, Timestamp)>, StoreError> {
-    catalog.session().await?.query(ALL, &[]).await?.iter().map(read).collect()
-}
-
-/// Since when copies are denied, counted through times in which nobody could say.
-///
-/// # Errors
-/// [`StoreError`].
-///
-/// # Cancel safety
-/// Safe: it only reads.
-pub async fn denied(catalog: &Catalog) -> Result<Vec<(TenantId, String, Timestamp)>, StoreError> {
-    let rows = catalog.session().await?.query(DENIED, &[]).await?;
-    let read = |row: &Row| {
-        Ok((TenantId::from_uuid(column::uuid(row, "tenant_id")?), column::get(row, "copy")?, column::get(row, "denied_since")?))
-    };
-    rows.iter().map(read).collect()
+pub async fn all(catalog: &Catalog) -> Result<Vec<(Standing, Option<Timestamp>)>, StoreError> {
+    let rows = catalog.session().await?.query(ALL, &[]).await?;
+    rows.iter().map(|row| Ok((read(row)?, column::get(row, "denied_since")?))).collect()
 }
 
 /// Those of one tenant.
@@ -130,16 +115,22 @@ pub async fn denied(catalog: &Catalog) -> Result<Vec<(TenantId, String, Timestam
 /// # Cancel safety
 /// Safe: it only reads.
 pub async fn of_tenant(catalog: &Catalog, tenant: TenantId) -> Result<Vec<(Standing, Timestamp)>, StoreError> {
-    catalog.session().await?.query(OF_TENANT, &[&tenant.as_uuid()]).await?.iter().map(read).collect()
+    catalog
+        .session()
+        .await?
+        .query(OF_TENANT, &[&tenant.as_uuid()])
+        .await?
+        .iter()
+        .map(|row| Ok((read(row)?, column::get(row, "since")?)))
+        .collect()
 }
 
-fn read(row: &Row) -> Result<(Standing, Timestamp), StoreError> {
-    let standing = Standing {
+fn read(row: &Row) -> Result<Standing, StoreError> {
+    Ok(Standing {
         tenant: TenantId::from_uuid(column::uuid(row, "tenant_id")?),
         copy: column::get(row, "copy")?,
         outcome: column::get(row, "outcome")?,
         objections: column::get::<Json<Value>>(row, "objections")?.0,
         valid_until: column::get(row, "valid_until")?,
-    };
-    Ok((standing, column::get(row, "since")?))
+    })
 }

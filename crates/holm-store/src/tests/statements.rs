@@ -155,7 +155,8 @@ ANALYZE";
 async fn plan(client: &Client, sql: &str, arguments: &str) -> Vec<String> {
     client.batch_execute("SET plan_cache_mode = force_generic_plan; DEALLOCATE ALL").await.unwrap();
     client.batch_execute(&format!("PREPARE hot AS {sql}")).await.unwrap_or_else(|error| panic!("{sql}\n{error:?}"));
-    let rows = client.query(&format!("EXPLAIN (COSTS OFF) EXECUTE hot ({arguments})"), &[]).await.unwrap();
+    let arguments = if arguments.is_empty() { String::new() } else { format!("({arguments})") };
+    let rows = client.query(&format!("EXPLAIN (COSTS OFF) EXECUTE hot {arguments}"), &[]).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
 }
 
@@ -180,7 +181,7 @@ async fn the_hot_statements_read_no_table_of_tenants_or_credentials_from_end_to_
         ("route: credentials", route::CREDENTIALS, "4990, 5000".to_owned(), "credential_route_version"),
         ("route: tenants", route::TENANTS, "4990, 5000".to_owned(), "tenant_route_version"),
         ("audit::walk", audit::WALK, "4000, 500".to_owned(), "audit_entry_pkey on audit_entry"),
-        ("tx: stamp", tx::STAMP, "'{}', '{}', '{}', '{}'".to_owned(), "Bitmap Index Scan on tenant_"),
+        ("tx: stamp", tx::STAMP, "'{}', '{}', '{}', '{}', '{}'".to_owned(), "Bitmap Index Scan on tenant_"),
     ];
     for (name, sql, arguments, index) in hot {
         let lines = plan(&client, sql, &arguments).await;
@@ -231,5 +232,16 @@ async fn what_is_due_and_a_page_of_a_journal_are_found_without_reading_everythin
             assert!(!lines.iter().any(|line| format!("{line} ").trim_start_matches([' ', '-', '>']).starts_with(&scan)), "{name}\n{whole}");
         }
         assert!(whole.contains(index), "{name} does not use {index}\n{whole}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_no_certificate_is_found_with_one_look_at_all_although_the_planner_knows_of_none() {
+    let world = World::new().await;
+    let client = world.database.connect().await;
+    client.batch_execute(MANY).await.unwrap();
+    for (name, sql) in [("due", residency::IS_DUE), ("missing", residency::certificate::MISSING)] {
+        let whole = plan(&client, sql, "").await.join("\n");
+        assert!(whole.contains("NOT (hashed SubPlan"), "{name}\n{whole}");
     }
 }
