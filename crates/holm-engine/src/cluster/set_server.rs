@@ -121,6 +121,9 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl, who
         watch::soon(&control);
     }
     let changed = cluster::by_id(control.catalog(), cluster.id).await?.ok_or_else(|| gone(&name))?;
+    if who != Who::TheSame {
+        replaced::close(&control, &changed).await;
+    }
     Ok((changed, version))
 }
 
