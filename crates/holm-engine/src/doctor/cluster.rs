@@ -7,10 +7,10 @@ use holm_store::database::DatabaseState;
 use holm_store::template::{self, TemplateState};
 use jiff::SignedDuration;
 
-use super::{Finding, names};
+use super::{Finding, isolation, names};
 use crate::cluster::inventory::Inventory;
 use crate::cluster::trouble::ClusterError;
-use crate::cluster::{capability, identity, observe};
+use crate::cluster::{capability, identity, observe, strangers};
 use crate::control::Control;
 
 /// A difference that nothing is wrong with is news for a week.
@@ -113,6 +113,7 @@ async fn compare(control: &Control, cluster: &Cluster) -> Result<Vec<Finding>, P
     let text = format!("PostgreSQL {} answers at {}", server.version_num / 10_000, cluster.access.address);
     let mut findings = vec![Finding::good(format!("cluster {}: server", cluster.name), text)];
     let inventory = Inventory::take(control, cluster, &admin, &DatabaseState::ALL).await?;
+    let strangers = strangers::look(&admin, server.major()).await.map_err(refused)?;
     admin.close().await;
     let of = |part: &str, good: &str, bad: Vec<String>, next: &str| {
         let check = format!("cluster {}: {part}", cluster.name);
@@ -133,12 +134,17 @@ async fn compare(control: &Control, cluster: &Cluster) -> Result<Vec<Finding>, P
         inventory.missing(),
         "they are in the catalog and not on the server; restore them from a backup",
     ));
-    findings.push(of(
-        "isolation",
-        "no role can connect to a database that is not its own",
-        inventory.open_doors(),
-        "revoke `CONNECT` there from `PUBLIC` and from roles of other databases",
-    ));
+    let open = inventory.open_doors();
+    let (no_door, strangers) = (open.is_empty(), isolation::told(control, cluster, &strangers).await?);
+    if !no_door || strangers.is_empty() {
+        findings.push(of(
+            "isolation",
+            "no role can connect to a database that is not its own, or act as another's",
+            open,
+            "revoke `CONNECT` there from `PUBLIC` and from roles of other databases",
+        ));
+    }
+    findings.extend(strangers);
     findings.push(of(
         "roles",
         "no role of a tenant has more than was given to it",
