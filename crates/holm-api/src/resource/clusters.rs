@@ -232,10 +232,8 @@ pub(crate) async fn remove(
     let manner = if wanted.abandon { Manner::Abandoned } else { Manner::InOrder };
     if wanted.abandon && wanted.confirm.as_deref() != Some(path.name.as_str()) {
         let what = format!("cluster `{}` is not abandoned without its name once more", path.name);
-        return Err(Problem::new(ErrorCode::ConfirmationNeeded, what)
-            .because("the tenants on it are given up, which nothing brings back")
-            .next("say it in `confirm`")
-            .into());
+        let goes_with = remove::goes_with(&api.control, &path.name).await?;
+        return Err(Problem::new(ErrorCode::ConfirmationNeeded, what).because(goes_with).next("say it in `confirm`").into());
     }
     let begun = remove::remove(&api.control, &caller.actor, &path.name, manner, None).await?;
     Accepted::of(&api.control, begun).await

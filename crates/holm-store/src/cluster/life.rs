@@ -83,6 +83,13 @@ pub struct Resident {
     pub asked_for: bool,
 }
 
+impl Resident {
+    /// Whether it goes elsewhere when the cluster goes: it has nothing here, and nobody asked for this one.
+    pub const fn goes_elsewhere(&self) -> bool {
+        self.waits && !self.asked_for
+    }
+}
+
 /// Tells a cluster an event. Draining and withdrawing also give up the pool: every template is retired, every database that
 /// no tenant has is condemned.
 ///
