@@ -144,8 +144,9 @@ fn fate(known: &Known, tenant: &Unplaced, rooms: &[Room], now: Timestamp) -> Fat
     let near = tenant.near.as_deref().and_then(Near::kept);
     let its = tenant.wanted.and_then(|wanted| rooms.iter().find(|room| room.cluster.id == wanted));
     let takes = its.is_some_and(|room| room.cluster.state.keeps_pool());
-    // What was named is waited for, whatever its trouble.
-    let stuck = its.filter(|room| room.is_stuck() && !tenant.asked_for);
+    // What was named is waited for, whatever its trouble; and so is any where there is nothing better.
+    let is_there_better = || rooms.iter().any(|room| room.is_open() && room.cluster.trouble.is_none());
+    let stuck = its.filter(|room| room.is_stuck() && !tenant.asked_for && is_there_better());
     let Some(profile) = &tenant.profile else {
         return match near.as_ref().and_then(|near| nearest(known, rooms, near, now)) {
             Some(other) if takes && stuck.is_some_and(|room| is_better(other, room)) => Fate::Nearest(other.id),
