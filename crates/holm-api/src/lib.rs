@@ -229,6 +229,7 @@ fn residency_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::explanations::decision))
         .routes(routes!(resource::certificates::show))
         .routes(routes!(resource::matrix::show))
+        .routes(routes!(resource::places::find))
         .routes(routes!(resource::what_if::ask))
         .routes(routes!(resource::breach_scope::show))
         .routes(routes!(resource::reports::sub_processors))

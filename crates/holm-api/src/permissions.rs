@@ -65,6 +65,7 @@ pub(crate) const TABLE: &[(Method, &str, Needs)] = &[
     (Method::GET, "/v1/environments/{environment}/tenants/{slug}/explanation", InPath(P::ReadTenants)),
     (Method::GET, "/v1/environments/{environment}/tenants/{slug}/certificate", InPath(P::ReadTenants)),
     (Method::GET, "/v1/environments/{environment}/tenants/{slug}/decision", InPath(P::ReadTenants)),
+    (Method::GET, "/v1/environments/{environment}/places", InPath(P::ReadTenants)),
     (Method::GET, "/v1/environments/{environment}/sub-processors", InPath(P::ReadTenants)),
     (Method::GET, "/v1/environments/{environment}/processing-record", InPath(P::ReadTenants)),
     (Method::GET, "/v1/clusters/{name}/breach-scope", Somewhere(P::ReadTenants)),

@@ -6,6 +6,7 @@ mod audit;
 mod node;
 pub(crate) mod operation;
 mod parity;
+mod places;
 mod reports;
 mod residency;
 mod surveys;

@@ -10,6 +10,7 @@ pub mod certificate;
 pub mod cluster;
 pub mod node;
 pub mod parity;
+pub mod places;
 pub mod reports;
 pub mod residency;
 pub mod surveys;

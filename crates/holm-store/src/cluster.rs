@@ -145,7 +145,7 @@ macro_rules! select {
             "SELECT c.id, e.name AS environment, c.environment_id, c.name, c.host, c.port, c.admin_role, c.sealed_admin_password,\n",
             "    c.system_identifier, c.server_version, c.connections_max, c.trouble, c.created_at, c.state, c.adopted_database, c.adopted_oid,\n",
             "    c.capability, c.capability_before, c.capability_changed_at, c.public_before, c.sslmode, c.ssl_root_cert,\n",
-            "    c.place, c.place_evidence, c.placed_at, c.copies_seen_at,\n",
+            "    c.place, c.place_plan, c.place_evidence, c.placed_at, c.copies_seen_at,\n",
             "    (SELECT coalesce(jsonb_agg(to_jsonb(o) ORDER BY o.kind, o.name), '[]') FROM cluster_copy o WHERE o.cluster_id = c.id AND o.gone_at IS NULL)",
             " AS copies\n",
             "FROM cluster c\nJOIN environment e ON e.id = c.environment_id\n",

@@ -65,8 +65,14 @@ fn holm(directory: &Path, words: &[&str]) -> Output {
 const ALONE: &[&str] = &["import", "init", "serve", "catalog", "completion", "dev", "provider", "version"];
 
 /// Of a noun of which others need one.
-const ALONE_OF_A_NOUN: &[&str] =
-    &["residency profile check", "residency profile diff", "residency profile list", "residency profile show", "webhook listen"];
+const ALONE_OF_A_NOUN: &[&str] = &[
+    "residency places",
+    "residency profile check",
+    "residency profile diff",
+    "residency profile list",
+    "residency profile show",
+    "webhook listen",
+];
 
 fn needing_a_server() -> Vec<Vec<String>> {
     let leaves: Vec<_> = leaves()

@@ -24,6 +24,7 @@ pub(crate) mod nodes;
 pub(crate) mod operations;
 pub(crate) mod papers;
 pub(crate) mod parity;
+pub(crate) mod places;
 pub(crate) mod principals;
 pub(crate) mod reports;
 pub(crate) mod residency;

@@ -265,8 +265,8 @@ async fn record(tx: &mut Tx, state: &mut State) -> Stepped {
             state.password.keep(tx, owner_of_password(state.cluster)).await.map_err(StepError::Fatal)?;
             life::observed_within(tx, state.cluster, &found.capability, false).await?;
             observed::note(tx, state.cluster, &found.copies).await?;
-            if let Some(Claim { provider, region, evidence }) = &state.claim {
-                let _ = placed::set(tx, state.cluster, &format!("{provider}/{region}"), evidence.as_deref()).await?;
+            if let Some(claim) = &state.claim {
+                let _ = placed::set(tx, state.cluster, &claim.claimed()).await?;
             }
             Ok(Flow::Done)
         }

@@ -254,8 +254,8 @@ async fn record(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
         Named::Taken => return Err(StepError::Fatal(rename::taken(&state.environment, &state.slug))),
         Named::Reserved(alias) => return Err(StepError::Fatal(rename::reserved(&state.environment, &alias))),
     }
-    if let Some(Claim { provider, region, evidence }) = &state.claim {
-        let _ = placed::set(tx, state.cluster, &format!("{provider}/{region}"), evidence.as_deref()).await?;
+    if let Some(claim) = &state.claim {
+        let _ = placed::set(tx, state.cluster, &claim.claimed()).await?;
     }
     standing::set(tx, &standings(state.tenant, &copies)).await?;
     let _ = tenant::mark_serving(tx, state.tenant).await?;
@@ -279,7 +279,8 @@ async fn judged(control: &Control, tx: &mut Tx, state: &State) -> Result<Vec<Jud
     let place = state.claim.as_ref().map(|claim| claim.place(known.registry())).transpose()?;
     let given = assigned::of_environment_within(tx, &state.environment).await?.ok_or_else(|| environment::not_found(&state.environment))?;
     let whose = Whose { environment: &state.environment, kind: given.kind, tenant: None };
-    let copies = copies::at(&known, profile, whose, place.as_ref(), now);
+    let plan = state.claim.as_ref().and_then(|claim| claim.plan.as_ref()?.parse().ok());
+    let copies = copies::at(&known, profile, whose, (place.as_ref(), plan.as_ref()), now);
     match copies::worst(&copies) {
         Outcome::Allow => Ok(copies),
         _ if place.is_none() => Err(not_there(profile, &state.name, &copies).next("give `--provider` and `--region` with the adoption")),

@@ -56,6 +56,8 @@ mod near;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
+mod on_plans;
+#[cfg(test)]
 mod parity;
 mod pausing;
 #[cfg(test)]

@@ -31,12 +31,9 @@ fn seller(id: &str, country: &str, regions: &[(&str, &str, &str, &str)]) -> Stri
         text += more;
     }
     text += "[[service]]\nkind = \"postgres\"\n";
-    for (key, value) in [
-        ("residue_days", "{ primary = 0, backup = 30 }"),
-        ("pitr", "\"yes\""),
-        ("pitr_days", "7"),
-        ("backup_rule", "\"same_region\""),
-    ] {
+    for (key, value) in
+        [("residue_days", "{ primary = 0, backup = 30 }"), ("pitr", "\"yes\""), ("pitr_days", "7"), ("backup_rule", "\"same_region\"")]
+    {
         text += &fact(key, value);
     }
     for (plan, days) in [("large", "30"), ("small", "7")] {
@@ -177,12 +174,8 @@ fn r103_a_plan_that_makes_the_difference_is_needed() {
 #[test]
 fn r103_what_is_signed_already_is_not_needed_any_more() {
     let registry = market();
-    let paper = Paper {
-        kind: "dpa".parse().unwrap(),
-        with: "nord-co".parse().unwrap(),
-        signed_on: "2026-01-01".parse().unwrap(),
-        ends_on: None,
-    };
+    let paper =
+        Paper { kind: "dpa".parse().unwrap(), with: "nord-co".parse().unwrap(), signed_on: "2026-01-01".parse().unwrap(), ends_on: None };
     let wanted = Ask { database: Some("nord".parse().unwrap()), bucket: Some("nord".parse().unwrap()), papers: vec![paper], ..ask() };
     let answer = places(&registry, &plain(&registry), &wanted, now());
     assert_eq!(answer.pairs.iter().map(|pair| pair.needs.len()).collect::<Vec<_>>(), [0]);

@@ -239,6 +239,7 @@ fn line(words: &str) -> Option<String> {
             format!("{words} {production}")
         }
         "residency exception revoke" => format!("{words} {} --yes", exception()),
+        "residency places" => format!("{words} --profile unrestricted --database railway --bucket railway"),
         "residency profile show" | "residency profile check" => format!("{words} eea-jurisdiction"),
         "residency profile diff" => format!("{words} eea-jurisdiction eea-region-adequate"),
         other => panic!("`holm {other}` has no line in this test"),
@@ -429,6 +430,8 @@ const NOWHERE: &[&str] = &[
     "residency decision nobody --env production",
     "residency certificate nobody --env production",
     "residency matrix --profile nobodys",
+    "residency places --env nowhere",
+    "residency places --env production --profile nobodys",
     "residency breach-scope nowhere",
     "residency report record --env nowhere",
     "residency report sub-processors --env nowhere",

@@ -82,6 +82,7 @@ const USES: &[(&str, &[&str])] = &[
     ("residency certificate", &["show_certificate"]),
     ("residency explain", &["explain_residency"]),
     ("residency matrix", &["show_matrix"]),
+    ("residency places", &["find_places"]),
     ("residency report record", &["show_processing_record"]),
     ("residency report sub-processors", &["list_sub_processors"]),
     ("residency what-if", &["ask_what_if"]),

@@ -98,7 +98,10 @@ impl Row for ClusterView {
 /// `slot/reporting in scalingo/osc-fr1; standby/walreceiver@10.0.0.9, nobody said where`
 fn copies_text(copies: &[SeenCopyView]) -> String {
     let said = |copy: &SeenCopyView| match &copy.place {
-        Some(placed) => format!("{} in {}", copy.copy, placed.place),
+        Some(placed) => {
+            let plan = placed.plan.as_ref().map(|plan| format!(" on plan {plan}")).unwrap_or_default();
+            format!("{} in {}{plan}", copy.copy, placed.place)
+        }
         None => format!("{}, nobody said where", copy.copy),
     };
     copies.iter().map(said).collect::<Vec<_>>().join("; ")
@@ -111,6 +114,7 @@ impl Row for ClusterDetailView {
         "ADDRESS",
         "SSLMODE",
         "PLACE",
+        "PLAN",
         "COPIES",
         "POSTGRESQL",
         "STATE",
@@ -123,7 +127,7 @@ impl Row for ClusterDetailView {
         "SEEN",
         "ID",
     ];
-    const BRIEF: usize = 16;
+    const BRIEF: usize = 17;
 
     fn cells(&self) -> Vec<Cell> {
         let seen = self.capability.as_ref();
@@ -133,6 +137,7 @@ impl Row for ClusterDetailView {
             Cell::of(&self.cluster.address),
             Cell::of(&self.sslmode),
             self.cluster.place.as_ref().map(|placed| placed.place.clone()).into(),
+            self.cluster.place.as_ref().and_then(|placed| placed.plan.clone()).into(),
             Some(copies_text(&self.copies)).filter(|text| !text.is_empty()).into(),
             Cell::of(&self.cluster.server_version),
             Cell::of(self.state),
