@@ -28,7 +28,9 @@ fn r103_r17_where_a_database_and_a_bucket_can_lie_is_answered_without_a_server_w
     let text = ok(&["residency", "places", "--profile", "eea-jurisdiction", "--database", "scalingo/osc-fr1", "--bucket", "outscale"]);
     assert!(text.contains("a database alone: scalingo/osc-fr1, needs: dpa with scalingo-sas"), "{text}");
     assert!(
-        text.contains("Not known, which blocks") && text.contains("outscale/eu-west-2") && text.contains("service:outscale/object"),
+        text.contains("Not known, which blocks")
+            && text.contains("outscale/eu-west-2")
+            && text.contains("[region:outscale/eu-west-2.infrastructure, "),
         "{text}"
     );
 
