@@ -153,13 +153,7 @@ fn signed_in_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::parity::list))
         .routes(routes!(resource::parity::revoke))
         .routes(routes!(resource::usage::show))
-        .routes(routes!(resource::clusters::list))
-        .routes(routes!(resource::clusters::show))
-        .routes(routes!(resource::clusters::add))
-        .routes(routes!(resource::clusters::set_server))
-        .routes(routes!(resource::clusters::drain))
-        .routes(routes!(resource::clusters::rotate))
-        .routes(routes!(resource::clusters::remove))
+        .merge(cluster_routes())
         .routes(routes!(resource::tenants::list, resource::tenants::create))
         .routes(routes!(resource::tenants::show, resource::tenants::delete))
         .routes(routes!(resource::tenants::undelete))
@@ -214,6 +208,20 @@ fn signed_in_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::words::retry))
         .routes(routes!(resource::words::proceed))
         .routes(routes!(resource::words::abandon))
+}
+
+/// Routes about servers; they want a token too.
+fn cluster_routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(resource::clusters::list))
+        .routes(routes!(resource::clusters::show))
+        .routes(routes!(resource::clusters::add))
+        .routes(routes!(resource::clusters::set_server))
+        .routes(routes!(resource::clusters::set_client_cert))
+        .routes(routes!(resource::clusters::remove_client_cert))
+        .routes(routes!(resource::clusters::drain))
+        .routes(routes!(resource::clusters::rotate))
+        .routes(routes!(resource::clusters::remove))
 }
 
 /// Routes about where data may lie and where it does; they want a token too.

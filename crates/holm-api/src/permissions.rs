@@ -42,6 +42,8 @@ pub(crate) const TABLE: &[(Method, &str, Needs)] = &[
     (Method::GET, "/v1/clusters/{name}", Somewhere(P::ReadClusters)),
     (Method::POST, "/v1/environments/{environment}/clusters", InPath(P::ManageClusters)),
     (Method::POST, "/v1/environments/{environment}/clusters/{name}/set-server", InPath(P::ManageClusters)),
+    (Method::POST, "/v1/environments/{environment}/clusters/{name}/set-client-cert", InPath(P::ManageClusters)),
+    (Method::POST, "/v1/environments/{environment}/clusters/{name}/remove-client-cert", InPath(P::ManageClusters)),
     (Method::POST, "/v1/environments/{environment}/clusters/{name}/set-place", InPath(P::ManageClusters)),
     (Method::POST, "/v1/environments/{environment}/clusters/{name}/drain", InPath(P::ManageClusters)),
     (Method::POST, "/v1/environments/{environment}/clusters/{name}/rotate-roles", InPath(P::ManageClusters)),

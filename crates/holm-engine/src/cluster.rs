@@ -7,6 +7,7 @@
 pub mod add;
 pub(crate) mod apply;
 pub(crate) mod capability;
+pub mod client_certificate;
 pub(crate) mod condemn;
 pub(crate) mod connect;
 pub(crate) mod copies;

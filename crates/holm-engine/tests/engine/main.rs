@@ -18,6 +18,8 @@ mod audit;
 #[cfg(test)]
 mod certified;
 #[cfg(test)]
+mod client_certificates;
+#[cfg(test)]
 mod clusters;
 #[cfg(test)]
 mod copying;

@@ -27,7 +27,8 @@ SET state = $2, trouble = CASE WHEN $2 IN ('filling', 'open') THEN trouble END
 WHERE id = $1";
 const REMOVE: &str = "\
 UPDATE cluster
-SET state = 'removed', removed_at = now(), sealed_admin_password = '\\x00', trouble = NULL
+SET state = 'removed', removed_at = now(), sealed_admin_password = '\\x00', client_cert = NULL, sealed_client_key = NULL,
+    trouble = NULL
 WHERE id = $1";
 /// What sealed its password, wherever a copy of that is.
 const DESTROY_KEYS: &str = "\

@@ -167,7 +167,10 @@ fn line(words: &str) -> Option<String> {
         "fleet top" => format!("{words} {production} --limit 5"),
         "import pgbouncer" => format!("{words} {} {production}", crate::importing::file("every.ini", "[databases]\nmalmo = host=db\n")),
         // Each wants a server of its own: `stories` tells of them.
-        "cluster add" | "cluster drain" | "cluster remove" | "cluster set-server" | "tenant adopt" => return None,
+        "cluster add" | "cluster drain" | "cluster remove" | "cluster set-server" | "cluster set-client-cert" | "tenant adopt" => {
+            return None;
+        }
+        "cluster remove-client-cert" => format!("{words} production-1 {production}"),
         "cluster set-place" => {
             in_oslo();
             format!("{words} production-1 {production} --provider nordavind --region no-osl")
@@ -433,6 +436,7 @@ const NOWHERE: &[&str] = &[
     "residency report record --env nowhere",
     "residency report sub-processors --env nowhere",
     "cluster set-server nowhere --env production --server postgresql://holm:x@127.0.0.1:1",
+    "cluster remove-client-cert nowhere --env production",
     "cluster drain nowhere --env production",
     "cluster drain production-1 --env nowhere",
     "cluster remove nowhere --env production --yes",

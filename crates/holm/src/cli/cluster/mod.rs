@@ -1,6 +1,7 @@
 //! `holm cluster`: the PostgreSQL servers that tenants are placed on.
 
 mod add;
+mod client_cert;
 mod drain;
 mod list;
 pub(super) mod place;
@@ -31,6 +32,10 @@ pub(super) enum Command {
     Add(add::Args),
     /// Says where one is now, or how it is spoken to: another address, certificate, role or password
     SetServer(set_server::Args),
+    /// Has one's server shown another certificate that says that Holm speaks
+    SetClientCert(client_cert::Set),
+    /// Has one's server shown no certificate any more
+    RemoveClientCert(client_cert::Remove),
     /// Says at which provider, and in which region of theirs, one is
     SetPlace(set_place::Args),
     /// Empties one: nothing new is placed on it, and its tenants are waited for
@@ -63,6 +68,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
         Command::Show(args) => show::run(context, args).await,
         Command::Add(args) => add::run(context, args).await,
         Command::SetServer(args) => set_server::run(context, args).await,
+        Command::SetClientCert(args) => client_cert::set(context, args).await,
+        Command::RemoveClientCert(args) => client_cert::remove(context, args).await,
         Command::SetPlace(args) => set_place::run(context, args).await,
         Command::Drain(args) => drain::run(context, args).await,
         Command::Remove(args) => remove::run(context, args).await,
