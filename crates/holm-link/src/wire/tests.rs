@@ -21,6 +21,8 @@ use uuid::Uuid;
 
 use super::*;
 
+mod part;
+
 fn key(n: u8) -> Secret<[u8; 32]> {
     Secret::new([n; 32])
 }
