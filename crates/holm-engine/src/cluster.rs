@@ -28,6 +28,7 @@ mod replaced;
 pub mod rotate_roles;
 pub mod set_server;
 pub(crate) mod sql;
+pub(crate) mod statistics;
 pub(crate) mod template;
 pub(crate) mod transfer;
 pub(crate) mod trouble;

@@ -85,6 +85,8 @@ mod scheduling;
 mod seeding;
 #[cfg(test)]
 mod set_server;
+#[cfg(test)]
+mod statistics;
 mod templates;
 #[cfg(test)]
 mod twins;
