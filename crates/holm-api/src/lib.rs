@@ -144,15 +144,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// Routes that want a token.
 fn signed_in_routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
+        .merge(fleet_routes())
         .merge(residency_routes())
         .routes(routes!(resource::whoami::show))
         .routes(routes!(resource::environments::list))
         .routes(routes!(resource::environments::require_approval))
-        .routes(routes!(resource::parity::show))
-        .routes(routes!(resource::parity::waive))
-        .routes(routes!(resource::parity::list))
-        .routes(routes!(resource::parity::revoke))
-        .routes(routes!(resource::usage::show))
         .routes(routes!(resource::clusters::list))
         .routes(routes!(resource::clusters::show))
         .routes(routes!(resource::clusters::add))
@@ -214,6 +210,17 @@ fn signed_in_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::words::retry))
         .routes(routes!(resource::words::proceed))
         .routes(routes!(resource::words::abandon))
+}
+
+/// Routes about environments and all that is in them; they want a token too.
+fn fleet_routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(resource::parity::show))
+        .routes(routes!(resource::parity::waive))
+        .routes(routes!(resource::parity::list))
+        .routes(routes!(resource::parity::revoke))
+        .routes(routes!(resource::usage::show))
+        .routes(routes!(resource::statistics::ask))
 }
 
 /// Routes about where data may lie and where it does; they want a token too.

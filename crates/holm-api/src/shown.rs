@@ -8,6 +8,7 @@ pub(crate) mod operation;
 mod parity;
 mod reports;
 mod residency;
+mod statistics;
 mod surveys;
 mod webhook;
 

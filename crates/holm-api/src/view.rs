@@ -12,6 +12,7 @@ pub mod node;
 pub mod parity;
 pub mod reports;
 pub mod residency;
+pub mod statistics;
 pub mod surveys;
 pub mod usage;
 pub mod webhook;

@@ -28,6 +28,7 @@ pub(crate) mod principals;
 pub(crate) mod reports;
 pub(crate) mod residency;
 pub(crate) mod roles;
+pub(crate) mod statistics;
 pub(crate) mod tenant_changes;
 pub(crate) mod tenants;
 pub(crate) mod tokens;

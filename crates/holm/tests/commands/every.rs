@@ -164,6 +164,7 @@ fn line(words: &str) -> Option<String> {
         "audit export" | "audit verify" | "audit checkpoint" => words.to_owned(),
         // The master key of this installation is given, so that there is no other to rotate to: see `tests/keys.rs`.
         "cluster show" => "cluster show production-1".to_owned(),
+        "fleet statistics" => format!("{words} {production} --purpose capacity --by region"),
         "fleet top" => format!("{words} {production} --limit 5"),
         "import pgbouncer" => format!("{words} {} {production}", crate::importing::file("every.ini", "[databases]\nmalmo = host=db\n")),
         // Each wants a server of its own: `stories` tells of them.
@@ -422,6 +423,7 @@ const NOWHERE: &[&str] = &[
     "tenant create made --env production --cluster nowhere",
     "tenant list --env nowhere",
     "fleet top --env nowhere",
+    "fleet statistics --env nowhere --purpose capacity",
     "cluster list --env nowhere",
     "cluster show nowhere",
     "residency where nobody --env production",

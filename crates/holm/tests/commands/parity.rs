@@ -52,6 +52,7 @@ const USES: &[(&str, &[&str])] = &[
     ("env profile", &["show_environment_profile"]),
     ("env require-approval", &["require_approval"]),
     ("env set-profile", &["set_environment_profile"]),
+    ("fleet statistics", &["ask_statistics"]),
     ("fleet top", &["show_usage", "list_environments"]),
     ("import pgbouncer", &["adopt_tenant", "limit_tenant", "show_tenant", "show_cluster", "show_operation", "list_events"]),
     ("init", &[]),
