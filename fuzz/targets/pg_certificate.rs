@@ -19,5 +19,12 @@ fuzz_target!(|der: &[u8]| {
     for name in certificate.names().unwrap_or_default() {
         assert!(der.windows(name.len().max(1)).any(|window| window.starts_with(name.as_bytes())));
     }
+    // What people are shown ends no line and moves no cursor.
+    for name in [certificate.subject(), certificate.issuer()].into_iter().flatten() {
+        assert!(!name.chars().any(char::is_control));
+    }
+    if let Ok((from, until)) = certificate.validity() {
+        assert!([from, until].iter().all(|time| (time.len(), time.is_ascii()) == ("2030-03-04T00:00:00Z".len(), true)));
+    }
     let _ = EndPoint::of_certificate(der);
 });

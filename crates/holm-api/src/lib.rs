@@ -144,22 +144,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// Routes that want a token.
 fn signed_in_routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
+        .merge(fleet_routes())
         .merge(residency_routes())
         .routes(routes!(resource::whoami::show))
         .routes(routes!(resource::environments::list))
         .routes(routes!(resource::environments::require_approval))
-        .routes(routes!(resource::parity::show))
-        .routes(routes!(resource::parity::waive))
-        .routes(routes!(resource::parity::list))
-        .routes(routes!(resource::parity::revoke))
-        .routes(routes!(resource::usage::show))
-        .routes(routes!(resource::clusters::list))
-        .routes(routes!(resource::clusters::show))
-        .routes(routes!(resource::clusters::add))
-        .routes(routes!(resource::clusters::set_server))
-        .routes(routes!(resource::clusters::drain))
-        .routes(routes!(resource::clusters::rotate))
-        .routes(routes!(resource::clusters::remove))
+        .merge(cluster_routes())
         .routes(routes!(resource::tenants::list, resource::tenants::create))
         .routes(routes!(resource::tenants::show, resource::tenants::delete))
         .routes(routes!(resource::tenants::undelete))
@@ -216,6 +206,31 @@ fn signed_in_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::words::abandon))
 }
 
+/// Routes about servers; they want a token too.
+fn cluster_routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(resource::clusters::list))
+        .routes(routes!(resource::clusters::show))
+        .routes(routes!(resource::clusters::add))
+        .routes(routes!(resource::clusters::set_server))
+        .routes(routes!(resource::clusters::set_client_cert))
+        .routes(routes!(resource::clusters::remove_client_cert))
+        .routes(routes!(resource::clusters::drain))
+        .routes(routes!(resource::clusters::rotate))
+        .routes(routes!(resource::clusters::remove))
+}
+
+/// Routes about environments and all that is in them; they want a token too.
+fn fleet_routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(resource::parity::show))
+        .routes(routes!(resource::parity::waive))
+        .routes(routes!(resource::parity::list))
+        .routes(routes!(resource::parity::revoke))
+        .routes(routes!(resource::usage::show))
+        .routes(routes!(resource::statistics::ask))
+}
+
 /// Routes about where data may lie and where it does; they want a token too.
 fn residency_routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -229,6 +244,7 @@ fn residency_routes() -> OpenApiRouter<Api> {
         .routes(routes!(resource::explanations::decision))
         .routes(routes!(resource::certificates::show))
         .routes(routes!(resource::matrix::show))
+        .routes(routes!(resource::places::find))
         .routes(routes!(resource::what_if::ask))
         .routes(routes!(resource::breach_scope::show))
         .routes(routes!(resource::reports::sub_processors))

@@ -6,11 +6,14 @@ mod audit;
 mod node;
 pub(crate) mod operation;
 mod parity;
+mod places;
 mod reports;
 mod residency;
+mod statistics;
 mod surveys;
 mod webhook;
 
+use holm_engine::cluster::client_certificate::{self, Particulars};
 use holm_engine::doctor::{self, Finding};
 use holm_engine::key::rewrap::Progress;
 use holm_engine::key::rotate::Rotated;
@@ -21,7 +24,7 @@ use holm_store::credential::{Credential, NamedScope};
 use holm_store::environment::Environment;
 use holm_store::tenant::Tenant;
 
-use crate::view::cluster::ClusterDetailView;
+use crate::view::cluster::{ClientCertificateView, ClusterDetailView};
 use crate::view::{
     ClusterView, CredentialView, EnvironmentView, FindingView, KeyRotationView, KeyState, KeyView, RewrapView, RoundTripView, TenantView,
     Verdict,
@@ -69,6 +72,15 @@ impl From<(Cluster, Vec<Resident>)> for ClusterDetailView {
         let (state, adopted) = (cluster.state, cluster.adopted.as_ref().map(|adopted| adopted.database.to_string()));
         let tls = &cluster.access.tls;
         let (sslmode, ssl_root_cert) = (tls.mode().as_str().to_owned(), tls.given_roots().map(|roots| roots.as_pem().to_owned()));
+        // One that cannot be read was never taken.
+        let shown = cluster.access.client_certificate.as_ref().and_then(|shown| client_certificate::particulars(&shown.chain).ok());
+        let client_certificate = shown.map(|Particulars { subject, issuer, sha256, valid_from, valid_until }| ClientCertificateView {
+            subject,
+            issuer,
+            sha256,
+            valid_from,
+            valid_until,
+        });
         let capability = cluster.capability.clone();
         let copies = cluster.copies.iter().cloned().map(Into::into).collect();
         let before = cluster.changed.as_ref().map(|(before, _)| before);
@@ -79,6 +91,7 @@ impl From<(Cluster, Vec<Resident>)> for ClusterDetailView {
             adopted,
             sslmode,
             ssl_root_cert,
+            client_certificate,
             tenants: residents.len() as u64,
             some_tenants: residents.into_iter().take(NAMES_SHOWN).map(|resident| resident.slug).collect(),
             copies,

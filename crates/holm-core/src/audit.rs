@@ -23,6 +23,7 @@ use crate::environment::EnvironmentName;
 use crate::id::{
     ApprovalId, BreakGlassId, ClusterId, CredentialId, EnvironmentId, NodeId, OperationId, PrincipalId, TenantId, TokenId, WebhookId,
 };
+use crate::statistics::By;
 
 /// The encoding of [`Content::digest`]. A change of it is a new number; entries of old ones stay verifiable.
 pub const VERSION: i16 = 1;
@@ -146,6 +147,8 @@ actions! {
     ParityWaive = "parity.waive",
     /// And is accepted no more.
     ParityRevoke = "parity.revoke",
+    /// Numbers about the tenants of an environment were asked for; the reason is what for.
+    StatisticsAsk = "statistics.ask",
     /// A copy of a tenant's data does not satisfy the tenant's profile any more.
     ResidencyBreach = "residency.breach",
     /// It does again, or is no more.
@@ -374,6 +377,15 @@ pub enum Detail {
     Denied {
         /// What was asked.
         permission: &'static str,
+    },
+    /// Of numbers about many tenants.
+    Statistics {
+        /// By what they were put together.
+        by: Option<By>,
+        /// How many tenants a group had at the least.
+        at_least: u16,
+        /// How many tenants they were of.
+        tenants: usize,
     },
     /// Of a copy of the log.
     Export {

@@ -1,6 +1,8 @@
 //! A PostgreSQL server as the data plane reaches it.
 
 pub mod asked;
+pub mod client_certificate;
+mod pem;
 pub mod state;
 pub mod tls;
 
@@ -10,6 +12,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use self::client_certificate::ClientCertificate;
 use self::tls::ServerTls;
 use crate::environment::EnvironmentName;
 use crate::id::ClusterId;
@@ -104,6 +107,8 @@ pub struct Cluster {
     pub address: ServerAddress,
     /// How it is spoken to there.
     pub tls: ServerTls,
+    /// What it is shown of Holm's, if it asks who speaks; the login decides all the same.
+    pub client_certificate: Option<ClientCertificate>,
     /// How many connections the data plane may have open to it, connecting and closing ones included.
     pub connections_max: u32,
 }

@@ -45,6 +45,8 @@ pub enum KeyPurpose {
     HeaderKey,
     /// A cluster's: Holm's own password there.
     AdminPassword,
+    /// A cluster's: the private key of the certificate that its server is shown.
+    ClientKey,
     /// A database's, and its tenant's: passwords and SCRAM keys of its roles.
     Logins,
     /// A tenant's: its backups.
@@ -59,14 +61,23 @@ pub enum KeyPurpose {
 
 impl KeyPurpose {
     /// Every purpose.
-    pub const ALL: [Self; 7] =
-        [Self::HeaderKey, Self::AdminPassword, Self::Logins, Self::Backups, Self::Exports, Self::Derivation, Self::Webhooks];
+    pub const ALL: [Self; 8] = [
+        Self::HeaderKey,
+        Self::AdminPassword,
+        Self::ClientKey,
+        Self::Logins,
+        Self::Backups,
+        Self::Exports,
+        Self::Derivation,
+        Self::Webhooks,
+    ];
 
     /// The word that the catalog uses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::HeaderKey => "header-key",
             Self::AdminPassword => "admin-password",
+            Self::ClientKey => "client-key",
             Self::Logins => "logins",
             Self::Backups => "backups",
             Self::Exports => "exports",

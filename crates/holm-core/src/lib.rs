@@ -24,5 +24,6 @@ pub mod route;
 pub mod scram;
 pub mod secret;
 pub mod slug;
+pub mod statistics;
 pub mod tenant;
 pub mod webhook;

@@ -193,6 +193,11 @@ pub struct Authority {
 const MAGIC: &[u8; 8] = b"holmplc1";
 
 impl Claims {
+    /// Whether its time is over, and the grace after it.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.saturating_add(GRACE).unwrap_or(Timestamp::MAX) < now
+    }
+
     /// What a signature is over. Names stand with their lengths, so that no two claims have the same bytes.
     pub fn signed_bytes(&self, environment: &EnvironmentName, database: &DatabaseName) -> Vec<u8> {
         let Self { tenant, cluster, server, judged_by, allows, issued_at, expires_at } = self;

@@ -346,6 +346,33 @@ impl RouteTable {
         changes
     }
 
+    /// As much of the table as one environment needs, at the same version: nothing that names another is in it. Costs the whole table.
+    #[must_use]
+    pub fn of(&self, environment: &EnvironmentName) -> Self {
+        let none = Self::default();
+        if self.version == none.version { none } else { none.with(self.version, self.since_of(&none, environment)) }
+    }
+
+    /// As [`since`](Self::since), of one environment: with [`with`](Self::with) it leads from [`of`](Self::of) an older version to `of`
+    /// this one. Not even the number of what is another's is in it.
+    pub fn since_of(&self, older: &Self, environment: &EnvironmentName) -> Vec<RouteChange> {
+        let mut changes = self.since(older);
+        changes.retain(|change| match change {
+            RouteChange::Environment(new) => new.name == *environment,
+            RouteChange::Cluster(new) => new.environment == *environment,
+            RouteChange::Credential(new) => new.environment == *environment,
+            RouteChange::Route(new) => new.environment == *environment,
+            RouteChange::ClusterGone(id) => older.cluster(*id).is_some_and(|gone| gone.environment == *environment),
+            RouteChange::CredentialGone(id) => {
+                let gone = older.credential_names.get(id).and_then(|name| older.credentials.get(name));
+                gone.is_some_and(|gone| gone.environment == *environment)
+            }
+            RouteChange::RouteGone(tenant) => older.route_of(*tenant).is_some_and(|gone| gone.environment == *environment),
+            RouteChange::Authority(_) => true,
+        });
+        changes
+    }
+
     /// Decides whether an authenticated credential gets a session on the tenant it names.
     ///
     /// # Errors

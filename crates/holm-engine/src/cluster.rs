@@ -7,6 +7,7 @@
 pub mod add;
 pub(crate) mod apply;
 pub(crate) mod capability;
+pub mod client_certificate;
 pub(crate) mod condemn;
 pub(crate) mod connect;
 pub(crate) mod copies;
@@ -28,6 +29,8 @@ mod replaced;
 pub mod rotate_roles;
 pub mod set_server;
 pub(crate) mod sql;
+pub(crate) mod statistics;
+pub(crate) mod strangers;
 pub(crate) mod template;
 pub(crate) mod transfer;
 pub(crate) mod trouble;

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use crate::access::denials::Denials;
 use crate::audit;
+use crate::cluster::client_certificate;
 use crate::cluster::connect::Access;
 use crate::mail::{self, MailConfig};
 use crate::node::round::{self, Answering};
@@ -428,10 +429,15 @@ impl Control {
         let sealed = stored.sealed_admin_password.as_bytes();
         let ring = self.0.keys.ring_kept(sealed).await?;
         let password = ring.unseal_text(Purpose::AdminPassword(cluster.id), sealed)?;
+        let client_certificate = match &stored.client_certificate {
+            Some(sealed) => Some(client_certificate::unsealed(&self.0.keys, cluster.id, sealed).await?),
+            None => None,
+        };
         Ok(Access {
             cluster: cluster.name.clone(),
             address: stored.address.clone(),
             tls: stored.tls.clone(),
+            client_certificate,
             role: stored.admin_role.clone(),
             password,
             application_name: None,

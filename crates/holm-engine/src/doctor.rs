@@ -4,6 +4,7 @@
 //! It looks only at catalogs that all databases of a server share, and never into a tenant's database.
 
 mod cluster;
+mod isolation;
 mod keys;
 mod nodes;
 mod notify;

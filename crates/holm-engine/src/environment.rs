@@ -2,6 +2,7 @@
 
 mod ensure;
 pub mod parity;
+pub mod statistics;
 
 use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};

@@ -26,6 +26,7 @@ pub(crate) mod near;
 pub mod observed;
 pub mod paper;
 pub mod placed;
+pub mod places;
 pub mod processing_record;
 pub mod profile;
 pub mod registered;

@@ -79,7 +79,9 @@ fn failed(tenant: &Tenant, why: impl std::fmt::Display) -> Problem {
 /// A server that is gone or full is not the seed's fault.
 fn sorted(error: &ClusterError, target: &Target<'_>, why: impl FnOnce() -> String) -> SeedError {
     match error.trouble() {
-        Trouble::Unreachable | Trouble::Full | Trouble::Distrusted => SeedError::Later(error.problem(&target.access.cluster)),
+        Trouble::Unreachable | Trouble::Full | Trouble::Distrusted | Trouble::Unshown => {
+            SeedError::Later(error.problem(&target.access.cluster))
+        }
         Trouble::ReadOnly | Trouble::Refused => SeedError::Failed(failed(target.tenant, why())),
     }
 }

@@ -8,7 +8,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use holm_core::environment::EnvironmentName;
-use holm_core::placement::{Certificate, Claims, GRACE, Placement, SystemIdentifier, Withheld};
+use holm_core::placement::{Certificate, Claims, Placement, SystemIdentifier, Withheld};
 use holm_core::role::DatabaseName;
 use holm_core::route::{Route, RouteTable};
 use holm_core::secret::Secret;
@@ -105,7 +105,7 @@ pub fn check(route: &Route, table: &RouteTable, now: Timestamp) -> Result<Option
     }
     let bytes = claims.signed_bytes(&route.environment, &route.database);
     UnparsedPublicKey::new(&ED25519, &authority.key).verify(&bytes, signature).map_err(|_| Refused::Forged)?;
-    if claims.expires_at.saturating_add(GRACE).unwrap_or(Timestamp::MAX) < now {
+    if claims.is_over(now) {
         return Err(Refused::Expired { expired_at: claims.expires_at });
     }
     Ok(claims.server)
@@ -118,7 +118,7 @@ mod tests {
     use holm_core::credential::Level;
     use holm_core::id::{ClusterId, TenantId};
     use holm_core::limits::TenantLimits;
-    use holm_core::placement::{Allows, Authority, JudgedBy};
+    use holm_core::placement::{Allows, Authority, GRACE, JudgedBy};
     use holm_core::role::RoleName;
     use holm_core::route::{RouteChange, RouteState, RouteVersion, ServerLogin};
     use holm_core::scram::LoginKeys;

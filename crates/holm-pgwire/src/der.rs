@@ -6,6 +6,8 @@ pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
 pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const UTC_TIME: u8 = 0x17;
+pub(crate) const GENERALIZED_TIME: u8 = 0x18;
 
 /// Elements in DER, one after the other.
 pub(crate) struct Der<'a>(pub(crate) &'a [u8]);
@@ -54,4 +56,24 @@ impl<'a> Der<'a> {
     pub(crate) const fn end(&self, field: &'static str) -> Result<(), Malformed> {
         if self.is_empty() { Ok(()) } else { Err(Malformed::Trailing(field)) }
     }
+}
+
+/// A time as RFC 3339 writes it. RFC 5280, 4.1.2.5 and 5.1.2.4: seconds are there, no fraction of them, and the zone is Z.
+///
+/// The digits are those that were found: whether they are a day that there is, is for whoever reads the text.
+pub(crate) fn time(tag: u8, text: &[u8], field: &'static str) -> Result<String, Malformed> {
+    let malformed = Malformed::Field(field);
+    let text = std::str::from_utf8(text).map_err(|_| malformed)?;
+    let digits = text.strip_suffix('Z').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())).ok_or(malformed)?;
+    let (year, rest) = match (tag, digits.len()) {
+        // Two digits: from 1950 to 2049.
+        (UTC_TIME, 12) => {
+            let (year, rest) = digits.split_at(2);
+            (format!("{}{year}", if year < "50" { "20" } else { "19" }), rest)
+        }
+        (GENERALIZED_TIME, 14) => (digits[..4].to_owned(), &digits[4..]),
+        _ => return Err(malformed),
+    };
+    let [month, day, hour, minute, second] = [0, 2, 4, 6, 8].map(|at| &rest[at..at + 2]);
+    Ok(format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
 }

@@ -2,11 +2,10 @@
 //!
 //! Promises: any bytes are read or malformed. Refuses to judge: whether a list is genuine, and what is on it, is TLS's to say.
 
-use crate::der::{Der, INTEGER, SEQUENCE};
+use crate::der::{self, Der, GENERALIZED_TIME, INTEGER, SEQUENCE, UTC_TIME};
 use crate::frame::Malformed;
 
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
+const TIME: &str = "a time of the list";
 
 /// When the next list is to be out at the latest, as RFC 3339 writes it; `None` if the list does not say.
 ///
@@ -23,33 +22,15 @@ pub fn next_update(der: &[u8]) -> Result<Option<String>, Malformed> {
     signed.take(SEQUENCE, "the list's signature algorithm")?;
     signed.take(SEQUENCE, "the list's issuer")?;
     let (tag, this_update) = signed.next("the time of the list")?;
-    time(tag, this_update)?;
+    der::time(tag, this_update, TIME)?;
     if signed.is_empty() {
         return Ok(None);
     }
     match signed.next("the time of the next list")? {
-        (tag @ (UTC_TIME | GENERALIZED_TIME), digits) => time(tag, digits).map(Some),
+        (tag @ (UTC_TIME | GENERALIZED_TIME), digits) => der::time(tag, digits, TIME).map(Some),
         // It is what follows.
         _ => Ok(None),
     }
-}
-
-/// RFC 5280, 5.1.2.4: seconds are there, no fraction of them, and the zone is Z.
-fn time(tag: u8, text: &[u8]) -> Result<String, Malformed> {
-    let malformed = Malformed::Field("a time of the list");
-    let text = std::str::from_utf8(text).map_err(|_| malformed)?;
-    let digits = text.strip_suffix('Z').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())).ok_or(malformed)?;
-    let (year, rest) = match (tag, digits.len()) {
-        // Two digits: from 1950 to 2049.
-        (UTC_TIME, 12) => {
-            let (year, rest) = digits.split_at(2);
-            (format!("{}{year}", if year < "50" { "20" } else { "19" }), rest)
-        }
-        (GENERALIZED_TIME, 14) => (digits[..4].to_owned(), &digits[4..]),
-        _ => return Err(malformed),
-    };
-    let [month, day, hour, minute, second] = [0, 2, 4, 6, 8].map(|at| &rest[at..at + 2]);
-    Ok(format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
 }
 
 #[cfg(test)]
@@ -81,11 +62,11 @@ mod tests {
     fn the_time_of_the_next_list_is_read_in_both_ways_of_writing_it() {
         assert_eq!(next_update(&list(2030)).unwrap().as_deref(), Some("2030-03-04T00:00:00Z"));
         assert_eq!(next_update(&list(2060)).unwrap().as_deref(), Some("2060-03-04T00:00:00Z"));
-        assert_eq!(time(UTC_TIME, b"500102030405Z").unwrap(), "1950-01-02T03:04:05Z");
+        assert_eq!(der::time(UTC_TIME, b"500102030405Z", TIME).unwrap(), "1950-01-02T03:04:05Z");
         for (tag, bad) in
             [(UTC_TIME, &b"5001020304Z"[..]), (UTC_TIME, b"500102030405+0100"), (GENERALIZED_TIME, b"20500102030405.5Z"), (UTC_TIME, b"")]
         {
-            assert!(time(tag, bad).is_err(), "{}", bad.escape_ascii());
+            assert!(der::time(tag, bad, TIME).is_err(), "{}", bad.escape_ascii());
         }
     }
 

@@ -151,6 +151,34 @@ mod tests {
     }
 
     #[test]
+    fn r18_what_a_service_cannot_do_is_named_and_what_nobody_knows_is_not_taken_for_something_that_it_can() {
+        let registry = Registry::shipped();
+        let on = "2026-11-22".parse().unwrap();
+        let fly = |key: &str, is: &str| {
+            let table: toml::Table = format!("is = {is}").parse().unwrap();
+            let fact = format!("service:fly/postgres.{key}").into();
+            let registry = registry.supposing(&[crate::registry::Supposition { fact, is: table["is"].clone() }], on).unwrap();
+            rows(&registry, "2026-11-22T00:00:00Z".parse().unwrap()).into_iter().find(|row| row.provider.as_str() == "fly").unwrap()
+        };
+        let shipped = rows_at("2026-11-22T00:00:00Z").into_iter().find(|row| row.provider.as_str() == "fly").unwrap();
+        assert_eq!(shipped.because, ["no superuser"]);
+        assert!(fly("logical_replication", "false").because.contains(&"no logical replication"));
+        assert!(!fly("logical_replication", "true").because.contains(&"no logical replication"));
+        for (is, cannot) in [("\"none\"", true), ("\"on_request\"", true), ("\"yes\"", false)] {
+            assert_eq!(fly("pitr", is).because.contains(&"no recovery by oneself"), cannot, "{is}");
+        }
+        assert!(!fly("superuser", "\"pseudo\"").because.contains(&"no superuser"));
+        let nothing_known = ["superuser", "pitr", "databases_per_instance"].map(|key| crate::registry::Supposition {
+            fact: format!("service:fly/postgres.{key}").into(),
+            is: toml::Value::String("unknown".to_owned()),
+        });
+        let registry = registry.supposing(&nothing_known, on).unwrap();
+        let unknown = rows(&registry, "2026-11-22T00:00:00Z".parse().unwrap());
+        let unknown = unknown.into_iter().find(|row| row.provider.as_str() == "fly").unwrap();
+        assert_eq!((unknown.complexity, unknown.because.len()), (Complexity::Unknown, 0), "and not low");
+    }
+
+    #[test]
     fn r4_what_is_no_longer_known_is_a_question_mark() {
         for row in rows_at("2040-01-01T00:00:00Z") {
             assert_eq!((row.regions.len(), row.controlled_from.clone(), row.mcp.as_str()), (0, None, "?"), "{row:?}");

@@ -20,7 +20,7 @@ use crate::copy::{CopyRole, KeyHolder, ServiceKind};
 use crate::evaluate::exception::Exception;
 use crate::evaluate::verdict::{Outcome, RuleId, Verdict};
 use crate::evaluate::{BackupBy, Placement};
-use crate::id::{CopyId, Place};
+use crate::id::{CopyId, Place, PlanId};
 use crate::profile::Profile;
 use crate::registry::Registry;
 
@@ -59,6 +59,8 @@ pub struct Found {
     pub role: CopyRole,
     /// Where it is; `None` where nobody said so.
     pub place: Option<Place>,
+    /// On which plan of the provider's, if that is known.
+    pub plan: Option<PlanId>,
     /// Who holds its keys.
     pub key_holder: KeyHolder,
 }
@@ -70,6 +72,8 @@ pub struct Candidate {
     pub label: Arc<str>,
     /// Where it is.
     pub place: Place,
+    /// On which plan of the provider's, if that is known.
+    pub plan: Option<PlanId>,
     /// The environment that it is of; `None` takes copies of any.
     pub environment: Option<EnvironmentKind>,
     /// The kind of service that it is; `None` keeps copies of any.
@@ -92,7 +96,7 @@ pub struct Objection {
 impl Candidate {
     /// A place that takes copies of every environment and kind.
     pub fn anywhere(label: &str, place: Place) -> Self {
-        Self { label: label.into(), place, environment: None, keeps: None, found: Vec::new() }
+        Self { label: label.into(), place, plan: None, environment: None, keeps: None, found: Vec::new() }
     }
 }
 
@@ -141,13 +145,18 @@ fn moved(placement: &Placement, to: &Place) -> Placement {
     moved
 }
 
+/// A copy as it would be at a candidate: on the plan that is used there, whatever it is on now.
+fn arrived(placement: &Placement, at: &Candidate) -> Placement {
+    Placement { plan: at.plan.clone(), ..moved(placement, &at.place) }
+}
+
 /// A copy that a primary would have at a candidate, since it is of everything there; as the primary would be.
 fn also(primary: &Placement, found: &Found, place: &Place) -> Placement {
     Placement {
         copy: found.copy.clone(),
         role: found.role,
         place: place.clone(),
-        plan: None,
+        plan: found.plan.clone(),
         // Where it is, and not where a provider would put such a thing.
         backup: BackupBy::Holm,
         key_holder: found.key_holder,

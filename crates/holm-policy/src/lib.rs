@@ -12,6 +12,7 @@ pub mod fact;
 pub mod fleet;
 pub mod id;
 mod nearest;
+pub mod places;
 pub mod profile;
 pub mod prose;
 pub mod reading;

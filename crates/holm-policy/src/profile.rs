@@ -183,6 +183,8 @@ pub struct Technical {
     pub residue_days_max: Option<u32>,
     /// Who may hold the keys of a copy.
     pub key_holder: BTreeMap<CopyRole, BTreeSet<KeyHolder>>,
+    /// Whether it must be known that the plan that one is on has the region.
+    pub plan: bool,
 }
 
 /// Which facts count.

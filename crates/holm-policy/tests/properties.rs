@@ -21,7 +21,9 @@ use world::{FACTS, SHIPPED, choices, placement, world};
 static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
     let every_link = Profile::SHIPPED[0].1.replace("depth = 1", "depth = \"all\"");
     let shipped = Profile::SHIPPED.iter().map(|(file, text)| Profile::parse(file, text, &SHIPPED).unwrap());
-    shipped.chain([Profile::parse("every-link", &every_link, &SHIPPED).unwrap()]).collect()
+    let by_plan = Profile::SHIPPED[0].1.replace("[technical]\n", "[technical]\nplan = true\n");
+    let more = [("every-link", every_link), ("by-plan", by_plan)].map(|(file, text)| Profile::parse(file, &text, &SHIPPED).unwrap());
+    shipped.chain(more).collect()
 });
 
 fn now() -> Timestamp {
@@ -155,6 +157,27 @@ proptest! {
             for family in ["location.", "access.", "control.", "transfer.", "certification.", "technical."] {
                 prop_assert_eq!(shape(&verdict(&registry, profile, &placement), family), shape(&verdict(&registry, profile, &without), family));
             }
+        }
+    }
+
+    #[test]
+    fn r17_a_region_that_a_plan_does_not_have_is_never_allowed_where_the_profile_asks_for_the_plan(
+        choices in choices(), placement in placement(),
+    ) {
+        let registry = world(&SHIPPED, &choices);
+        let profile = PROFILES.last().unwrap();
+        let (_, region) = registry.region(&placement.place).unwrap();
+        let needed = region.plans.at(now()).ok().map(|held| held.value);
+        let is_had = |placement: &Placement| {
+            needed.is_some_and(|needed| needed.is_empty() || placement.plan.as_ref().is_some_and(|plan| needed.contains(plan)))
+        };
+        let verdict = verdict(&registry, profile, &placement);
+        let finding = verdict.findings.iter().find(|finding| finding.rule == RuleId::TechnicalPlan).unwrap();
+        prop_assert!(!verdict.allows() || is_had(&placement), "{verdict:#?}");
+        prop_assert!(finding.facts.contains(region.plans.id()));
+        match (needed, &placement.plan) {
+            (Some(needed), Some(plan)) if !needed.is_empty() && !needed.contains(plan) => prop_assert_eq!(finding.outcome, Outcome::Deny),
+            _ => prop_assert!(finding.outcome != Outcome::Deny),
         }
     }
 

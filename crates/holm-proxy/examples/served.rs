@@ -126,6 +126,7 @@ fn changes(server: &TestServer, Names { users, database }: &Names) -> Vec<RouteC
             environment: environment(),
             address: server.address.clone(),
             tls: ServerTls::Disable,
+            client_certificate: None,
             connections_max: CONNECTIONS_MAX,
         }),
         RouteChange::Route(Route {

@@ -4,6 +4,7 @@
 //! is removed is in no answer. States and observations have a file of their own, [`life`].
 
 use holm_core::capability::Capability;
+use holm_core::cluster::client_certificate::CertificateChain;
 use holm_core::cluster::state::ClusterState;
 use holm_core::cluster::tls::{RootCertificates, ServerTls};
 use holm_core::cluster::{ClusterName, ServerAddress};
@@ -45,6 +46,15 @@ pub struct PublicBefore {
     pub privileges: Vec<String>,
 }
 
+/// What Holm shows a server that asks who it is; the key is sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedClientCertificate {
+    /// The certificate, and those that lead to its authority.
+    pub chain: CertificateChain,
+    /// Its private key.
+    pub sealed_key: Sealed,
+}
+
 /// How Holm reaches a server, and what it observed there; may change while the cluster stays the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
@@ -52,6 +62,8 @@ pub struct Access {
     pub address: ServerAddress,
     /// How it is spoken to there.
     pub tls: ServerTls,
+    /// What it is shown there.
+    pub client_certificate: Option<SealedClientCertificate>,
     /// Who Holm logs in as.
     pub admin_role: RoleName,
     /// With what.
@@ -66,6 +78,14 @@ impl Access {
     /// PostgreSQL's major version: 15 for 150019.
     pub const fn major(&self) -> u32 {
         self.server_version / 10_000
+    }
+
+    fn client_chain(&self) -> Option<&str> {
+        self.client_certificate.as_ref().map(|shown| shown.chain.as_pem())
+    }
+
+    fn client_key(&self) -> Option<&[u8]> {
+        self.client_certificate.as_ref().map(|shown| shown.sealed_key.as_bytes())
     }
 }
 
@@ -145,7 +165,8 @@ macro_rules! select {
             "SELECT c.id, e.name AS environment, c.environment_id, c.name, c.host, c.port, c.admin_role, c.sealed_admin_password,\n",
             "    c.system_identifier, c.server_version, c.connections_max, c.trouble, c.created_at, c.state, c.adopted_database, c.adopted_oid,\n",
             "    c.capability, c.capability_before, c.capability_changed_at, c.public_before, c.sslmode, c.ssl_root_cert,\n",
-            "    c.place, c.place_evidence, c.placed_at, c.copies_seen_at,\n",
+            "    c.client_cert, c.sealed_client_key,\n",
+            "    c.place, c.place_plan, c.place_evidence, c.placed_at, c.copies_seen_at,\n",
             "    (SELECT coalesce(jsonb_agg(to_jsonb(o) ORDER BY o.kind, o.name), '[]') FROM cluster_copy o WHERE o.cluster_id = c.id AND o.gone_at IS NULL)",
             " AS copies\n",
             "FROM cluster c\nJOIN environment e ON e.id = c.environment_id\n",
@@ -166,13 +187,13 @@ const LOCK_SERVER: &str = "SELECT pg_advisory_xact_lock($1)";
 const ENVIRONMENT: &str = "SELECT id FROM environment WHERE name = $1";
 const INSERT: &str = "\
 INSERT INTO cluster (id, environment_id, name, host, port, admin_role, sealed_admin_password, system_identifier, server_version, connections_max,
-    state, adopted_database, adopted_oid, public_before, sslmode, ssl_root_cert)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    state, adopted_database, adopted_oid, public_before, sslmode, ssl_root_cert, client_cert, sealed_client_key)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT DO NOTHING";
 const SET_ACCESS: &str = "\
 UPDATE cluster
 SET host = $2, port = $3, admin_role = $4, sealed_admin_password = $5, server_version = $6, connections_max = $7,
-    sslmode = $8, ssl_root_cert = $9
+    sslmode = $8, ssl_root_cert = $9, client_cert = $10, sealed_client_key = $11
 WHERE id = $1 AND state <> 'removed'";
 const SET_TROUBLE: &str = "\
 UPDATE cluster
@@ -222,6 +243,8 @@ pub async fn insert(tx: &mut Tx, new: &NewCluster) -> Result<Inserted, StoreErro
                 &Json(&new.public_before),
                 &new.access.tls.mode().as_str(),
                 &new.access.tls.given_roots().map(RootCertificates::as_pem),
+                &new.access.client_chain(),
+                &new.access.client_key(),
             ],
         )
         .await?;
@@ -255,6 +278,8 @@ pub async fn set_access(tx: &mut Tx, id: ClusterId, access: &Access) -> Result<b
                 &connections,
                 &access.tls.mode().as_str(),
                 &access.tls.given_roots().map(RootCertificates::as_pem),
+                &access.client_chain(),
+                &access.client_key(),
             ],
         )
         .await?;
@@ -364,6 +389,7 @@ pub(crate) fn read(row: &Row) -> Result<Cluster, StoreError> {
         access: Access {
             address: column::address(row)?,
             tls: column::tls(row)?,
+            client_certificate: column::client_certificate(row)?,
             admin_role: column::parsed(row, "admin_role")?,
             sealed_admin_password: column::sealed(row, "sealed_admin_password")?,
             server_version: column::count(row, "server_version")?,

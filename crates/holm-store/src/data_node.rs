@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use holm_core::id::NodeId;
+use holm_core::environment::EnvironmentName;
+use holm_core::id::{EnvironmentId, NodeId};
 use holm_core::route::RouteVersion;
 use jiff::Timestamp;
 use tokio_postgres::Row;
@@ -29,6 +30,8 @@ pub struct NewDataNode {
     pub name: String,
     /// What its word is known by.
     pub public_key: [u8; 32],
+    /// The one environment that it is told of, for good; of all of them without.
+    pub environment: Option<EnvironmentId>,
 }
 
 /// A node that was let in.
@@ -40,6 +43,8 @@ pub struct DataNode {
     pub name: String,
     /// What its word is known by.
     pub public_key: [u8; 32],
+    /// The one environment that it is told of, for good; of all of them without.
+    pub environment: Option<EnvironmentName>,
     /// When it was let in.
     pub created_at: Timestamp,
     /// When it was removed.
@@ -75,41 +80,55 @@ pub enum Heard {
         name: String,
         /// What this run of it used before; `None` for a run that is not known yet.
         used: Option<RouteVersion>,
+        /// The one environment that it is told of; of all of them without.
+        environment: Option<EnvironmentName>,
     },
     /// It, or a later one, was heard before; or the node is not let in.
     Not,
 }
 
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT d.id, d.name, d.public_key, e.name AS environment, d.created_at, d.removed_at\n",
+            "FROM data_node d\nLEFT JOIN environment e ON e.id = d.environment_id\n",
+            $rest
+        )
+    };
+}
+
 /// A run that was heard of may still be there: under its name nobody else is let in.
 const INSERT: &str = "\
-INSERT INTO data_node (id, name, public_key)
-SELECT $1, $2, $3
+INSERT INTO data_node (id, name, public_key, environment_id)
+SELECT $1, $2, $3, $4
 WHERE NOT EXISTS (SELECT FROM node WHERE name = $2)
 ON CONFLICT DO NOTHING";
 const REMOVE: &str = "\
-UPDATE data_node SET removed_at = now()
-WHERE name = $1 AND removed_at IS NULL
-RETURNING id, name, public_key, created_at, removed_at";
-const LIST: &str = "\
-SELECT id, name, public_key, created_at, removed_at
-FROM data_node
-WHERE removed_at IS NULL
-ORDER BY name";
-const ALL: &str = "SELECT id, name, public_key, created_at, removed_at FROM data_node";
-const BY_ID: &str = "SELECT id, name, public_key, created_at, removed_at FROM data_node WHERE id = $1";
+WITH d AS (
+    UPDATE data_node SET removed_at = now()
+    WHERE name = $1 AND removed_at IS NULL
+    RETURNING id, name, public_key, environment_id, created_at, removed_at
+)
+SELECT d.id, d.name, d.public_key, e.name AS environment, d.created_at, d.removed_at
+FROM d
+LEFT JOIN environment e ON e.id = d.environment_id";
+const LIST: &str = select!("WHERE d.removed_at IS NULL\nORDER BY d.name");
+const ALL: &str = select!("");
+const BY_ID: &str = select!("WHERE d.id = $1");
 /// Both updates or none; what the run used before is of the moment before them.
 const HEARD: &str = "\
 WITH asked AS (
     UPDATE data_node SET asked_micros = $2
     WHERE id = $1 AND removed_at IS NULL AND asked_micros < $2
-    RETURNING name
+    RETURNING name, environment_id
 ), seen AS (
     UPDATE node SET seen_at = now(), route_version = greatest(route_version, $4)
     WHERE id = $3 AND data_node_id = $1 AND EXISTS (SELECT FROM asked)
     RETURNING id
 )
-SELECT a.name, (SELECT n.route_version FROM node n WHERE n.id = $3) AS used, (SELECT count(*) FROM seen) AS seen
-FROM asked a";
+SELECT a.name, e.name AS environment, (SELECT n.route_version FROM node n WHERE n.id = $3) AS used, (SELECT count(*) FROM seen) AS seen
+FROM asked a
+LEFT JOIN environment e ON e.id = a.environment_id";
 
 /// As a process on the catalog joins: the clock's row first. Runs of the node before this one that are silent are gone, as with any
 /// two processes of one name, and go with the same statement.
@@ -142,8 +161,9 @@ const RUNS_MAX: i64 = 8;
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
 pub async fn insert(tx: &mut Tx, new: &NewDataNode) -> Result<Inserted, StoreError> {
-    let NewDataNode { id, name, public_key } = new;
-    let inserted = tx.execute(INSERT, &[id, name, &public_key.as_slice()]).await?;
+    let NewDataNode { id, name, public_key, environment } = new;
+    let environment = environment.map(|id| id.as_uuid());
+    let inserted = tx.execute(INSERT, &[id, name, &public_key.as_slice(), &environment]).await?;
     Ok(if inserted == 0 { Inserted::Taken } else { Inserted::Done })
 }
 
@@ -220,7 +240,7 @@ pub async fn heard(catalog: &Catalog, id: Uuid, asked_micros: i64, run: NodeId, 
     let Some(row) = row else { return Ok(Heard::Not) };
     let known = column::get::<i64>(&row, "seen")? > 0;
     let used = known.then(|| column::route_version(&row, "used")).transpose()?;
-    Ok(Heard::Counts { name: column::get(&row, "name")?, used })
+    Ok(Heard::Counts { name: column::get(&row, "name")?, used, environment: column::parsed_opt(&row, "environment")? })
 }
 
 fn read(row: &Row) -> Result<DataNode, StoreError> {
@@ -228,6 +248,7 @@ fn read(row: &Row) -> Result<DataNode, StoreError> {
         id: column::uuid(row, "id")?,
         name: column::get(row, "name")?,
         public_key: column::get::<&[u8]>(row, "public_key")?.try_into().corrupt("public_key")?,
+        environment: column::parsed_opt(row, "environment")?,
         created_at: column::get(row, "created_at")?,
         removed_at: column::get(row, "removed_at")?,
     })

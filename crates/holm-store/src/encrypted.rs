@@ -52,7 +52,7 @@ impl TlsConnect<Socket> for Handshake {
 
     fn connect(self, socket: Socket) -> Self::Future {
         Box::pin(async move {
-            let handshake = timeout(HANDSHAKE_TIMEOUT, holm_tls::handshake(socket, &self.host, &self.tls));
+            let handshake = timeout(HANDSHAKE_TIMEOUT, holm_tls::handshake(socket, &self.host, &self.tls, None));
             handshake.await.unwrap_or_else(|_| Err(TlsError::Broken(Arc::new(io::ErrorKind::TimedOut.into())))).map(Bound)
         })
     }

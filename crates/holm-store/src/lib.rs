@@ -36,6 +36,7 @@ pub mod sealed;
 pub mod sealed_directly;
 pub mod standing;
 pub mod state;
+pub mod statistics;
 pub mod template;
 pub mod tenant;
 pub mod token;

@@ -61,6 +61,8 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     19 "0019_assessment";
     20 "0020_registered_copy";
     21 "0021_parity_waiver";
+    22 "0022_client_certificate";
+    23 "0023_place_plan";
 };
 
 /// "Holm" as bytes; any number that no other program is likely to lock.

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use holm_core::environment::EnvironmentName;
 use holm_core::id::NodeId;
 use holm_core::route::RouteVersion;
 use jiff::Timestamp;
@@ -76,6 +77,8 @@ pub struct Node {
     pub started_at: Timestamp,
     /// For how long it was not heard of, by the catalog's clock.
     pub silent: Duration,
+    /// The one environment that it is told of, where it is let in by a key for one; of all of them without.
+    pub environment: Option<EnvironmentName>,
 }
 
 /// The processes, and what one has to have seen to know them all.
@@ -104,9 +107,11 @@ const LEAVE: &str = "DELETE FROM node WHERE id = $1";
 const FALL_SILENT: &str = "UPDATE node SET seen_at = least(seen_at, now() - $2::bigint * interval '1 millisecond') WHERE id = $1";
 const LIST: &str = "\
 SELECT c.membership, n.id, n.name, n.role, n.holm_version, n.route_version, n.started_at,
-    (extract(epoch FROM greatest(now() - n.seen_at, interval '0')) * 1000)::bigint AS silent_ms
+    (extract(epoch FROM greatest(now() - n.seen_at, interval '0')) * 1000)::bigint AS silent_ms, e.name AS environment
 FROM route_clock c
 LEFT JOIN node n ON true
+LEFT JOIN data_node d ON d.id = n.data_node_id
+LEFT JOIN environment e ON e.id = d.environment_id
 ORDER BY n.name, n.started_at, n.id";
 /// Another process of the name has taken its place, or it was silent for longer than any serves alone.
 const FORGET: &str = "\
@@ -257,5 +262,6 @@ fn read(row: &Row) -> Result<Option<Node>, StoreError> {
         route_version: column::route_version(row, "route_version")?,
         started_at: column::get(row, "started_at")?,
         silent: Duration::from_millis(column::get::<i64>(row, "silent_ms")?.try_into().corrupt("silent_ms")?),
+        environment: column::parsed_opt(row, "environment")?,
     }))
 }

@@ -21,6 +21,7 @@ use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use crate::catalog::Catalog;
+use crate::cluster::SealedClientCertificate;
 use crate::data_key::{self, WrappedKey};
 use crate::error::StoreError;
 use crate::residency::certificate;
@@ -44,6 +45,15 @@ pub struct EnvironmentRow {
     pub sealed_header_key: Sealed,
     /// The live data key of that purpose; which one sealed the value, the value says.
     pub key: Option<WrappedKey>,
+}
+
+/// A cluster, the key of what it is shown still sealed.
+#[derive(Clone, Debug)]
+pub struct ClusterRow {
+    /// The cluster, without what it is shown.
+    pub cluster: Cluster,
+    /// What it is shown. Which data key sealed the key, the value says.
+    pub client_certificate: Option<SealedClientCertificate>,
 }
 
 /// A tenant that is routed, its logins still sealed.
@@ -89,7 +99,7 @@ pub enum Change {
     /// An environment was added or changed.
     Environment(EnvironmentRow),
     /// A cluster was added or changed.
-    Cluster(Cluster),
+    Cluster(ClusterRow),
     /// A cluster was removed.
     ClusterGone(ClusterId),
     /// A credential was added.
@@ -126,7 +136,8 @@ LEFT JOIN data_key k ON k.environment_id = e.id AND k.purpose = 'header-key' AND
 WHERE e.route_version > $1 AND e.route_version <= $2
 ORDER BY e.route_version, e.id";
 const CLUSTERS: &str = "\
-SELECT c.id, c.name, e.name AS environment, c.host, c.port, c.sslmode, c.ssl_root_cert, c.connections_max, c.state = 'removed' AS gone
+SELECT c.id, c.name, e.name AS environment, c.host, c.port, c.sslmode, c.ssl_root_cert, c.client_cert, c.sealed_client_key,
+    c.connections_max, c.state = 'removed' AS gone
 FROM cluster c
 JOIN environment e ON e.id = c.environment_id
 WHERE c.route_version > $1 AND c.route_version <= $2 AND ($1 > 0 OR c.state <> 'removed')
@@ -233,14 +244,16 @@ fn read_cluster(row: &Row) -> Result<Change, StoreError> {
     if column::get(row, "gone")? {
         return Ok(Change::ClusterGone(ClusterId::from_uuid(column::uuid(row, "id")?)));
     }
-    Ok(Change::Cluster(Cluster {
+    let cluster = Cluster {
         id: ClusterId::from_uuid(column::uuid(row, "id")?),
         name: column::parsed(row, "name")?,
         environment: column::parsed(row, "environment")?,
         address: column::address(row)?,
         tls: column::tls(row)?,
+        client_certificate: None,
         connections_max: column::count(row, "connections_max")?,
-    }))
+    };
+    Ok(Change::Cluster(ClusterRow { cluster, client_certificate: column::client_certificate(row)? }))
 }
 
 fn read_credential(row: &Row) -> Result<Change, StoreError> {

@@ -29,6 +29,7 @@ pub(crate) mod column {
     use uuid::Uuid;
 
     use super::Corrupt;
+    use crate::cluster::SealedClientCertificate;
     use crate::error::StoreError;
     use crate::sealed::Sealed;
 
@@ -85,6 +86,12 @@ pub(crate) mod column {
     pub(crate) fn tls(row: &Row) -> Result<ServerTls, StoreError> {
         let roots: Option<RootCertificates> = parsed_opt(row, "ssl_root_cert")?;
         ServerTls::new(parsed(row, "sslmode")?, roots).corrupt("ssl_root_cert")
+    }
+
+    /// Columns `client_cert` and `sealed_client_key`.
+    pub(crate) fn client_certificate(row: &Row) -> Result<Option<SealedClientCertificate>, StoreError> {
+        let (chain, sealed_key) = (parsed_opt(row, "client_cert")?, sealed_opt(row, "sealed_client_key")?);
+        Ok(chain.zip(sealed_key).map(|(chain, sealed_key)| SealedClientCertificate { chain, sealed_key }))
     }
 
     pub(crate) fn problem(row: &Row, name: &'static str) -> Result<Option<Problem>, StoreError> {

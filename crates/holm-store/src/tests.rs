@@ -15,6 +15,7 @@ mod names;
 mod outages;
 mod replaced;
 mod routes;
+mod standings;
 mod statements;
 mod states;
 mod texts;

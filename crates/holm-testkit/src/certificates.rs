@@ -1,8 +1,11 @@
 //! Certificates for servers of tests, and the authorities that issue them.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData as _, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, PublicKeyData as _, date_time_ymd,
+};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
@@ -53,6 +56,35 @@ impl Authority {
         self.sign(&params)
     }
 
+    /// A certificate for a client, by its common name.
+    ///
+    /// # Panics
+    /// The machine has no randomness.
+    pub fn issue_client(&self, name: &str) -> Certificate {
+        self.sign(&client(name))
+    }
+
+    /// As [`Self::issue_client`], good until some years ago.
+    ///
+    /// # Panics
+    /// The machine has no randomness.
+    pub fn issue_client_expired(&self, name: &str) -> Certificate {
+        let mut params = client(name);
+        (params.not_before, params.not_after) = (date_time_ymd(2019, 1, 1), date_time_ymd(2020, 1, 1));
+        self.sign(&params)
+    }
+
+    /// As [`Self::issue_client`], good for some days from now.
+    ///
+    /// # Panics
+    /// The clock is before 1970, or the machine has no randomness.
+    pub fn issue_client_for(&self, name: &str, days: u64) -> Certificate {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        let mut params = client(name);
+        params.not_after = date_time_ymd(1970, 1, 1) + now + Duration::from_secs(days * 24 * 3600);
+        self.sign(&params)
+    }
+
     fn sign(&self, params: &CertificateParams) -> Certificate {
         let key = key();
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
@@ -100,6 +132,13 @@ fn key() -> KeyPair {
 
 fn server(names: &[&str]) -> CertificateParams {
     CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).expect("names that can be in a certificate")
+}
+
+fn client(name: &str) -> CertificateParams {
+    let mut params = server(&[]);
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
 }
 
 fn authority(names: &[&str]) -> CertificateParams {

@@ -1,4 +1,4 @@
-//! A test server that speaks TLS, and lets nobody in without it but the superuser that tests look with.
+//! A test server that speaks TLS, and lets nobody in without it but the superuser that tests look with; it may want a certificate too.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -23,21 +23,38 @@ impl TestServer {
     /// # Panics
     /// It does not come to that, with the reason.
     pub async fn speak_tls(&self, certificate: &Certificate) {
+        self.speak(certificate, None).await;
+    }
+
+    /// As [`Self::speak_tls`], and whoever is not its superuser must show a certificate of these authorities, too.
+    ///
+    /// # Panics
+    /// It does not come to that, with the reason.
+    pub async fn want_certificates(&self, certificate: &Certificate, authorities: &str) {
+        self.speak(certificate, Some(authorities)).await;
+    }
+
+    async fn speak(&self, certificate: &Certificate, authorities: Option<&str>) {
         let data = self.data();
         write(&data.join("server.crt"), &certificate.pem);
         write(&data.join("server.key"), &certificate.key_pem());
         let superuser = self.superuser.as_ident();
+        let wants = if authorities.is_some() { " clientcert=verify-ca" } else { "" };
         write(
             &data.join("pg_hba.conf"),
             &format!(
                 "local all all scram-sha-256\n\
                  host all {superuser} 127.0.0.1/32 scram-sha-256\n\
-                 hostssl all all 0.0.0.0/0 scram-sha-256\n\
-                 hostssl all all ::/0 scram-sha-256\n"
+                 hostssl all all 0.0.0.0/0 scram-sha-256{wants}\n\
+                 hostssl all all ::/0 scram-sha-256{wants}\n"
             ),
         );
         let before = self.configured_at().await;
         let admin = self.connect("postgres").await;
+        if let Some(authorities) = authorities {
+            write(&data.join("clients.crt"), authorities);
+            admin.batch_execute("ALTER SYSTEM SET ssl_ca_file = 'clients.crt'").await.expect("a superuser may");
+        }
         admin.batch_execute("ALTER SYSTEM SET ssl = on").await.expect("this server has TLS");
         admin.batch_execute("SELECT pg_reload_conf()").await.expect("a superuser may");
         eventually(PATIENCE, "the server speaks TLS", async || match self.answer_to_tls().await {

@@ -2,15 +2,18 @@
 //!
 //! Promises: where a cluster is to be spoken to over TLS nothing but the request for it goes out in the clear, and nothing that
 //! came in the clear is read as if it had come through TLS (CVE-2021-23222). Whose certificate is not believed hears
-//! nothing. No session is resumed, so that every connection sees the certificate that it is bound to.
+//! nothing. No session is resumed, so that every connection sees the certificate that it is bound to. What Holm shows of itself is
+//! its cluster's, and is shown to whoever is believed to be it alone.
 //! Refuses to wait or to give up: deadlines are the caller's.
 
+mod client;
 mod stream;
 mod trust;
 
 use std::io;
 use std::sync::Arc;
 
+use holm_core::cluster::client_certificate::ClientCertificate;
 use holm_core::cluster::tls::ServerTls;
 use holm_pgwire::message::{SSL_REQUEST, TLS_YES};
 use holm_pgwire::scram::choice::Channel;
@@ -23,6 +26,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub use self::client::{Unusable, check_client, refused};
 pub use self::stream::Stream;
 pub use self::trust::{RootsError, check, system_roots_pem};
 
@@ -41,6 +45,12 @@ pub enum TlsError {
     /// Its certificate is not one to believe.
     #[error("the server's certificate is not believed: {0}")]
     Distrusted(&'static str, #[source] rustls::Error),
+    /// It does not take the certificate that it is shown, or wants one.
+    #[error("the server wants another client certificate: {0}")]
+    Refused(&'static str),
+    /// What is to be shown cannot be.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
     /// It does not speak the same TLS, or no TLS at all.
     #[error("the TLS handshake with the server failed")]
     Handshake(#[source] rustls::Error),
@@ -52,20 +62,22 @@ pub enum TlsError {
     Roots(#[from] RootsError),
 }
 
-/// Has a connection to `host` encrypted as `tls` says; gives it back as it is where nothing is to be encrypted.
+/// Has a connection to `host` encrypted as `tls` says, and shows what is to be shown if the server asks for it; gives it back as it is
+/// where nothing is to be encrypted.
 ///
 /// # Errors
 /// [`TlsError`]; the connection is closed then.
 ///
 /// # Cancel safety
 /// Safe: the connection is closed, and the server sees a client that left before it said who it is.
-pub async fn encrypt(mut tcp: TcpStream, host: &str, tls: &ServerTls) -> Result<Stream, TlsError> {
+pub async fn encrypt(mut tcp: TcpStream, host: &str, tls: &ServerTls, shown: Option<&ClientCertificate>) -> Result<Stream, TlsError> {
     if !tls.is_encrypted() {
         return Ok(Stream::plain(tcp));
     }
     // What there is nothing to verify with is not asked for.
     check(tls).await?;
     server_name(host)?;
+    shown.map(client::resolver).transpose()?;
     tcp.write_all(&SSL_REQUEST).await.map_err(broken)?;
     // One byte and no more: what follows it is the handshake's to read, and anything else fails there.
     match tcp.read_u8().await.map_err(broken)? {
@@ -73,7 +85,7 @@ pub async fn encrypt(mut tcp: TcpStream, host: &str, tls: &ServerTls) -> Result<
         b'N' => return Err(TlsError::NotOffered),
         _ => return Err(TlsError::NoAnswer),
     }
-    Ok(Stream::tls(handshake(tcp, host, tls).await?))
+    Ok(Stream::tls(handshake(tcp, host, tls, shown).await?))
 }
 
 /// The handshake alone, with a server that has said that it speaks TLS.
@@ -83,11 +95,15 @@ pub async fn encrypt(mut tcp: TcpStream, host: &str, tls: &ServerTls) -> Result<
 ///
 /// # Cancel safety
 /// Safe: the connection is closed.
-pub async fn handshake<S>(stream: S, host: &str, tls: &ServerTls) -> Result<TlsStream<S>, TlsError>
+pub async fn handshake<S>(stream: S, host: &str, tls: &ServerTls, shown: Option<&ClientCertificate>) -> Result<TlsStream<S>, TlsError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let config = trust::config(tls).await?.ok_or(TlsError::NotOffered)?;
+    let mut config = trust::config(tls).await?.ok_or(TlsError::NotOffered)?;
+    if let Some(shown) = shown {
+        // What is dear in it, whom to believe, is shared.
+        Arc::make_mut(&mut config).client_auth_cert_resolver = client::resolver(shown)?;
+    }
     TlsConnector::from(config).connect(server_name(host)?, stream).await.map_err(failed)
 }
 
@@ -122,7 +138,7 @@ fn broken(error: io::Error) -> TlsError {
 fn failed(error: io::Error) -> TlsError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned() {
         Some(rustls::Error::InvalidCertificate(why)) => TlsError::Distrusted(reason(&why), rustls::Error::InvalidCertificate(why)),
-        Some(other) => TlsError::Handshake(other),
+        Some(other) => client::refusal(&other).map_or(TlsError::Handshake(other), TlsError::Refused),
         None => broken(error),
     }
 }

@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio::task::unconstrained;
 use tokio_rustls::client::TlsStream;
 
+use crate::client;
+
 /// One server's bytes, whichever way they come.
 #[derive(Debug)]
 pub struct Stream(Way);
@@ -88,11 +90,24 @@ impl Stream {
     }
 }
 
+/// Why a server closed before it had read everything: it may have said so, and that is to be read still.
+fn last_word(session: &mut TlsStream<TcpStream>, error: io::Error) -> io::Error {
+    let mut byte = [0];
+    let read = unconstrained(poll_fn(|cx| Pin::new(&mut *session).poll_read(cx, &mut ReadBuf::new(&mut byte))));
+    match pin!(read).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Err(said)) => {
+            let said = client::told(said);
+            if client::refused(&said).is_some() { said } else { error }
+        }
+        _ => error,
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Way::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Way::Tls(session) => Pin::new(&mut **session).poll_read(cx, buf),
+            Way::Tls(session) => Pin::new(&mut **session).poll_read(cx, buf).map_err(client::told),
         }
     }
 }
@@ -101,7 +116,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Way::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Way::Tls(session) => Pin::new(&mut **session).poll_write(cx, buf),
+            Way::Tls(session) => Pin::new(&mut **session).poll_write(cx, buf).map_err(|error| last_word(session, error)),
         }
     }
 
@@ -109,7 +124,7 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().0 {
             // A TCP socket keeps nothing back.
             Way::Plain(_) => Poll::Ready(Ok(())),
-            Way::Tls(session) => Pin::new(&mut **session).poll_flush(cx),
+            Way::Tls(session) => Pin::new(&mut **session).poll_flush(cx).map_err(|error| last_word(session, error)),
         }
     }
 

@@ -6,6 +6,7 @@
 mod catalog;
 pub mod cli;
 mod client;
+mod client_certificate;
 mod client_certificates;
 mod console_args;
 mod dev;

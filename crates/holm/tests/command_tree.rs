@@ -32,6 +32,18 @@ fn command_at<'a>(root: &'a clap::Command, words: &[String]) -> &'a clap::Comman
     words.iter().fold(root, |command, word| command.find_subcommand(word).unwrap())
 }
 
+/// Files with a certificate and its key.
+static CLIENT: LazyLock<(String, String)> = LazyLock::new(|| {
+    let certificate = holm_testkit::certificates::Authority::new("x").issue_client("holm");
+    let file = |name: &str, text: String| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path.display().to_string()
+    };
+    (file("command-tree.crt", certificate.pem.clone()), file("command-tree.key", certificate.key_pem()))
+});
+
 /// Words that a command cannot do without, made up from what clap says that it wants.
 fn required(words: &[String]) -> Vec<String> {
     let root = holm::cli::command();
@@ -45,6 +57,8 @@ fn required(words: &[String]) -> Vec<String> {
             "until" => "2089-03-01",
             "signed_on" => "2026-03-12",
             "file" => concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+            "client_cert" => &CLIENT.0,
+            "client_key" => &CLIENT.1,
             _ => "goteborg",
         };
         given.push(possible.first().map_or_else(|| made_up.to_owned(), |value| value.get_name().to_owned()));
@@ -65,8 +79,14 @@ fn holm(directory: &Path, words: &[&str]) -> Output {
 const ALONE: &[&str] = &["import", "init", "serve", "catalog", "completion", "dev", "provider", "version"];
 
 /// Of a noun of which others need one.
-const ALONE_OF_A_NOUN: &[&str] =
-    &["residency profile check", "residency profile diff", "residency profile list", "residency profile show", "webhook listen"];
+const ALONE_OF_A_NOUN: &[&str] = &[
+    "residency places",
+    "residency profile check",
+    "residency profile diff",
+    "residency profile list",
+    "residency profile show",
+    "webhook listen",
+];
 
 fn needing_a_server() -> Vec<Vec<String>> {
     let leaves: Vec<_> = leaves()

@@ -43,7 +43,13 @@ pub(crate) async fn adopt(
     Body(wanted): Body<AdoptTenant>,
 ) -> Result<Accepted, Refusal> {
     let TenantPath { environment, slug } = path;
-    let beside = Beside { password: wanted.password.map(Secret::new), sslmode: wanted.sslmode, ssl_root_cert: wanted.ssl_root_cert };
+    let beside = Beside {
+        password: wanted.password.map(Secret::new),
+        sslmode: wanted.sslmode,
+        ssl_root_cert: wanted.ssl_root_cert,
+        client_cert: wanted.client_cert,
+        client_key: wanted.client_key.map(Secret::new),
+    };
     let url = ServerUrl::read(&Secret::new(wanted.url), &beside)?;
     let cluster = wanted.cluster.map(|name| refusal::value("cluster's name", &name)).transpose()?;
     residency::may_choose(&api, &caller, &environment, wanted.profile.as_deref()).await?;

@@ -9,7 +9,7 @@ use holm_engine::cluster::add::{self, NewServer};
 use holm_engine::cluster::remove::{self, Manner};
 use holm_engine::cluster::set_server::Who;
 use holm_engine::cluster::url::{Beside, ServerUrl};
-use holm_engine::cluster::{self, drain, rotate_roles, set_server};
+use holm_engine::cluster::{self, client_certificate, drain, rotate_roles, set_server};
 use holm_engine::environment;
 
 use crate::Api;
@@ -18,7 +18,7 @@ use crate::description::Refusals;
 use crate::envelope::{Accepted, Answer, Data, Envelope, Failure, Refusal};
 use crate::extract::{Body, ClusterNamePath, ClusterPath, EnvironmentPath, NoParams, Params};
 use crate::refusal;
-use crate::view::cluster::{AddCluster, ClusterDetailView, RemoveCluster, SetClusterServer};
+use crate::view::cluster::{AddCluster, ClusterDetailView, RemoveCluster, SetClientCertificate, SetClusterServer};
 use crate::view::operation::OperationView;
 use crate::view::{ClusterView, ListView};
 
@@ -93,7 +93,13 @@ pub(crate) async fn add(
     Params(NoParams {}): Params<NoParams>,
     Body(wanted): Body<AddCluster>,
 ) -> Result<Accepted, Refusal> {
-    let beside = Beside { password: wanted.password.map(Secret::new), sslmode: wanted.sslmode, ssl_root_cert: wanted.ssl_root_cert };
+    let beside = Beside {
+        password: wanted.password.map(Secret::new),
+        sslmode: wanted.sslmode,
+        ssl_root_cert: wanted.ssl_root_cert,
+        client_cert: wanted.client_cert,
+        client_key: wanted.client_key.map(Secret::new),
+    };
     let url = ServerUrl::read(&Secret::new(wanted.url), &beside)?;
     let name = refusal::value("cluster's name", &wanted.name)?;
     let claim = wanted.place.map(Into::into);
@@ -130,7 +136,13 @@ pub(crate) async fn set_server(
     Body(wanted): Body<SetClusterServer>,
 ) -> Answer<ClusterDetailView> {
     of_environment(&api, &path).await?;
-    let beside = Beside { password: wanted.password.map(Secret::new), sslmode: wanted.sslmode, ssl_root_cert: wanted.ssl_root_cert };
+    let beside = Beside {
+        password: wanted.password.map(Secret::new),
+        sslmode: wanted.sslmode,
+        ssl_root_cert: wanted.ssl_root_cert,
+        client_cert: wanted.client_cert,
+        client_key: wanted.client_key.map(Secret::new),
+    };
     let url = ServerUrl::read(&Secret::new(wanted.url), &beside)?;
     let who = who(wanted.replaced, wanted.reason.as_deref())?;
     set_server::set_server(&api.control, &caller.actor, &path.name, url, who).await?;
@@ -148,6 +160,67 @@ fn who(replaced: bool, reason: Option<&str>) -> Result<Who, Problem> {
         (false, Some(_)) => Err(Problem::new(ErrorCode::InvalidValue, "a reason is given, and nothing is replaced")
             .next("say `replaced` too if the server is another one, or leave the reason out")),
     }
+}
+
+/// Has a cluster's server shown another certificate from now on, by connections that begin
+#[utoipa::path(
+    post,
+    path = "/v1/environments/{environment}/clusters/{name}/set-client-cert",
+    operation_id = "set_cluster_client_cert",
+    tag = "clusters",
+    params(("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The cluster's name")),
+    request_body = SetClientCertificate,
+    responses(
+        (status = 200, description = "It is shown that from now on", body = Envelope<ClusterDetailView>),
+        (status = 404, description = "No such environment or cluster", body = Failure, content_type = "application/problem+json"),
+        (status = 409, description = "Another server answers there, or the cluster is not there yet", body = Failure, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Failure, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not declared as JSON", body = Failure, content_type = "application/problem+json"),
+        (status = 422, description = "The server cannot be a cluster any more", body = Failure, content_type = "application/problem+json"),
+        (status = 502, description = "The server refused", body = Failure, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn set_client_cert(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    path: ClusterPath,
+    Params(NoParams {}): Params<NoParams>,
+    Body(wanted): Body<SetClientCertificate>,
+) -> Answer<ClusterDetailView> {
+    of_environment(&api, &path).await?;
+    let shown = client_certificate::given(&wanted.client_cert, &Secret::new(wanted.client_key))?;
+    set_server::show_certificate(&api.control, &caller.actor, &path.name, Some(shown)).await?;
+    Ok(Data(cluster::show(&api.control, &path.name).await?.into()))
+}
+
+/// Has a cluster's server shown no certificate any more, by connections that begin
+#[utoipa::path(
+    post,
+    path = "/v1/environments/{environment}/clusters/{name}/remove-client-cert",
+    operation_id = "remove_cluster_client_cert",
+    tag = "clusters",
+    params(("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The cluster's name")),
+    responses(
+        (status = 200, description = "It is shown nothing from now on", body = Envelope<ClusterDetailView>),
+        (status = 404, description = "No such environment or cluster", body = Failure, content_type = "application/problem+json"),
+        (status = 409, description = "Another server answers there, or the cluster is not there yet", body = Failure, content_type = "application/problem+json"),
+        (status = 422, description = "The server cannot be a cluster any more", body = Failure, content_type = "application/problem+json"),
+        (status = 502, description = "The server refused: it wants one still", body = Failure, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn remove_client_cert(
+    State(api): State<Api>,
+    Signed(caller): Signed,
+    path: ClusterPath,
+    Params(NoParams {}): Params<NoParams>,
+) -> Answer<ClusterDetailView> {
+    of_environment(&api, &path).await?;
+    set_server::show_certificate(&api.control, &caller.actor, &path.name, None).await?;
+    Ok(Data(cluster::show(&api.control, &path.name).await?.into()))
 }
 
 /// Gives the roles of all tenants of a cluster new passwords, each by an operation of its own
@@ -232,10 +305,8 @@ pub(crate) async fn remove(
     let manner = if wanted.abandon { Manner::Abandoned } else { Manner::InOrder };
     if wanted.abandon && wanted.confirm.as_deref() != Some(path.name.as_str()) {
         let what = format!("cluster `{}` is not abandoned without its name once more", path.name);
-        return Err(Problem::new(ErrorCode::ConfirmationNeeded, what)
-            .because("the tenants on it are given up, which nothing brings back")
-            .next("say it in `confirm`")
-            .into());
+        let goes_with = remove::goes_with(&api.control, &path.name).await?;
+        return Err(Problem::new(ErrorCode::ConfirmationNeeded, what).because(goes_with).next("say it in `confirm`").into());
     }
     let begun = remove::remove(&api.control, &caller.actor, &path.name, manner, None).await?;
     Accepted::of(&api.control, begun).await

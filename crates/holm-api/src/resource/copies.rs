@@ -65,8 +65,8 @@ pub(crate) async fn add(
     Body(wanted): Body<AddCopy>,
 ) -> Result<Created<RegisteredCopyView>, Refusal> {
     auth::require_in(&api, &caller, Permission::ManageResidency, &environment).await?;
-    let AddCopy { role, name, provider, region, evidence, key_holder, in_breach } = wanted;
-    let claim = Claim { provider, region, evidence };
+    let AddCopy { role, name, provider, region, plan, evidence, key_holder, in_breach } = wanted;
+    let claim = Claim { provider, region, plan, evidence };
     let wanted = Wanted { environment, role, name, claim, key_holder, in_breach };
     let kept = registered::register(&api.control, &caller.actor, wanted).await?;
     Ok(Created { location: format!("/v1/environments/{}/copies/{}", kept.environment, kept.copy), data: kept.into() })

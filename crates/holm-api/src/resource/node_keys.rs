@@ -41,6 +41,7 @@ pub(crate) async fn list(State(api): State<Api>, Params(NoParams {}): Params<NoP
     request_body = AddNode,
     responses(
         (status = 201, description = "It is let in", body = Envelope<AddedNodeView>, headers(("Location" = String, description = "Its path"))),
+        (status = 404, description = "No such environment", body = Failure, content_type = "application/problem+json"),
         (status = 409, description = "The name is in use", body = Failure, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Failure, content_type = "application/problem+json"),
         (status = 415, description = "The body is not declared as JSON", body = Failure, content_type = "application/problem+json"),
@@ -59,7 +60,8 @@ pub(crate) async fn add(
         Problem::new(ErrorCode::InvalidValue, "`public_key` is none: 32 bytes of X25519 in base64")
             .next("let the command make it: `holm node add NAME --key-file FILE`")
     })?;
-    let added = admission::add(&api.control, &caller.actor, name.clone(), key).await?;
+    let environment = wanted.environment.as_deref().map(|name| refusal::value("environment's name", name)).transpose()?;
+    let added = admission::add(&api.control, &caller.actor, name.clone(), key, environment.as_ref()).await?;
     Ok(Created {
         location: format!("/v1/node-keys/{name}"),
         data: AddedNodeView {

@@ -203,6 +203,6 @@ pub(super) async fn may_choose(
 
 impl From<PlaceClaim> for Claim {
     fn from(claim: PlaceClaim) -> Self {
-        Self { provider: claim.provider, region: claim.region, evidence: claim.evidence }
+        Self { provider: claim.provider, region: claim.region, plan: claim.plan, evidence: claim.evidence }
     }
 }

@@ -59,7 +59,7 @@ pub(crate) async fn show(
     let environment = environment::show(&api.control, &environment).await?.name;
     let question = Question { environment: environment.clone(), limit };
     let question = serde_json::to_string(&question).expect("a name and a number are JSON");
-    let (others, (at, carried)) = tokio::join!(round::ask(&api.control, &question), async {
+    let (others, (at, carried)) = tokio::join!(round::ask(&api.control, &environment, &question), async {
         let carried = (api.config.usage)(environment.clone(), usize::try_from(limit).unwrap_or(usize::MAX)).await;
         (Timestamp::now(), carried)
     });

@@ -66,6 +66,7 @@ impl From<Explained> for ExplanationView {
 impl From<Judged> for JudgedView {
     fn from(judged: Judged) -> Self {
         let (copy, place, outcome) = (judged.copy.to_string(), judged.place().map(ToString::to_string), judged.outcome().to_string());
+        let plan = judged.placement.as_ref().and_then(|placement| placement.plan.as_ref()).map(ToString::to_string);
         let findings = match judged.standing {
             Comes::To(verdict) => verdict.findings.into_iter().map(|finding| {
                 let (excepted_by, excepted_until) = finding.excepted_by.map(|by| (by.owner, by.until)).unzip();
@@ -89,10 +90,10 @@ impl From<Judged> for JudgedView {
                     excepted_by: None,
                     excepted_until: None,
                 });
-                return Self { copy, place, findings: objections.collect(), outcome };
+                return Self { copy, place, plan, findings: objections.collect(), outcome };
             }
         };
-        Self { copy, place, findings: findings.collect(), outcome }
+        Self { copy, place, plan, findings: findings.collect(), outcome }
     }
 }
 

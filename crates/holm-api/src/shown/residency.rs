@@ -10,7 +10,7 @@ use crate::view::residency::{PlacedView, ProfileView, SeenCopyView};
 
 impl From<Placed> for PlacedView {
     fn from(placed: Placed) -> Self {
-        Self { place: placed.place, evidence: placed.evidence, placed_at: placed.placed_at }
+        Self { place: placed.place, plan: placed.plan, evidence: placed.evidence, placed_at: placed.placed_at }
     }
 }
 

@@ -8,8 +8,8 @@ use holm_engine::residency::what_if::{self, Act, Changed, Unplaced, WhatIf, Why}
 use holm_store::residency::affected::Elsewhere;
 
 use crate::view::surveys::{
-    AffectedCopyView, AffectedView, BreachScopeView, ChangeView, DifferenceView, ElsewhereView, MatrixRowView, MatrixView, OtherwiseView,
-    RefusedView, StepView, SupposedView, UnplacedView, WhatIfView,
+    AffectedCopyView, AffectedView, BreachScopeView, ChangeView, ElsewhereView, MatrixRowView, MatrixView, OtherwiseView, PlanStepView,
+    RefusedView, RuleDifferenceView, SupposedView, UnplacedView, WhatIfView,
 };
 
 impl From<Matrix> for MatrixView {
@@ -84,7 +84,7 @@ impl From<Changed> for ChangeView {
             differences: change
                 .differences
                 .into_iter()
-                .map(|one| DifferenceView {
+                .map(|one| RuleDifferenceView {
                     rule: one.rule.to_string(),
                     before: one.before.to_string(),
                     after: one.after.to_string(),
@@ -96,7 +96,7 @@ impl From<Changed> for ChangeView {
     }
 }
 
-impl From<what_if::Step> for StepView {
+impl From<what_if::Step> for PlanStepView {
     fn from(what_if::Step { environment, cluster, step }: what_if::Step) -> Self {
         let (to, or, refused) = match step.act {
             Act::Move { to, or } => (Some(to.label.to_string()), or.iter().map(|one| one.label.to_string()).collect(), Vec::new()),

@@ -105,6 +105,9 @@ pub struct JudgedView {
     pub copy: String,
     /// Where its cluster is said to be.
     pub place: Option<String>,
+    /// On which plan of the provider's; null where nobody said.
+    #[serde(default)]
+    pub plan: Option<String>,
     /// `allow`, `unknown` or `deny`.
     pub outcome: String,
     /// Each rule.

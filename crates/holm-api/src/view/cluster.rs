@@ -3,6 +3,7 @@
 use holm_core::capability::Capability;
 use holm_core::cluster::state::ClusterState;
 use holm_core::slug::TenantSlug;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -26,6 +27,9 @@ pub struct ClusterDetailView {
     pub sslmode: String,
     /// The certificates, in PEM, that its own must lead to; null where those of the operating system count, or none.
     pub ssl_root_cert: Option<String>,
+    /// What its server is shown if it asks who speaks; null for nothing.
+    #[serde(default)]
+    pub client_certificate: Option<ClientCertificateView>,
     /// How many tenants are on it.
     pub tenants: u64,
     /// Some of them, by name.
@@ -39,6 +43,35 @@ pub struct ClusterDetailView {
     pub capability: Option<Capability>,
     /// What was different the last time that something changed.
     pub changes: Vec<String>,
+}
+
+/// A certificate that a server is shown, without its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClientCertificateView {
+    /// Whom it names.
+    #[schema(example = "O=an orchestra, CN=holm")]
+    pub subject: String,
+    /// Who issued it.
+    #[schema(example = "CN=the servers' authority")]
+    pub issuer: String,
+    /// The SHA-256 of the certificate, in hexadecimal.
+    pub sha256: String,
+    /// From when it is good.
+    #[schema(value_type = String, format = DateTime)]
+    pub valid_from: Timestamp,
+    /// Until when.
+    #[schema(value_type = String, format = DateTime)]
+    pub valid_until: Timestamp,
+}
+
+/// What a cluster's server is to be shown from now on.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetClientCertificate {
+    /// A certificate in PEM, and those that lead to its authority.
+    pub client_cert: String,
+    /// Its private key in PEM, without a passphrase. It is sealed, and shown to nobody.
+    pub client_key: String,
 }
 
 /// A server to be added.
@@ -65,6 +98,13 @@ pub struct AddCluster {
     /// The certificates, in PEM, that the server's must lead to; those of the operating system when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssl_root_cert: Option<String>,
+    /// What the server is shown if it asks who speaks, in PEM: a certificate, and those that lead to its authority. With `sslmode` that
+    /// verifies alone, and with its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_cert: Option<String>,
+    /// The certificate's private key in PEM, without a passphrase. It is sealed, and shown to nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<String>,
     /// Where it is. Without that, no tenant that has a profile is placed there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<PlaceClaim>,
@@ -87,6 +127,13 @@ pub struct SetClusterServer {
     /// The certificates, in PEM, that the server's must lead to; those of the operating system when absent and `sslmode` is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssl_root_cert: Option<String>,
+    /// What the server is shown if it asks who speaks, in PEM: a certificate, and those that lead to its authority. With `sslmode` that
+    /// verifies alone, and with its key. As before when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_cert: Option<String>,
+    /// The certificate's private key in PEM, without a passphrase. It is sealed, and shown to nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<String>,
     /// It is another server that takes the cluster's place, with everything that was on it: one that was made anew by `pg_upgrade` or from
     /// a dump.
     #[serde(default)]
@@ -129,6 +176,13 @@ pub struct AdoptTenant {
     /// The certificates, in PEM, that the server's must lead to; those of the operating system when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssl_root_cert: Option<String>,
+    /// What the server is shown if it asks who speaks, in PEM: a certificate, and those that lead to its authority. With `sslmode` that
+    /// verifies alone, and with its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_cert: Option<String>,
+    /// The certificate's private key in PEM, without a passphrase. It is sealed, and shown to nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<String>,
     /// Where the database is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<PlaceClaim>,
@@ -147,6 +201,12 @@ impl std::fmt::Debug for AddCluster {
 impl std::fmt::Debug for SetClusterServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SetClusterServer").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for SetClientCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SetClientCertificate").finish_non_exhaustive()
     }
 }
 

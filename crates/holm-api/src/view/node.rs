@@ -1,5 +1,6 @@
 //! Shapes of nodes on the wire.
 
+use holm_core::environment::EnvironmentName;
 use holm_core::id::NodeId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,10 @@ pub struct NodeView {
     pub silent_seconds: u64,
     /// Whether it was heard of so lately that changes wait for it.
     pub lives: bool,
+    /// The one environment that it is told of; null for all of them.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "production")]
+    pub environment: Option<EnvironmentName>,
 }
 
 /// A node of the data plane to be let in.
@@ -40,6 +45,10 @@ pub struct AddNode {
     pub name: String,
     /// The public half of its key: 32 bytes of X25519, in base64.
     pub public_key: String,
+    /// The one environment that it is told of, for good; all of them when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "production")]
+    pub environment: Option<String>,
 }
 
 /// What a node that was let in has to know beside its own key.
@@ -64,6 +73,10 @@ pub struct NodeKeyView {
     pub name: String,
     /// The public half of its key, in base64.
     pub public_key: String,
+    /// The one environment that it is told of; null for all of them.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "production")]
+    pub environment: Option<EnvironmentName>,
     /// When it was let in.
     #[schema(value_type = String, format = DateTime)]
     pub added_at: Timestamp,

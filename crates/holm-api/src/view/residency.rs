@@ -16,6 +16,10 @@ pub struct PlaceClaim {
     /// A region of it.
     #[schema(example = "osc-fr1")]
     pub region: String,
+    /// On which plan of the provider's, which a region may need; not known when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "business")]
+    pub plan: Option<String>,
     /// What that rests on: the address of a document, or somebody's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "order confirmation of 12 March")]
@@ -56,6 +60,9 @@ pub struct PlacedView {
     /// Provider and region.
     #[schema(example = "scalingo/osc-fr1")]
     pub place: String,
+    /// On which plan of the provider's; null where nobody said.
+    #[serde(default)]
+    pub plan: Option<String>,
     /// What that rests on; null where nobody said.
     pub evidence: Option<String>,
     /// When it was said.

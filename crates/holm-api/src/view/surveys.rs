@@ -83,7 +83,7 @@ pub struct WhatIfView {
     /// How many steps the plan has.
     pub plan_count: u64,
     /// What to do, in this order: a part of it.
-    pub plan: Vec<StepView>,
+    pub plan: Vec<PlanStepView>,
     /// Tenants that nobody judges, since they have no profile.
     pub without_profile: u64,
     /// Tenants that cannot be judged, since nobody said where their cluster is.
@@ -142,12 +142,12 @@ pub struct ChangeView {
     /// What it would come to.
     pub after: String,
     /// The rules that make the difference.
-    pub differences: Vec<DifferenceView>,
+    pub differences: Vec<RuleDifferenceView>,
 }
 
 /// A rule that would come to something else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct DifferenceView {
+pub struct RuleDifferenceView {
     /// Which.
     pub rule: String,
     /// What it comes to now.
@@ -162,7 +162,7 @@ pub struct DifferenceView {
 
 /// Something to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct StepView {
+pub struct PlanStepView {
     /// Where.
     #[schema(value_type = String, example = "production")]
     pub environment: EnvironmentName,

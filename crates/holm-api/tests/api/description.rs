@@ -1,6 +1,7 @@
 //! The description is what clients are made from: a change of it is a change of the contract.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -87,4 +88,29 @@ fn every_reference_leads_somewhere() {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(description.pointer(pointer).is_some(), "{reference} is nowhere");
     }
+}
+
+#[test]
+fn no_two_shapes_share_a_name_or_one_would_be_described_as_the_other() {
+    let mut seen = BTreeMap::new();
+    for entry in walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let text = std::fs::read_to_string(&entry).unwrap();
+        for (_, rest) in text.match_indices("ToSchema)]").map(|(at, _)| text.split_at(at)) {
+            let mut words = rest.split(|c: char| !c.is_alphanumeric());
+            let Some(name) = words.find(|word| ["struct", "enum"].contains(word)).and_then(|_| words.next()).map(str::to_owned) else {
+                continue;
+            };
+            let earlier = seen.insert(name.clone(), entry.clone());
+            assert!(earlier.is_none(), "{name} is in {} and in {}", earlier.unwrap().display(), entry.display());
+        }
+    }
+    assert!(seen.len() > 50, "they are not found any more");
+}
+
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|is| is == "rs"))
+        .collect()
 }

@@ -12,6 +12,7 @@ mod once;
 mod operations;
 mod parity;
 mod refusing;
+mod statistics;
 mod surveys;
 mod tenants;
 mod told;

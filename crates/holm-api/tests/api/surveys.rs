@@ -84,6 +84,57 @@ async fn whose_data_is_on_a_server_and_what_is_known_of_it_come_in_parts_with_co
     assert_eq!((&scope["data"]["copies_on_server"], &scope["data"]["not_known"]), (&5.into(), &Value::Null), "counts are of all");
 }
 
+/// A second cluster, in Stockholm, that is like the one there is.
+const BESIDE: &str = "\
+INSERT INTO cluster SELECT (jsonb_populate_record(c, jsonb_build_object(
+    'id', gen_random_uuid(), 'name', 'production-2', 'place', 'nordlys/se-sto', 'port', 1, 'system_identifier', c.system_identifier + 1
+))).* FROM cluster c WHERE c.name = 'production-1'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_is_refused_where_the_same_tenants_would_go_elsewhere_by_now() {
+    let holm = in_oslo().await;
+    let path = "/v1/residency/what-if?limit=1&suppose=region:nordlys/no-osl.countries%3D%5B%22NO%22%2C%20%22US%22%5D";
+    let (_, first) = holm.get(path).await;
+    let next = first["data"]["next"].as_str().unwrap();
+    let (status, _) = holm.get(&format!("{path}&cursor={next}")).await;
+    assert_eq!(status, 200, "nothing changed yet");
+    holm.catalog().await.batch_execute(BESIDE).await.unwrap();
+    let (_, now) = holm.get(path).await;
+    assert_eq!(now["data"]["changes"], first["data"]["changes"], "the same copies change");
+    assert_eq!(now["data"]["plan_count"], first["data"]["plan_count"], "for the same tenants there is something to do");
+    assert_ne!(now["data"]["plan"], first["data"]["plan"], "which is another thing");
+    let (status, refused) = holm.get(&format!("{path}&cursor={next}")).await;
+    assert_eq!((status, &refused["error"]["code"]), (400, &ErrorCode::InvalidValue.to_string().into()), "{refused}");
+    assert!(refused["error"]["why"].as_str().unwrap().contains("changed"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r103_where_a_database_and_a_bucket_could_lie_comes_in_parts_with_what_is_needed_and_what_is_refused() {
+    let holm = in_oslo().await;
+    let path = "/v1/environments/production/places?profile=eea-jurisdiction&all=true&database=nordlys";
+    let (_, whole) = holm.get(path).await;
+    let data = &whole["data"];
+    let databases: Vec<&str> = data["databases"].as_array().unwrap().iter().map(|one| one["place"].as_str().unwrap()).collect();
+    assert_eq!(databases, ["nordlys/no-osl", "nordlys/se-sto"], "{whole}");
+    assert!(data["databases"].as_array().unwrap().iter().all(|one| one["needs"].as_array().unwrap().is_empty()), "it is on file: {whole}");
+    let refused = data["refused"].as_array().unwrap();
+    assert_eq!(data["refused_count"], refused.len());
+    assert!(refused.iter().all(|one| one["kept"] == "bucket" && !one["against"].as_array().unwrap().is_empty()), "{whole}");
+    let (found, listed) = parts(&holm, path, 40, "refused").await;
+    assert!(found.len() > 1);
+    assert_eq!(&listed, refused);
+    for wrong in ["&limit=0", "&cursor=x", "&bucket=nowhere", "&plan=nordlys", "&key_holder=nobody", "&backup=nordlys", "&near=NO"] {
+        let (status, refused) = holm.get(&format!("{path}{wrong}")).await;
+        assert_eq!(status, 400, "{wrong}: {refused}");
+    }
+    let next = found[0]["data"]["next"].as_str().unwrap();
+    let (status, other) = holm.get(&format!("{path}&key_holder=client_side&cursor={next}")).await;
+    assert_eq!(status, 400, "of another answer: {other}");
+    assert_eq!(holm.get("/v1/environments/nowhere/places?profile=eea-jurisdiction").await.0, 404);
+    assert_eq!(holm.get("/v1/environments/production/places?profile=nobodys").await.0, 404);
+    assert_eq!(holm.get("/v1/environments/production/places").await.0, 400, "it has no profile of its own");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_come_of_another_fact_comes_in_parts_and_a_part_of_another_answer_is_refused() {
     let holm = in_oslo().await;

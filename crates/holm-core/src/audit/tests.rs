@@ -64,6 +64,8 @@ fn details_are_small_json_objects() {
     assert_eq!(entry(Detail::None).detail, "{}");
     assert_eq!(entry(Detail::Role { role: Role::Admin, until: None }).detail, r#"{"role":"admin","until":null}"#);
     assert_eq!(entry(Detail::Denied { permission: "read tenants" }).detail, r#"{"permission":"read tenants"}"#);
+    let statistics = Detail::Statistics { by: Some(By::Region), at_least: 5, tenants: 12 };
+    assert_eq!(entry(statistics).detail, r#"{"by":"region","at_least":5,"tenants":12}"#);
 }
 
 #[test]

@@ -11,12 +11,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::pem;
+
 /// A cloud provider's roots of one region are some 8 KiB; the API reads twice as much as this in one request, and every node holds
 /// them.
 const ROOTS_LENGTH_MAX: usize = 32 * 1024;
-
-const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const END: &str = "-----END CERTIFICATE-----";
 
 /// How Holm speaks to a cluster.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
@@ -182,21 +181,11 @@ impl FromStr for RootCertificates {
         if text.contains("PRIVATE KEY-----") {
             return refuse("there is a private key in it, which must not leave its server");
         }
-        let (mut kept, mut rest) = (String::new(), text);
-        while let Some((_, begun)) = rest.split_once(BEGIN) {
-            let Some((body, after)) = begun.split_once(END) else { return refuse("a certificate in it has no end") };
-            let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-            let lines: Vec<&str> = body.split_ascii_whitespace().collect();
-            if lines.is_empty() || !lines.iter().all(|line| line.chars().all(is_base64)) {
-                return refuse("a certificate in it is not in base64");
-            }
-            kept.extend([BEGIN, "\n", lines.join("\n").as_str(), "\n", END, "\n"]);
-            if kept.len() > ROOTS_LENGTH_MAX {
-                return refuse("it is longer than 32 KiB");
-            }
-            rest = after;
+        match pem::certificates(text, ROOTS_LENGTH_MAX) {
+            Ok(kept) => Ok(Self(kept.into())),
+            Err(pem::Not::TooLong) => refuse("it is longer than 32 KiB"),
+            Err(other) => refuse(other.as_str()),
         }
-        if kept.is_empty() { refuse("there is no certificate in PEM in it") } else { Ok(Self(kept.into())) }
     }
 }
 
@@ -254,6 +243,8 @@ impl TryFrom<Written> for ServerTls {
 mod tests {
     use super::*;
 
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
     const ROOT: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
     fn roots() -> RootCertificates {

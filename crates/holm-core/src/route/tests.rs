@@ -28,6 +28,7 @@ fn cluster(id: u128, environment: &str) -> RouteChange {
         environment: environment.parse().unwrap(),
         address: ServerAddress { host: "127.0.0.1".into(), port: 5432 },
         tls: ServerTls::Disable,
+        client_certificate: None,
         connections_max: 10,
     })
 }

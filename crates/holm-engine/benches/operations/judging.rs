@@ -45,7 +45,7 @@ pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Outcome<()> {
     }
     paper::keep(control, &by(), contract()).await?;
     profile::keep(control, &by(), that_blocks_at_once()?).await?;
-    let claim = Claim { provider: "nordlys".to_owned(), region: "no-osl".to_owned(), evidence: None };
+    let claim = Claim { provider: "nordlys".to_owned(), region: "no-osl".to_owned(), plan: None, evidence: None };
     set_place(control, &by(), &"production-1".parse()?, claim).await?;
     sampled::make(bench, "judged", TENANTS).await?;
     let client = bench.client().await;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use holm_core::actor::Actor;
 use holm_core::audit::{AuditAction, Reason, Subject};
 use holm_core::capability::{Capability, Suits};
+use holm_core::cluster::client_certificate::ClientCertificate;
 use holm_core::cluster::state::{ClusterEvent, ClusterState};
 use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{ClusterName, ServerAddress};
@@ -31,6 +32,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::capability::{self, Seen};
+use super::client_certificate::CarriedCertificate;
 use super::connect::Access;
 use super::url::ServerUrl;
 use super::{condemn, copies, encrypted, guard, identity, lock};
@@ -69,6 +71,9 @@ pub(crate) struct State {
     /// In the clear, for one that an older Holm began.
     #[serde(default)]
     tls: ServerTls,
+    /// What the server is shown, its key sealed.
+    #[serde(default)]
+    client_certificate: Option<CarriedCertificate>,
     role: RoleName,
     password: Carried,
     wanted_max: Option<u32>,
@@ -144,7 +149,11 @@ impl Operation for Add {
 async fn inspect(acting: &Acting, state: &mut State) -> Stepped {
     state.password.renew(acting.control.keys()).await?;
     let password = state.password.open(acting.control.keys(), Purpose::AdminPassword(state.cluster)).await?;
-    let access = access(state, password);
+    let shown = match &mut state.client_certificate {
+        Some(carried) => Some(carried.renew(acting.control.keys(), state.cluster).await?),
+        None => None,
+    };
+    let access = access(state, password, shown);
     let found = look(&acting.control, &access, state).await.map_err(passing_or_not)?;
     state.found = Some(found);
     Ok(Flow::Done)
@@ -158,11 +167,12 @@ pub(crate) fn passing_or_not(problem: Problem) -> StepError {
     }
 }
 
-fn access(state: &State, password: Secret<String>) -> Access {
+fn access(state: &State, password: Secret<String>, client_certificate: Option<ClientCertificate>) -> Access {
     Access {
         cluster: state.name.clone(),
         address: state.address.clone(),
         tls: state.tls.clone(),
+        client_certificate,
         role: state.role.clone(),
         password,
         application_name: None,
@@ -251,6 +261,7 @@ async fn record(tx: &mut Tx, state: &mut State) -> Stepped {
         access: cluster::Access {
             address: state.address.clone(),
             tls: state.tls.clone(),
+            client_certificate: state.client_certificate.as_ref().map(CarriedCertificate::stored),
             admin_role: state.role.clone(),
             sealed_admin_password: state.password.sealed(),
             server_version: found.capability.facts.server_version,
@@ -263,10 +274,13 @@ async fn record(tx: &mut Tx, state: &mut State) -> Stepped {
     match cluster::insert(tx, &new).await? {
         Inserted::Done(_) => {
             state.password.keep(tx, owner_of_password(state.cluster)).await.map_err(StepError::Fatal)?;
+            if let Some(carried) = &state.client_certificate {
+                carried.keep(tx, state.cluster).await.map_err(StepError::Fatal)?;
+            }
             life::observed_within(tx, state.cluster, &found.capability, false).await?;
             observed::note(tx, state.cluster, &found.copies).await?;
-            if let Some(Claim { provider, region, evidence }) = &state.claim {
-                let _ = placed::set(tx, state.cluster, &format!("{provider}/{region}"), evidence.as_deref()).await?;
+            if let Some(claim) = &state.claim {
+                let _ = placed::set(tx, state.cluster, &claim.claimed()).await?;
             }
             Ok(Flow::Done)
         }
@@ -428,9 +442,14 @@ async fn begin(control: Control, by: Actor, new: NewServer, reason: Option<Reaso
     if let Some(claim) = &new.claim {
         claim.place(Known::now(&control).await?.0.registry())?;
     }
-    encrypted::usable(&new.url.address, &new.url.tls).await?;
+    let shown = new.url.client_certificate.clone();
+    encrypted::usable(&new.url.address, &new.url.tls, shown.as_ref()).await?;
     let id = ClusterId::from_uuid(Uuid::now_v7());
     let password = sealed_password(&control, id, &new.url).await?;
+    let client_certificate = match &shown {
+        Some(shown) => Some(CarriedCertificate::seal(control.keys(), id, shown).await?),
+        None => None,
+    };
     let ServerUrl { address, tls, role, password: plain, .. } = new.url;
     let state = State {
         cluster: id,
@@ -438,6 +457,7 @@ async fn begin(control: Control, by: Actor, new: NewServer, reason: Option<Reaso
         environment: new.environment.clone(),
         address,
         tls,
+        client_certificate,
         role,
         password,
         wanted_max: new.connections_max,
@@ -445,7 +465,7 @@ async fn begin(control: Control, by: Actor, new: NewServer, reason: Option<Reaso
         found: None,
     };
     // What would be refused in a moment is refused now; the operation looks again.
-    let found = look(&control, &access(&state, plain), &state).await?;
+    let found = look(&control, &access(&state, plain, shown), &state).await?;
     let claims = [format!("cluster {}", new.name), format!("server {}", found.system_identifier)].map(|what| identity::claim(&what));
     let wanted = Request {
         by,

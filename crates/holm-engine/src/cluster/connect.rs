@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use holm_core::cluster::client_certificate::ClientCertificate;
 use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{ClusterName, ServerAddress};
 use holm_core::role::{DatabaseName, RoleName};
@@ -48,6 +49,8 @@ pub(crate) struct Access {
     pub(crate) cluster: ClusterName,
     pub(crate) address: ServerAddress,
     pub(crate) tls: ServerTls,
+    /// What the server is shown, if it asks.
+    pub(crate) client_certificate: Option<ClientCertificate>,
     pub(crate) role: RoleName,
     pub(crate) password: Secret<String>,
     /// What `pg_stat_activity` shows; `holm` unless an operation names itself.
@@ -115,7 +118,7 @@ impl Access {
             let (client, connection) = config.connect(NoTls).await.map_err(|source| ClusterError::postgres(ACT, source))?;
             return Ok(Connection { client, driver: driven(connection) });
         }
-        let stream = encrypted::connect(ACT, &self.address, &self.tls).await?;
+        let stream = encrypted::connect(ACT, self).await?;
         encrypted::tcp_user_timeout(&stream, ANSWER_TIMEOUT).map_err(|source| ClusterError::Wire { act: ACT, source })?;
         let (client, connection) =
             encrypted::log_in(config, stream, &self.tls).await.map_err(|source| ClusterError::postgres(ACT, source))?;

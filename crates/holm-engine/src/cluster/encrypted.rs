@@ -11,27 +11,33 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use holm_core::cluster::ServerAddress;
+use holm_core::cluster::client_certificate::ClientCertificate;
 use holm_core::cluster::tls::ServerTls;
 use holm_core::error::{ErrorCode, Problem};
 use holm_pgwire::scram::choice::Channel;
 use holm_tls::Stream;
+use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_postgres::config::{ChannelBinding as Wanted, SslMode, SslNegotiation};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use tokio_postgres::{Client, Config, Connection};
 
+use super::client_certificate;
+use super::connect::Access;
 use super::trouble::ClusterError;
 
 /// A connection, encrypted if the cluster is to be spoken to so.
 ///
 /// # Cancel safety
 /// Safe: the server sees a client that went away.
-pub(crate) async fn connect(act: &'static str, address: &ServerAddress, tls: &ServerTls) -> Result<Stream, ClusterError> {
+pub(crate) async fn connect(act: &'static str, access: &Access) -> Result<Stream, ClusterError> {
+    let Access { address, tls, client_certificate, .. } = access;
     let wire = |source| ClusterError::Wire { act, source };
     let stream = TcpStream::connect((&*address.host, address.port)).await.map_err(wire)?;
     stream.set_nodelay(true).map_err(wire)?;
-    holm_tls::encrypt(stream, &address.host, tls).await.map_err(|source| ClusterError::Tls { act, source })
+    let shown = client_certificate.as_ref();
+    holm_tls::encrypt(stream, &address.host, tls, shown).await.map_err(|source| ClusterError::Tls { act, source })
 }
 
 /// What whoever is on the way could do.
@@ -42,14 +48,14 @@ pub(crate) fn in_the_clear(address: &ServerAddress, tls: &ServerTls) -> Option<S
     Some("what goes to it is not encrypted (`sslmode` is `disable`): whoever is on the way reads and changes it".to_owned())
 }
 
-/// Refuses what no server could be verified with, before anything is asked of one; warns of one in the clear.
+/// Refuses what no server could be verified with, or could take, before anything is asked of one; warns of one in the clear.
 ///
 /// # Errors
 /// [`ErrorCode::InvalidValue`]
 ///
 /// # Cancel safety
 /// Safe.
-pub(crate) async fn usable(address: &ServerAddress, tls: &ServerTls) -> Result<(), Problem> {
+pub(crate) async fn usable(address: &ServerAddress, tls: &ServerTls, shown: Option<&ClientCertificate>) -> Result<(), Problem> {
     if let Some(note) = in_the_clear(address, tls) {
         tracing::warn!(%address, "a server is taken up, and {note}");
     }
@@ -57,7 +63,8 @@ pub(crate) async fn usable(address: &ServerAddress, tls: &ServerTls) -> Result<(
         Problem::new(ErrorCode::InvalidValue, "the server's certificate could not be verified")
             .because(error)
             .next("give the certificates of who issued the server's, in PEM: `--ssl-root-cert FILE`")
-    })
+    })?;
+    shown.map_or(Ok(()), |shown| client_certificate::usable(shown, tls, Timestamp::now()))
 }
 
 /// As the driver has it for connections that it makes itself.

@@ -113,7 +113,7 @@ fn unexpected(found: impl std::fmt::Display) -> ClusterError {
 }
 
 async fn log_in(access: &Access) -> Result<Shaken, ClusterError> {
-    let stream = encrypted::connect(ACT, &access.address, &access.tls).await?;
+    let stream = encrypted::connect(ACT, access).await?;
     let tls_key = stream.server_key().map(|key| digest::hash(&key));
     let handshake = greet(stream, access).await?;
     Ok(Shaken { handshake, tls_key })

@@ -80,7 +80,7 @@ impl Inventory {
         self.whole().map(|database| database.name.as_str()).filter(|name| !there.contains(name)).map(str::to_owned).collect()
     }
 
-    /// Databases that `PUBLIC` or a role of another database may connect to.
+    /// Databases that `PUBLIC` may connect to, and those that are no tenant's and a role of one may; of tenants' own, `strangers` tells.
     pub(crate) fn open_doors(&self) -> Vec<String> {
         // Nobody connects to what allows no connections: templates, and databases that are being made.
         let reachable = |database: &&ObservedDatabase| database.allows_connections;
@@ -88,7 +88,7 @@ impl Inventory {
         for database in self.databases.iter().filter(reachable) {
             if database.public_connect {
                 open.push(format!("{} to everyone", database.name));
-            } else if lets_in_a_neighbour(database) {
+            } else if !is_tenants(&database.name) && lets_in_a_neighbour(database) {
                 open.push(format!("{} to a role of another database", database.name));
             }
         }
@@ -190,6 +190,11 @@ fn sealed(database: &Database) -> impl Iterator<Item = &[u8]> {
 /// Whether a role of another database of Holm's may connect.
 fn lets_in_a_neighbour(database: &ObservedDatabase) -> bool {
     database.may_connect.iter().any(|role| role.rsplit_once('_').is_some_and(|(of, _)| is_ours(of) && of != database.name))
+}
+
+/// `t_` and 32 hex digits: a tenant's, or of the pool.
+pub(crate) fn is_tenants(name: &str) -> bool {
+    is_ours(name) && name.starts_with("t_")
 }
 
 /// `t_` or `tpl_` and 32 hex digits: the names that Holm generates.

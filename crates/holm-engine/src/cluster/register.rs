@@ -73,11 +73,16 @@ async fn act(control: Control, by: Actor, new: NewCluster) -> Result<(Cluster, O
     environment::show(&control, &new.environment).await?;
     // Whoever is spoken to over TLS stays so, from the first word on.
     let named = cluster::by_name(control.catalog(), &new.name).await?;
-    let tls = named.map_or(ServerTls::Disable, |named| named.access.tls);
+    let tls = named.as_ref().map_or(ServerTls::Disable, |named| named.access.tls.clone());
+    let shown = match &named {
+        Some(named) => control.access(named).await?.client_certificate,
+        None => None,
+    };
     let access = Access {
         cluster: new.name.clone(),
         address: new.address.clone(),
         tls: tls.clone(),
+        client_certificate: shown,
         role: new.admin_role.clone(),
         password: new.admin_password.clone(),
         application_name: None,
@@ -96,6 +101,7 @@ async fn act(control: Control, by: Actor, new: NewCluster) -> Result<(Cluster, O
     let stored = cluster::Access {
         address: new.address.clone(),
         tls,
+        client_certificate: named.and_then(|named| named.access.client_certificate),
         admin_role: new.admin_role.clone(),
         sealed_admin_password: Sealed::new(sealed),
         server_version: server.version_num,

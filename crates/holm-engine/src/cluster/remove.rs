@@ -2,7 +2,8 @@
 //!
 //! Promises: a cluster with a tenant on it is refused, and so is one that was not drained; until the last step it can be
 //! cancelled. Abandoned, a server is forgotten without a look at it, for one that is gone for good: its tenants are given
-//! up, which nothing brings back.
+//! up, which nothing brings back, and who they are is said before. Those that wait for a database there by Holm's choice are placed
+//! elsewhere.
 
 use holm_core::actor::Actor;
 use holm_core::approval::guarded::Guarded;
@@ -12,7 +13,8 @@ use holm_core::cluster::state::{ClusterEvent, ClusterState};
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::{ClusterId, OperationId};
 use holm_core::tenant::TenantEvent;
-use holm_store::cluster::{Cluster, life};
+use holm_store::cluster::Cluster;
+use holm_store::cluster::life::{self, Resident};
 use holm_store::state::Update;
 use holm_store::tenant;
 use holm_store::tx::Tx;
@@ -22,6 +24,7 @@ use super::drain::{not_now, refuse_adopted};
 use super::{add, guard, named};
 use crate::approval::rule::{self, Act as Guard};
 use crate::control::{CONFIRM_PATIENCE, Control};
+use crate::doctor::names;
 use crate::operation::acting::Acting;
 use crate::operation::definition::{Act, Flow, Operation, RETRY_FOR, Step, StepError, Stepped, Undo};
 use crate::operation::request::{Request, request};
@@ -101,10 +104,10 @@ async fn forget(tx: &mut Tx, state: &mut State) -> Stepped {
     }
 }
 
-/// Whatever state they are in: their data is where nobody gets at it any more.
+/// Whatever state they are in: their data is where nobody gets at it any more. Who goes elsewhere is placed again (`tenant::waiting`).
 async fn give_up_tenants(tx: &mut Tx, state: &State) -> Result<(), StepError> {
     let failure = Problem::new(ErrorCode::ClusterClosed, format!("cluster `{}` was abandoned", state.name));
-    for resident in life::residents_within(tx, state.cluster).await? {
+    for resident in Residents::of(life::residents_within(tx, state.cluster).await?).stay {
         if let tenant::Moved::Refused(_) = tenant::tell_one(tx, resident.id, TenantEvent::Delete).await? {
             // Being created, or deleted already.
             let _ = tenant::fail(tx, resident.id, &failure).await?;
@@ -146,18 +149,73 @@ pub async fn remove(
     control.tasks().finish("remove a cluster", begin(control.clone(), by.clone(), name.clone(), manner, reason)).await
 }
 
+/// Who is on a cluster, with a database or waiting for one.
+struct Residents {
+    /// Those that are given up with it.
+    stay: Vec<Resident>,
+    /// Those that wait, and for whom nobody named it.
+    go: Vec<Resident>,
+}
+
+impl Residents {
+    fn of(all: Vec<Resident>) -> Self {
+        let (go, stay) = all.into_iter().partition(Resident::goes_elsewhere);
+        Self { stay, go }
+    }
+
+    /// How many are given up, and which.
+    fn staying(&self) -> String {
+        let tenants = if self.stay.len() == 1 { "tenant" } else { "tenants" };
+        format!("{} {tenants}: {}", self.stay.len(), listed(&self.stay))
+    }
+}
+
+/// Some of their names, and how many have nothing there yet.
+fn listed(residents: &[Resident]) -> String {
+    let named = names(residents.iter().map(|resident| resident.slug.to_string()));
+    match residents.iter().filter(|resident| resident.waits).count() {
+        0 => named,
+        waiting => format!("{named}, of which {waiting} without a database yet"),
+    }
+}
+
+/// What goes with a cluster that is abandoned, for whoever is to say its name once more.
+///
+/// # Errors
+/// No such cluster; the catalog does not answer.
+///
+/// # Cancel safety
+/// Safe: it only reads.
+pub async fn goes_with(control: &Control, name: &ClusterName) -> Result<String, Problem> {
+    let cluster = named(control, name).await?;
+    let residents = Residents::of(life::residents(control.catalog(), cluster.id).await?);
+    let given_up = match residents.stay.len() {
+        0 => "no tenant is given up with it".to_owned(),
+        _ => format!("given up with it, which nothing brings back: {}", residents.staying()),
+    };
+    Ok(match residents.go.len() {
+        0 => given_up,
+        waiting => {
+            let named = names(residents.go.iter().map(|resident| resident.slug.to_string()));
+            format!("{given_up}; {waiting} without a database yet, for which Holm chose it, are placed elsewhere: {named}")
+        }
+    })
+}
+
 async fn begin(control: Control, by: Actor, name: ClusterName, manner: Manner, reason: Option<Reason>) -> Result<OperationId, Problem> {
     let cluster = named(&control, &name).await?;
     if manner == Manner::InOrder {
         refuse(&control, &cluster).await?;
     }
     let state = State { cluster: cluster.id, name: name.clone(), abandon: manner == Manner::Abandoned };
+    let mut tx = control.catalog().transaction().await?;
+    let residents = Residents::of(life::residents_within(&mut tx, cluster.id).await?);
     let wanted = Request {
         by: by.clone(),
         environment: Some((cluster.environment_id, cluster.environment.clone())),
         // Nothing is done on a server that is abandoned, and nothing there may keep it.
         cluster: Some(cluster.id).filter(|_| manner == Manner::InOrder),
-        subject: format!("cluster `{name}` in `{}`", cluster.environment),
+        subject: subject(&cluster, manner, &residents),
         audited: Subject::Cluster(cluster.id),
         holds: vec![cluster.id.as_uuid()],
         parent: None,
@@ -165,36 +223,42 @@ async fn begin(control: Control, by: Actor, name: ClusterName, manner: Manner, r
         deadline: None,
         state,
     };
-    let mut tx = control.catalog().transaction().await?;
     let operation = request::<Remove>(&mut tx, wanted).await?;
-    let (content, is) = words(&mut tx, &cluster, manner).await?;
+    let (content, is) = words(&cluster, manner, &residents);
     rule::heed(&mut tx, Guard { by: &by, environment: &cluster.environment, is, content, operation }).await?;
     tx.commit().await?;
     control.nudge_runner();
     Ok(operation)
 }
 
+fn subject(cluster: &Cluster, manner: Manner, residents: &Residents) -> String {
+    let cluster = format!("cluster `{}` in `{}`", cluster.name, cluster.environment);
+    if manner == Manner::InOrder || residents.stay.is_empty() { cluster } else { format!("{cluster} with {}", residents.staying()) }
+}
+
 /// What somebody agrees to, where an approval is demanded. Abandoning ends tenants, which is not to be had for less than
 /// deleting them.
-async fn words(tx: &mut Tx, cluster: &Cluster, manner: Manner) -> Result<(String, &'static [Guarded]), Problem> {
+fn words(cluster: &Cluster, manner: Manner, residents: &Residents) -> (String, &'static [Guarded]) {
     let Cluster { name, id, environment, .. } = cluster;
-    Ok(match manner {
+    match manner {
         Manner::InOrder => (format!("remove cluster {name} ({id}) of {environment}"), &[Guarded::ClusterRemove]),
         Manner::Abandoned => {
-            let tenants = life::residents_within(tx, *id).await?.len();
-            let words = format!("abandon cluster {name} ({id}) of {environment} and give up {tenants} tenants for good");
+            let tenants = if residents.stay.is_empty() { "no tenant".to_owned() } else { residents.staying() };
+            let words = format!("abandon cluster {name} ({id}) of {environment} and give up for good {tenants}");
             (words, &[Guarded::ClusterRemove, Guarded::TenantDelete])
         }
-    })
+    }
 }
 
 async fn refuse(control: &Control, cluster: &Cluster) -> Result<(), Problem> {
     let (name, environment) = (&cluster.name, &cluster.environment);
     refuse_adopted(cluster, "removed")?;
-    let tenants = life::residents(control.catalog(), cluster.id).await?.len();
+    let residents = life::residents(control.catalog(), cluster.id).await?;
+    let tenants = residents.len();
     if tenants > 0 {
         let are = if tenants == 1 { "tenant is" } else { "tenants are" };
         return Err(Problem::new(ErrorCode::ClusterInUse, format!("cluster `{name}` cannot be removed: {tenants} {are} on it"))
+            .because(listed(&residents))
             .next(format!("drain it, which waits until they are gone: `holm cluster drain {name} --env {environment}`"))
             .next(format!(
                 "if the server is gone for good, give them up with it: `holm cluster remove {name} --env {environment} --abandon`"

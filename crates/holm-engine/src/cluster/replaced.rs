@@ -4,8 +4,9 @@
 //! Promises: every database that is a tenant's is there by its name, belongs to its own role and is closed to everybody else, and
 //! its roles have the logins that Holm gave them and are nobody else's to act as, before anything changes; what is not so is named. What
 //! nobody has yet, templates and the pool, is made anew there: a dump leaves out databases that nobody may connect to, and what another server made before
-//! is not worth carrying. The new server's maintenance databases are closed to everyone, which a dump does not do. Cannot see what is
-//! in the tenants' databases: that it is all there is the word of whoever says so, and stands in the audit log.
+//! is not worth carrying. The new server's maintenance databases are closed to everyone, which a dump does not do, once what everyone had
+//! there is written down: that is what a removal gives back. A server that is refused is left as it was.
+//! Cannot see what is in the tenants' databases: that it is all there is the word of whoever says so, and stands in the audit log.
 //! Refuses the catalog's own server, another cluster's, and the one that the cluster is.
 
 use holm_core::actor::Actor;
@@ -41,7 +42,7 @@ pub(super) struct Found {
 /// Every reason why it cannot.
 ///
 /// # Cancel safety
-/// Safe: at most the maintenance databases of that server are closed to everyone.
+/// Safe: it only reads.
 pub(super) async fn look(control: &Control, cluster: &Cluster, access: &Access, seen: &Seen) -> Result<Found, Problem> {
     identity::is_not_the_catalog(control, seen, &access.address).await?;
     let adopted = cluster.adopted.as_ref().map(|adopted| Adopted { database: adopted.database.clone(), oid: seen.database_oid });
@@ -49,16 +50,18 @@ pub(super) async fn look(control: &Control, cluster: &Cluster, access: &Access, 
     if access.address != cluster.access.address {
         set_server::is_alone(control, cluster, &seen.session).await?;
     }
-    let successor = |looked_at| Successor {
+    let successor = |public_before, looked_at| Successor {
         identifier: identity::identifier(seen, access),
         tells: seen.system_identifier,
         adopted: adopted.clone(),
+        public_before,
         looked_at,
     };
     if adopted.is_some() {
         adopt::fits(access, seen, &others).await?;
         let databases = database::of_state(control.catalog(), cluster.id, DatabaseState::Claimed, 1).await?;
-        return Ok(Found { successor: successor(databases.into_iter().map(|database| database.id).collect()), copies: None });
+        let looked_at = databases.into_iter().map(|database| database.id).collect();
+        return Ok(Found { successor: successor(Vec::new(), looked_at), copies: None });
     }
     if seen.capability.suits != Suits::Pool {
         return Err(unsuitable(&seen.capability, &cluster.environment, &access.address));
@@ -74,8 +77,29 @@ pub(super) async fn look(control: &Control, cluster: &Cluster, access: &Access, 
     is_whole(control, cluster, access, &inventory).await?;
     let refused = |error: ClusterError| identity::at(&access.address, &error);
     let copies = copies::look(&seen.session).await.map_err(refused)?;
-    guard::close_to_public(&seen.session).await.map_err(refused)?;
-    Ok(Found { successor: successor(inventory.known().collect()), copies: Some(copies) })
+    Ok(Found { successor: successor(seen.public.clone(), inventory.known().collect()), copies: Some(copies) })
+}
+
+/// Closes the maintenance databases of the server that took the place, now that the catalog has what everyone had there: before,
+/// whoever was refused and said it again would have had nothing noted. Where that fails the pool's next pass does it, and
+/// the doctor tells of it until then.
+///
+/// # Cancel safety
+/// Safe.
+pub(super) async fn close(control: &Control, cluster: &Cluster) {
+    if cluster.adopted.is_some() {
+        return;
+    }
+    let closed = async {
+        let admin = control.access(cluster).await?.maintenance().await.map_err(|error| error.problem(&cluster.name))?;
+        let closed = guard::close_to_public(&admin).await.map_err(|error| error.problem(&cluster.name));
+        admin.close().await;
+        closed
+    };
+    if let Err(problem) = closed.await {
+        let Problem { code, what, why, .. } = problem;
+        tracing::warn!(cluster.id = %cluster.id, %code, why, "maintenance databases are open to everyone: {what}");
+    }
 }
 
 /// Refuses the server that the cluster is, and another cluster's; gives what else of Holm's is on that server.

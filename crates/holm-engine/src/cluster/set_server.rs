@@ -3,7 +3,7 @@
 //!
 //! Promises: unless somebody says otherwise it stays the same server, known by the identifier that `initdb` gave it, so that a standby
 //! that was promoted may take its place and a server of its own cannot; Holm has logged in the new way, and found what it needs, before
-//! anything changes. What is not said of TLS stays as it was. Once it is confirmed, every node opens connections the new way only, and
+//! anything changes. What is not said of TLS, or of what the server is shown, stays as it was. Once it is confirmed, every node opens connections the new way only, and
 //! ends sessions that were opened another way.
 //! At another address it may be in another country: where it was said to be counts no more, and what is there is judged so.
 //! Refuses another address while a server answers at the old one and is not the one at the new: what is under way would go on
@@ -16,6 +16,7 @@ use holm_core::actor::Actor;
 use holm_core::audit::{AuditAction, Detail, NewEntry, Reason, Subject};
 use holm_core::capability::{Authentication, Capability, Suits};
 use holm_core::cluster::ClusterName;
+use holm_core::cluster::client_certificate::ClientCertificate;
 use holm_core::cluster::state::ClusterState;
 use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_core::id::DatabaseId;
@@ -24,7 +25,7 @@ use holm_core::route::RouteVersion;
 use holm_core::scram::LoginKeys;
 use holm_store::audit::record;
 use holm_store::cluster::replaced::{Replaced, identify};
-use holm_store::cluster::{self, Cluster, life};
+use holm_store::cluster::{self, Cluster, SealedClientCertificate, life};
 use holm_store::data_key::KeyOwner;
 use holm_store::database::{self, DatabaseState, rotation};
 use holm_store::residency::{self, placed};
@@ -33,6 +34,7 @@ use holm_store::tx::Tx;
 
 use super::add::{room, unsuitable};
 use super::capability::{self, Seen};
+use super::client_certificate::{self, Shows};
 use super::connect::{Access, Connection};
 use super::drain::not_now;
 use super::identity::Met;
@@ -65,7 +67,43 @@ pub enum Who {
 /// # Cancel safety
 /// Safe: once begun it is finished.
 pub async fn set_server(control: &Control, by: &Actor, name: &ClusterName, url: ServerUrl, who: Who) -> Result<Cluster, Problem> {
-    let act = act(control.clone(), by.clone(), name.clone(), url, who);
+    let shows = url.client_certificate.clone().map_or(Shows::AsBefore, Shows::This);
+    let act = act(control.clone(), by.clone(), name.clone(), url, (who, shows));
+    finished(control, act).await
+}
+
+/// Has a cluster's server shown another certificate from now on, or none; else it is reached as it was. Connections that are open go
+/// on.
+///
+/// # Errors
+/// As with [`set_server`].
+///
+/// # Cancel safety
+/// Safe: once begun it is finished.
+pub async fn show_certificate(
+    control: &Control,
+    by: &Actor,
+    name: &ClusterName,
+    shown: Option<ClientCertificate>,
+) -> Result<Cluster, Problem> {
+    let shows = shown.map_or(Shows::Nothing, Shows::This);
+    let (control_of_act, by, name) = (control.clone(), by.clone(), name.clone());
+    let act = async move {
+        let cluster = named(&control_of_act, &name).await?;
+        if matches!(shows, Shows::Nothing) && cluster.access.client_certificate.is_none() {
+            return Ok((cluster, None));
+        }
+        let Access { address, tls, role, password, .. } = control_of_act.access(&cluster).await?;
+        let url = ServerUrl { address, tls, says_tls: false, client_certificate: None, role, password, database: None };
+        act(control_of_act, by, name, url, (Who::TheSame, shows)).await
+    };
+    finished(control, act).await
+}
+
+async fn finished(
+    control: &Control,
+    act: impl Future<Output = Result<(Cluster, Option<RouteVersion>), Problem>> + Send + 'static,
+) -> Result<Cluster, Problem> {
     let (cluster, version) = control.tasks().finish("change how a cluster is reached", act).await?;
     if let Some(version) = version {
         control.confirmed(version, CONFIRM_PATIENCE).await?;
@@ -73,7 +111,13 @@ pub async fn set_server(control: &Control, by: &Actor, name: &ClusterName, url: 
     Ok(cluster)
 }
 
-async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl, who: Who) -> Result<(Cluster, Option<RouteVersion>), Problem> {
+async fn act(
+    control: Control,
+    by: Actor,
+    name: ClusterName,
+    url: ServerUrl,
+    (who, shows): (Who, Shows),
+) -> Result<(Cluster, Option<RouteVersion>), Problem> {
     let cluster = named(&control, &name).await?;
     changeable(&cluster)?;
     names_it(&cluster, &url)?;
@@ -81,25 +125,35 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl, who
         cluster: name.clone(),
         address: url.address,
         tls: if url.says_tls { url.tls } else { cluster.access.tls.clone() },
+        client_certificate: match &shows {
+            Shows::This(shown) => Some(shown.clone()),
+            Shows::Nothing => None,
+            Shows::AsBefore => control.access(&cluster).await?.client_certificate,
+        },
         role: url.role,
         password: url.password,
         application_name: None,
         home: cluster.adopted.as_ref().map(|adopted| adopted.database.clone()),
     };
-    encrypted::usable(&access.address, &access.tls).await?;
+    let given = if let Shows::This(shown) = &shows { Some(shown) } else { None };
+    encrypted::usable(&access.address, &access.tls, given).await?;
+    // Whether one that is kept is over is the server's to say: a new password must not wait for it.
+    if access.client_certificate.is_some() {
+        client_certificate::is_of_use(&access.tls)?;
+    }
     let mut looked = look(&control, &cluster, &access, &who).await.map_err(|problem| problem.changed(Changed::Nothing))?;
     let keys = looked.keys.take();
     let brought = match &cluster.adopted {
         Some(_) => Some(Brought::seal(&control, &cluster, &access, keys).await?),
         None => None,
     };
-    let sealing = control.keys().for_owner(KeyOwner::Cluster(cluster.id), KeyPurpose::AdminPassword).await?;
-    let sealed = sealing.key.seal(Purpose::AdminPassword(cluster.id), access.password.expose().as_bytes());
+    let secrets = Secrets::seal(&control, &cluster, &access, &shows).await?;
     let stored = cluster::Access {
         address: access.address.clone(),
         tls: access.tls.clone(),
+        client_certificate: secrets.client_certificate.clone(),
         admin_role: access.role.clone(),
-        sealed_admin_password: Sealed::new(sealed),
+        sealed_admin_password: secrets.password.clone(),
         server_version: looked.capability.facts.server_version,
         // A smaller server is not refused, least of all when the larger one is lost.
         connections_max: cluster.access.connections_max.min(match brought {
@@ -110,7 +164,7 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl, who
     let rests_on_it = stored.address != cluster.access.address || who != Who::TheSame;
     let mut tx = control.catalog().transaction().await?;
     write(&mut tx, &cluster, &access, &stored, &looked).await.map_err(|problem| problem.changed(Changed::Nothing))?;
-    sealing.keep(&mut tx).await?;
+    secrets.keep(&mut tx).await?;
     if let Some(brought) = &brought {
         brought.keep(&mut tx, &cluster).await?;
     }
@@ -121,7 +175,37 @@ async fn act(control: Control, by: Actor, name: ClusterName, url: ServerUrl, who
         watch::soon(&control);
     }
     let changed = cluster::by_id(control.catalog(), cluster.id).await?.ok_or_else(|| gone(&name))?;
+    if who != Who::TheSame {
+        replaced::close(&control, &changed).await;
+    }
     Ok((changed, version))
+}
+
+/// What Holm gets in with, sealed, and the keys that sealed it.
+struct Secrets {
+    password: Sealed,
+    client_certificate: Option<SealedClientCertificate>,
+    sealings: Vec<Sealing>,
+}
+
+impl Secrets {
+    async fn seal(control: &Control, cluster: &Cluster, access: &Access, shows: &Shows) -> Result<Self, Problem> {
+        let sealing = control.keys().for_owner(KeyOwner::Cluster(cluster.id), KeyPurpose::AdminPassword).await?;
+        let password = Sealed::new(sealing.key.seal(Purpose::AdminPassword(cluster.id), access.password.expose().as_bytes()));
+        let (client_certificate, of_its_key) = match shows {
+            Shows::This(shown) => Some(client_certificate::seal(control.keys(), cluster.id, shown).await?).unzip(),
+            Shows::Nothing => (None, None),
+            Shows::AsBefore => (cluster.access.client_certificate.clone(), None),
+        };
+        Ok(Self { password, client_certificate, sealings: std::iter::once(sealing).chain(of_its_key).collect() })
+    }
+
+    async fn keep(&self, tx: &mut Tx) -> Result<(), Problem> {
+        for sealing in &self.sealings {
+            sealing.keep(tx).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Which server it is and how it is reached, in the order in which everybody locks.

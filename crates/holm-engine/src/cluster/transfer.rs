@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use holm_core::cluster::ServerAddress;
+use holm_core::cluster::client_certificate::ClientCertificate;
 use holm_core::cluster::tls::ServerTls;
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::secret::Secret;
@@ -53,6 +54,7 @@ const BOTH: &[&str] = &[
 pub(crate) struct End<'a> {
     pub(crate) address: &'a ServerAddress,
     pub(crate) tls: &'a ServerTls,
+    pub(crate) client_certificate: Option<&'a ClientCertificate>,
     pub(crate) database: &'a DatabaseName,
     pub(crate) owner: &'a RoleName,
     pub(crate) password: &'a Secret<String>,
@@ -77,8 +79,8 @@ pub(crate) enum TransferError {
         #[source]
         source: std::io::Error,
     },
-    /// The root certificates cannot be given to a program.
-    #[error("the root certificates cannot be written to a file: {0}")]
+    /// Root certificates, or what a server is shown, cannot be given to a program.
+    #[error("certificates cannot be written to a file: {0}")]
     Roots(#[source] std::io::Error),
     /// A program says what is wrong.
     #[error("`{program}`: {said}")]
@@ -141,7 +143,7 @@ impl Running {
         end: &End<'_>,
         name: &str,
     ) -> Result<Self, TransferError> {
-        let tls = ProgramTls::of(end.tls).await.map_err(TransferError::Roots)?;
+        let tls = ProgramTls::of(end.tls, end.client_certificate).await.map_err(TransferError::Roots)?;
         let mut command = Command::new(programs.path(program));
         confine(command.args(arguments).args(BOTH).arg(format!("--dbname={CONNECTION}")))
             // Messages that we read.

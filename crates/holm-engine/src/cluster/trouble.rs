@@ -9,7 +9,7 @@ use std::time::Duration;
 use holm_core::cluster::ClusterName;
 use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_tls::TlsError;
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 /// An act on a cluster that did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,8 @@ pub(crate) enum Trouble {
     Refused,
     /// It is not believed to be the server that it should be.
     Distrusted,
+    /// It wants another certificate than it was shown, or one at all.
+    Unshown,
 }
 
 impl ClusterError {
@@ -94,8 +96,25 @@ impl ClusterError {
             if (state.starts_with("28") || state.starts_with("08")) && ["no encryption", "SSL off", "SSL required"].iter().any(|text| message.contains(text)))
     }
 
+    /// What the server said to the certificate that it was shown, in TLS's words or in PostgreSQL's (`clientcert` in `pg_hba.conf`).
+    fn unshown(&self) -> bool {
+        let wants = |message: &str| message.contains("valid client certificate");
+        match self {
+            Self::Tls { source, .. } => matches!(source, TlsError::Refused(_)),
+            Self::Wire { source, .. } => holm_tls::refused(source).is_some(),
+            Self::Said { state, message, .. } => state.starts_with("28") && wants(message),
+            Self::Postgres { source, .. } => match source.as_db_error() {
+                // What ends a session is PostgreSQL's own word: no function can say it.
+                Some(said) => said.parsed_severity() == Some(Severity::Fatal) && wants(said.message()),
+                None => source.source().and_then(|cause| cause.downcast_ref()).is_some_and(|cause| holm_tls::refused(cause).is_some()),
+            },
+            Self::Silent { .. } | Self::Unexpected { .. } => false,
+        }
+    }
+
     pub(crate) fn trouble(&self) -> Trouble {
         match self {
+            _ if self.unshown() => Trouble::Unshown,
             Self::Silent { .. } | Self::Wire { .. } | Self::Tls { source: TlsError::Broken(_), .. } => Trouble::Unreachable,
             Self::Tls { .. } => Trouble::Distrusted,
             Self::Said { state, .. } => trouble_of(&SqlState::from_code(state)),
@@ -126,6 +145,11 @@ impl ClusterError {
                 ErrorCode::TlsTowardsServer,
                 format!("there is no TLS with cluster `{cluster}`"),
                 "put the server's TLS and certificate in order; if somebody else issues it now, say so: `holm cluster set-server`",
+            ),
+            Trouble::Unshown => (
+                ErrorCode::TlsTowardsServer,
+                format!("cluster `{cluster}` wants another client certificate"),
+                "give one that it takes: `--client-cert FILE --client-key FILE`; a cluster gets another with `holm cluster set-client-cert`",
             ),
             Trouble::Refused if self.is_login_refused() => (
                 ErrorCode::ClusterRefused,

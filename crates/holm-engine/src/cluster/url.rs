@@ -6,12 +6,15 @@
 
 use holm_core::cluster::ServerAddress;
 use holm_core::cluster::asked::Asked;
+use holm_core::cluster::client_certificate::ClientCertificate;
 use holm_core::cluster::tls::{InvalidServerTls, RootCertificates, ServerTls};
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::secret::Secret;
 use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding, Host, SslMode as DriverMode, SslNegotiation, TargetSessionAttrs};
+
+use super::client_certificate;
 
 /// PostgreSQL's own.
 const PORT: u16 = 5432;
@@ -25,6 +28,8 @@ pub struct ServerUrl {
     pub tls: ServerTls,
     /// Whether that was said; if not, it is what saying nothing means for a server that is new.
     pub says_tls: bool,
+    /// What it is to be shown; for a server that is known already, nothing said is what was shown before.
+    pub client_certificate: Option<ClientCertificate>,
     /// Who to log in as.
     pub role: RoleName,
     /// With what.
@@ -42,6 +47,10 @@ pub struct Beside {
     pub sslmode: Option<String>,
     /// Certificates in PEM.
     pub ssl_root_cert: Option<String>,
+    /// What the server is to be shown: a certificate in PEM, and those that lead to its authority.
+    pub client_cert: Option<String>,
+    /// The certificate's private key in PEM.
+    pub client_key: Option<Secret<String>>,
 }
 
 impl ServerUrl {
@@ -69,6 +78,7 @@ impl ServerUrl {
         let says_tls = !asked.is_silent() || beside.sslmode.is_some() || beside.ssl_root_cert.is_some();
         let roots: Option<RootCertificates> = beside.ssl_root_cert.as_deref().map(str::parse).transpose().map_err(tls_invalid)?;
         let tls = asked.with(beside.sslmode.as_deref(), roots).map_err(tls_invalid)?;
+        let client_certificate = client_certificate::read(beside.client_cert.as_deref(), beside.client_key.as_ref())?;
         let unheeded = [
             ("sslmode", config.get_ssl_mode() != DriverMode::Prefer),
             ("sslnegotiation", config.get_ssl_negotiation() != SslNegotiation::Postgres),
@@ -103,7 +113,7 @@ impl ServerUrl {
             return Err(not_ascii());
         }
         let database = config.get_dbname().map(str::parse).transpose().map_err(|error| invalid(&format!("{error}")))?;
-        Ok(Self { address: ServerAddress { host, port }, tls, says_tls, role, password, database })
+        Ok(Self { address: ServerAddress { host, port }, tls, says_tls, client_certificate, role, password, database })
     }
 }
 

@@ -5,12 +5,13 @@ use holm_core::error::Problem;
 use holm_store::cluster::Cluster;
 use holm_store::database::DatabaseState;
 use holm_store::template::{self, TemplateState};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Finding, names};
+use super::{Finding, isolation, names};
+use crate::cluster::client_certificate::{self, Particulars};
 use crate::cluster::inventory::Inventory;
 use crate::cluster::trouble::ClusterError;
-use crate::cluster::{capability, identity, observe};
+use crate::cluster::{capability, identity, observe, strangers};
 use crate::control::Control;
 
 /// A difference that nothing is wrong with is news for a week.
@@ -20,6 +21,7 @@ pub(super) async fn examine(control: &Control, cluster: &Cluster) -> Vec<Finding
     let mut findings = Vec::new();
     let name = |part: &str| format!("cluster {}: {part}", cluster.name);
     findings.extend(difference(cluster));
+    findings.extend(shown(control, cluster).await);
     if cluster.adopted.is_some() {
         findings.push(match adopted(control, cluster).await {
             Ok(finding) => finding,
@@ -53,6 +55,39 @@ fn difference(cluster: &Cluster) -> Option<Finding> {
         (false, true) => Some(Finding::warning(check, text, "see whether that was meant: `holm cluster show`")),
         (false, false) => Some(Finding::bad(check, format!("{text}; {}", now.because.join("; ")), "undo that on the server")),
     }
+}
+
+/// What its server is shown, and for how long that is good.
+async fn shown(control: &Control, cluster: &Cluster) -> Option<Finding> {
+    let stored = cluster.access.client_certificate.as_ref()?;
+    let check = format!("cluster {}: client certificate", cluster.name);
+    let now = match identity::now(control).await {
+        Ok(now) => now,
+        Err(problem) => return Some(Finding::of(check, &problem)),
+    };
+    Some(match client_certificate::particulars(&stored.chain) {
+        Ok(told) => ends(check, &told, renew(cluster), now),
+        Err(why) => Finding::bad(check, format!("it cannot be read: {why}"), renew(cluster)),
+    })
+}
+
+fn ends(check: String, told: &Particulars, renew: String, now: Timestamp) -> Finding {
+    let (until, left) = (told.valid_until, told.valid_until.duration_since(now));
+    if left <= SignedDuration::ZERO {
+        let text = format!("`{}` was good until {until}: a server that asks for it lets nobody in", told.subject);
+        return Finding::bad(check, text, renew);
+    }
+    let text = format!("`{}` is good until {until}, {} days from now", told.subject, left.as_hours() / 24);
+    match left {
+        left if left <= client_certificate::AT_LAST => Finding::bad(check, text, renew),
+        left if left <= client_certificate::SOON => Finding::warning(check, text, renew),
+        _ => Finding::good(check, text),
+    }
+}
+
+fn renew(cluster: &Cluster) -> String {
+    let Cluster { name, environment, .. } = cluster;
+    format!("have another one issued: `holm cluster set-client-cert {name} --env {environment} --client-cert FILE --client-key FILE`")
 }
 
 /// A database that somebody brought: whether the role that came with it still gets in, and sees the same database.
@@ -113,6 +148,7 @@ async fn compare(control: &Control, cluster: &Cluster) -> Result<Vec<Finding>, P
     let text = format!("PostgreSQL {} answers at {}", server.version_num / 10_000, cluster.access.address);
     let mut findings = vec![Finding::good(format!("cluster {}: server", cluster.name), text)];
     let inventory = Inventory::take(control, cluster, &admin, &DatabaseState::ALL).await?;
+    let strangers = strangers::look(&admin, server.major()).await.map_err(refused)?;
     admin.close().await;
     let of = |part: &str, good: &str, bad: Vec<String>, next: &str| {
         let check = format!("cluster {}: {part}", cluster.name);
@@ -133,12 +169,17 @@ async fn compare(control: &Control, cluster: &Cluster) -> Result<Vec<Finding>, P
         inventory.missing(),
         "they are in the catalog and not on the server; restore them from a backup",
     ));
-    findings.push(of(
-        "isolation",
-        "no role can connect to a database that is not its own",
-        inventory.open_doors(),
-        "revoke `CONNECT` there from `PUBLIC` and from roles of other databases",
-    ));
+    let open = inventory.open_doors();
+    let (no_door, strangers) = (open.is_empty(), isolation::told(control, cluster, &strangers).await?);
+    if !no_door || strangers.is_empty() {
+        findings.push(of(
+            "isolation",
+            "no role can connect to a database that is not its own, or act as another's",
+            open,
+            "revoke `CONNECT` there from `PUBLIC` and from roles of other databases",
+        ));
+    }
+    findings.extend(strangers);
     findings.push(of(
         "roles",
         "no role of a tenant has more than was given to it",
@@ -153,4 +194,25 @@ async fn compare(control: &Control, cluster: &Cluster) -> Result<Vec<Finding>, P
         "somebody changed the passwords of these roles, or forbade them to log in, so that the proxy cannot log in as them",
     ));
     Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Verdict;
+
+    #[test]
+    fn a_certificate_near_its_end_is_told_of_a_month_before_and_bad_in_its_last_week_and_after() {
+        let now: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+        for (days, expected) in
+            [(31, Verdict::Good), (30, Verdict::Warning), (8, Verdict::Warning), (7, Verdict::Bad), (0, Verdict::Bad), (-9, Verdict::Bad)]
+        {
+            let valid_until = now + SignedDuration::from_hours(days * 24);
+            let (subject, issuer, sha256) = ("CN=holm".to_owned(), "CN=x".to_owned(), String::new());
+            let told = Particulars { subject, issuer, sha256, valid_from: now - SignedDuration::from_hours(24 * 365), valid_until };
+            let finding = ends("c".to_owned(), &told, "renew it".to_owned(), now);
+            assert_eq!(finding.verdict, expected, "{days}: {}", finding.text);
+            assert_eq!(finding.next.is_some(), expected != Verdict::Good);
+        }
+    }
 }

@@ -24,7 +24,11 @@ const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub(super) async fn examine(control: &Control) -> Vec<Finding> {
     match look(control).await {
         Ok(findings) => findings,
-        Err(problem) => vec![Finding::of("residency", &problem)],
+        Err(problem) => {
+            // Who waits until it is put right is told of in any case.
+            let waits = waits_in_vain(control).await.ok().flatten();
+            std::iter::once(Finding::of("residency", &problem)).chain(waits).collect()
+        }
     }
 }
 

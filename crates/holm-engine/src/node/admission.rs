@@ -1,7 +1,7 @@
 //! Which nodes of the data plane are let in that have no way to the catalog: by the public half of a key that was made where
 //! the node's own half stays.
 //!
-//! Promises: whoever is not here is told no route; who is removed hears so with its next word, and stops. Refuses to make or see a
+//! Promises: whoever is not here is told no route, and one that is let in for an environment nothing of another, for good; who is removed hears so with its next word, and stops. Refuses to make or see a
 //! private key.
 
 use std::fmt;
@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use holm_core::actor::Actor;
 use holm_core::audit::{AuditAction, NewEntry, Subject};
+use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::{InstallationId, NodeId};
 use holm_core::route::RouteVersion;
@@ -18,6 +19,7 @@ use holm_store::data_node::{self as store, Inserted, NewDataNode};
 use uuid::Uuid;
 
 use crate::control::Control;
+use crate::environment;
 use crate::key::bundle;
 
 pub use holm_store::data_node::DataNode;
@@ -62,14 +64,25 @@ pub struct Admitted {
     pub control_key: [u8; 32],
 }
 
-/// Lets a node in; from now on it may ask for the routes of all tenants.
+/// Lets a node in; from now on it may ask for the routes of all tenants, or of those of one environment, for good: what was told of one
+/// must not be where another's is, so that a node of another environment is another node.
 ///
 /// # Errors
-/// [`ErrorCode::NodeTaken`]; [`ErrorCode::InvalidValue`] for a public key that no node makes; the catalog does not answer.
+/// [`ErrorCode::NodeTaken`]; [`ErrorCode::EnvironmentNotFound`]; [`ErrorCode::InvalidValue`] for a public key that no node makes; the catalog does not answer.
 ///
 /// # Cancel safety
 /// Safe: once begun it is finished.
-pub async fn add(control: &Control, by: &Actor, name: DataNodeName, public_key: [u8; 32]) -> Result<Admitted, Problem> {
+pub async fn add(
+    control: &Control,
+    by: &Actor,
+    name: DataNodeName,
+    public_key: [u8; 32],
+    environment: Option<&EnvironmentName>,
+) -> Result<Admitted, Problem> {
+    let environment = match environment {
+        Some(name) => Some(environment::show(control, name).await?),
+        None => None,
+    };
     let (installation, sender) = bundle::sender(control);
     let node = Uuid::new_v4();
     // A key that gives its secret away is noticed now, and not when there is something to tell.
@@ -77,11 +90,14 @@ pub async fn add(control: &Control, by: &Actor, name: DataNodeName, public_key: 
     let (catalog, by) = (control.catalog().clone(), by.clone());
     let act = async move {
         let mut tx = catalog.transaction().await?;
-        let new = NewDataNode { id: node, name: name.to_string(), public_key };
+        let new = NewDataNode { id: node, name: name.to_string(), public_key, environment: environment.as_ref().map(|of| of.id) };
         if store::insert(&mut tx, &new).await? == Inserted::Taken {
             return Err(taken(&name));
         }
-        record(&mut tx, NewEntry::new(&by, AuditAction::NodeAdd, None, Subject::Node(NodeId::from_uuid(node))));
+        record(
+            &mut tx,
+            NewEntry::new(&by, AuditAction::NodeAdd, environment.as_ref().map(|of| &of.name), Subject::Node(NodeId::from_uuid(node))),
+        );
         tx.commit().await?;
         Ok(Admitted { installation, node, control_key: sender.0 })
     };
@@ -101,7 +117,10 @@ pub async fn remove(control: &Control, by: &Actor, name: &str) -> Result<DataNod
     let act = async move {
         let mut tx = catalog.transaction().await?;
         let removed = store::remove(&mut tx, &name).await?.ok_or_else(|| not_found(&name))?;
-        record(&mut tx, NewEntry::new(&by, AuditAction::NodeRemove, None, Subject::Node(NodeId::from_uuid(removed.id))));
+        record(
+            &mut tx,
+            NewEntry::new(&by, AuditAction::NodeRemove, removed.environment.as_ref(), Subject::Node(NodeId::from_uuid(removed.id))),
+        );
         tx.commit().await?;
         Ok(removed)
     };

@@ -2,13 +2,15 @@
 //! the table of [nodes](crate::node) through this process.
 //!
 //! Promises: what a node says counts once, and only if its key sealed it; a run of it is known before it is told any route, so that
-//! no change is confirmed without it. A question waits for news for [`HOLD`] at most. Refuses to say anything, even why, to whoever
+//! no change is confirmed without it. Who is let in for one environment is told nothing of another: what it is told is made of that
+//! environment's part alone, before it is sealed. A question waits for news for [`HOLD`] at most. Refuses to say anything, even why, to whoever
 //! has no key that was let in.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use holm_core::environment::EnvironmentName;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::NodeId;
 use holm_core::route::{RouteTable, RouteVersion};
@@ -61,6 +63,8 @@ pub(crate) struct Known {
 /// A question to all nodes.
 struct Round {
     id: Uuid,
+    /// Nobody is asked who must not know of it.
+    about: EnvironmentName,
     question: String,
     since: Instant,
     /// The runs that were asked.
@@ -69,19 +73,19 @@ struct Round {
 
 impl Known {
     /// Has every node that asks here asked something.
-    pub(super) fn put(&self, id: Uuid, question: &str) {
+    pub(super) fn put(&self, id: Uuid, about: EnvironmentName, question: &str) {
         let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         rounds.retain(|round| round.since.elapsed() < ROUND);
-        rounds.push(Round { id, question: question.to_owned(), since: Instant::now(), asked: HashSet::new() });
+        rounds.push(Round { id, about, question: question.to_owned(), since: Instant::now(), asked: HashSet::new() });
         drop(rounds);
         self.put.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// What a run of a node is to be asked now, and was not before.
-    fn to_ask(&self, run: NodeId) -> Option<Answer> {
+    /// What a run of a node is to be asked now, and was not before; of one environment only about that.
+    fn to_ask(&self, run: NodeId, of: Option<&EnvironmentName>) -> Option<Answer> {
         let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rounds = rounds.iter_mut().filter(|round| round.since.elapsed() < ROUND);
-        let round = rounds.find(|round| !round.asked.contains(&run))?;
+        let round = rounds.find(|round| !round.asked.contains(&run) && of.is_none_or(|of| round.about == *of))?;
         round.asked.insert(run);
         Some(Answer::Asked { round: round.id, question: round.question.clone() })
     }
@@ -96,11 +100,11 @@ impl Known {
     ///
     /// # Cancel safety
     /// Safe: what was found is returned at once.
-    async fn asks(&self, run: NodeId) -> Answer {
+    async fn asks(&self, run: NodeId, of: Option<&EnvironmentName>) -> Answer {
         let mut put = self.put.subscribe();
         loop {
             put.borrow_and_update();
-            if let Some(asked) = self.to_ask(run) {
+            if let Some(asked) = self.to_ask(run, of) {
                 return asked;
             }
             // The sender lives as long as this.
@@ -133,7 +137,7 @@ impl Known {
 pub async fn answer(control: &Control, question: &[u8]) -> Result<Vec<u8>, Problem> {
     let (node, to, hello) = open(control, question).await?;
     match heard(control, node, &hello).await {
-        Ok(Some(news)) => tell(control, node, to, hello, news).await,
+        Ok(Some(wants)) => tell(control, node, to, hello, wants).await,
         Ok(None) => seal(control, node, to, hello, Answer::Removed).await,
         // Whatever else is wrong with it: who is removed hears that.
         Err(problem) if is_removed(control, node).await? => {
@@ -146,7 +150,8 @@ pub async fn answer(control: &Control, question: &[u8]) -> Result<Vec<u8>, Probl
 
 /// Whether a node that was heard wants to hear more.
 enum Wants {
-    News,
+    /// Of one environment, or of all.
+    News(Option<EnvironmentName>),
     Nothing,
 }
 
@@ -163,7 +168,9 @@ async fn heard(control: &Control, node: Asking, hello: &Hello) -> Result<Option<
             .next("stop the node, remove `routes` and `seen` from its data directory, and start it: it then goes by the catalog"));
     }
     let asked = i64::try_from(hello.asked.as_micros()).map_err(|_| refused("it is of another time"))?;
-    let Heard::Counts { name, used } = data_node::heard(control.catalog(), node.node_id(), asked, hello.run, hello.uses).await? else {
+    let Heard::Counts { name, used, environment } =
+        data_node::heard(control.catalog(), node.node_id(), asked, hello.run, hello.uses).await?
+    else {
         if is_removed(control, node).await? {
             return Ok(None);
         }
@@ -197,20 +204,21 @@ async fn heard(control: &Control, node: Asking, hello: &Hello) -> Result<Option<
     if hello.uses == RouteVersion::default() {
         up_to(control, route::version(control.catalog()).await?).await?;
     }
-    Ok(Some(Wants::News))
+    Ok(Some(Wants::News(environment)))
 }
 
 /// Waits for news and tells them.
 async fn tell(control: &Control, node: Asking, to: PublicKey, hello: Hello, wants: Wants) -> Result<Vec<u8>, Problem> {
     let mut asked = None;
-    if matches!(wants, Wants::News) {
+    let of = if let Wants::News(of) = &wants { of.as_ref() } else { None };
+    if matches!(wants, Wants::News(_)) {
         let mut published = control.published().subscribe();
         let news = async {
             // Both are safe to drop. Routes first: others wait for them.
             tokio::select! {
                 biased;
                 _ = published.wait_for(|version| *version > hello.has) => None,
-                asked = control.linked().asks(hello.run) => Some(asked),
+                asked = control.linked().asks(hello.run, of) => Some(asked),
             }
         };
         asked = timeout(HOLD, news).await.ok().flatten();
@@ -228,9 +236,16 @@ async fn tell(control: &Control, node: Asking, to: PublicKey, hello: Hello, want
     }
     // The table may be hours old; the node goes by what time it is now.
     let now = table.told_at(control.publisher().routes().now());
-    let answer = match control.linked().before(node.node_id(), &table, hello.has) {
-        Some(older) => Answer::Changes(Changes::between(&older, &now)),
-        None => Answer::Table(now),
+    let older = control.linked().before(node.node_id(), &table, hello.has);
+    let answer = match (older, of.cloned()) {
+        (Some(older), None) => Answer::Changes(Changes::between(&older, &now)),
+        (None, None) => Answer::Table(now),
+        (Some(older), Some(of)) => Answer::Changes(Changes::between_of(&older, &now, &of)),
+        (None, Some(of)) => {
+            // It goes through the whole table.
+            let part = tokio::task::spawn_blocking(move || now.of(&of)).await;
+            Answer::Table(part.expect("a part of a table is taken without a panic"))
+        }
     };
     seal(control, node, to, hello, answer).await
 }

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holm_core::environment::EnvironmentName;
 use holm_core::error::Problem;
 use holm_core::id::NodeId;
 use holm_link::message;
@@ -45,7 +46,7 @@ pub struct Heard {
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Word {
     /// Whoever asked need not answer.
-    Ask { round: Uuid, by: Uuid, question: String },
+    Ask { round: Uuid, by: Uuid, about: EnvironmentName, question: String },
     /// A part of an answer.
     Say { round: Uuid, node: Uuid, part: usize, parts: usize, text: String },
 }
@@ -57,8 +58,8 @@ impl Word {
         let [first, second] = [fields.next()?.parse().ok()?, fields.next()?.parse().ok()?];
         match kind {
             "ask" => {
-                let question = text.splitn(4, ' ').nth(3)?.to_owned();
-                Some(Self::Ask { round: first, by: second, question })
+                let (about, question) = (fields.next()?.parse().ok()?, fields.next()?.to_owned());
+                Some(Self::Ask { round: first, by: second, about, question })
             }
             "say" => {
                 let (part, parts) = fields.next()?.split_once('/')?;
@@ -73,29 +74,31 @@ impl Word {
 
     fn written(&self) -> String {
         match self {
-            Self::Ask { round, by, question } => format!("ask {round} {by} {question}"),
+            Self::Ask { round, by, about, question } => format!("ask {round} {by} {about} {question}"),
             Self::Say { round, node, part, parts, text } => format!("say {round} {node} {part}/{parts} {text}"),
         }
     }
 }
 
-/// Asks every other node that lives and carries sessions.
+/// Asks every other node that lives and carries sessions something about an environment; of those that are told of one alone, that
+/// one's.
 ///
 /// # Errors
 /// The catalog does not answer.
 ///
 /// # Cancel safety
 /// Safe: what comes then is heard by nobody.
-pub async fn ask(control: &Control, question: &str) -> Result<Vec<Heard>, Problem> {
+pub async fn ask(control: &Control, about: &EnvironmentName, question: &str) -> Result<Vec<Heard>, Problem> {
     let (membership, mut words) = (control.membership(), control.words().subscribe());
     let nodes = look(control).await?.nodes;
     let others = nodes.into_iter().filter(|node| !membership.is_me(node.id) && node.role.carries() && lives(node));
+    let others = others.filter(|node| node.environment.as_ref().is_none_or(|of| of == about));
     let others: BTreeMap<Uuid, String> = others.map(|node| (node.id.as_uuid(), node.name)).collect();
     if others.is_empty() {
         return Ok(Vec::new());
     }
     let (round, by) = (Uuid::new_v4(), membership.me.as_ref().map_or(Uuid::nil(), |me| me.id.as_uuid()));
-    let ask = Word::Ask { round, by, question: question.to_owned() };
+    let ask = Word::Ask { round, by, about: about.clone(), question: question.to_owned() };
     node::say(control.catalog(), &ask.written()).await?;
     let mut gathered = Gathered::default();
     let gather = async {
@@ -158,8 +161,8 @@ fn in_parts(mut text: &str) -> Vec<&str> {
 
 /// Takes a word that was heard: answers it if it is a question to this node, and has it asked of those that ask here.
 pub(crate) fn heard(control: &Control, word: &str) {
-    let Some(Word::Ask { round, by, question }) = Word::read(word) else { return };
-    control.linked().put(round, &question);
+    let Some(Word::Ask { round, by, about, question }) = Word::read(word) else { return };
+    control.linked().put(round, about, &question);
     let (Some(me), Some(answering)) = (control.membership().me.as_ref(), control.answering()) else { return };
     if me.id.as_uuid() == by || !me.role.carries() {
         return;
@@ -214,7 +217,8 @@ mod tests {
     proptest! {
         #[test]
         fn words_read_back_and_parts_make_the_whole(text in "\\PC{0,40}", times in 1_usize..1_500) {
-            let ask = Word::Ask { round: Uuid::from_u128(1), by: Uuid::from_u128(2), question: text.clone() };
+            let about = "production".parse().unwrap();
+            let ask = Word::Ask { round: Uuid::from_u128(1), by: Uuid::from_u128(2), about, question: text.clone() };
             prop_assert_eq!(Word::read(&ask.written()), Some(ask));
             let whole = text.repeat(times);
             prop_assume!(whole.len() <= ANSWER_LENGTH_MAX);

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use holm_core::cluster::Cluster;
 use holm_core::environment::Environment;
 use holm_core::error::{ErrorCode, Problem};
 use holm_core::placement::Authority;
@@ -20,6 +21,7 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::backoff::Backoff;
+use crate::cluster::client_certificate;
 use crate::control::Control;
 use crate::pulse::UNHEARD;
 use crate::residency::certificate;
@@ -149,6 +151,7 @@ const fn key_of(change: &mut Change) -> Option<WrappedKey> {
     match change {
         Change::Environment(row) => row.key.take(),
         Change::Tenant(row) => row.key.take(),
+        // An installation has few that are shown something: their keys are looked up.
         Change::Cluster(_) | Change::ClusterGone(_) | Change::Credential(_) | Change::CredentialGone(_) | Change::TenantGone(_) => None,
     }
 }
@@ -158,7 +161,11 @@ const fn sealed_of(change: &Change) -> Option<&[u8]> {
     match change {
         Change::Environment(row) => Some(row.sealed_header_key.as_bytes()),
         Change::Tenant(row) => Some(row.sealed_logins.as_bytes()),
-        Change::Cluster(_) | Change::ClusterGone(_) | Change::Credential(_) | Change::CredentialGone(_) | Change::TenantGone(_) => None,
+        Change::Cluster(row) => match &row.client_certificate {
+            Some(shown) => Some(shown.sealed_key.as_bytes()),
+            None => None,
+        },
+        Change::ClusterGone(_) | Change::Credential(_) | Change::CredentialGone(_) | Change::TenantGone(_) => None,
     }
 }
 
@@ -182,7 +189,11 @@ fn open(ring: &Ring, signs: &SigningKey, change: Change) -> Result<RouteChange, 
             Ok(header_key) => RouteChange::Environment(environment(row, header_key)),
             Err(error) => return Err((error, Box::new(Change::Environment(row)))),
         },
-        Change::Cluster(cluster) => RouteChange::Cluster(cluster),
+        Change::Cluster(row) => match row.client_certificate.as_ref().map(|shown| client_certificate::open(ring, row.cluster.id, shown)) {
+            None => RouteChange::Cluster(row.cluster),
+            Some(Ok(shown)) => RouteChange::Cluster(Cluster { client_certificate: Some(shown), ..row.cluster }),
+            Some(Err(error)) => return Err((error, Box::new(Change::Cluster(row)))),
+        },
         Change::ClusterGone(id) => RouteChange::ClusterGone(id),
         Change::Credential(credential) => RouteChange::Credential(credential),
         Change::CredentialGone(id) => RouteChange::CredentialGone(id),
@@ -194,7 +205,7 @@ fn open(ring: &Ring, signs: &SigningKey, change: Change) -> Result<RouteChange, 
     })
 }
 
-/// With the secret that the same environment, or the same database, had in the table; without one nobody is let in.
+/// With the secret that the same environment, cluster or database had in the table; without one nobody is let in.
 fn with_former_secret(change: Change, signs: &SigningKey, table: &RouteTable) -> Option<RouteChange> {
     match change {
         Change::Environment(row) => {
@@ -207,6 +218,11 @@ fn with_former_secret(change: Change, signs: &SigningKey, table: &RouteTable) ->
                 Some(former) => RouteChange::Route(route_of(row, signs, former.logins.clone(), former.next_logins.clone())),
                 None => RouteChange::RouteGone(row.tenant),
             })
+        }
+        // A server that asks says no to whoever shows nothing.
+        Change::Cluster(row) => {
+            let former = table.cluster(row.cluster.id).and_then(|former| former.client_certificate.clone());
+            Some(RouteChange::Cluster(Cluster { client_certificate: former, ..row.cluster }))
         }
         _ => None,
     }

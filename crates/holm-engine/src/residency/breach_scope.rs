@@ -162,7 +162,8 @@ fn copies_by(known: &Known, cluster: &Cluster, kind: EnvironmentKind, profile: O
     let whose = Whose { environment: &cluster.environment, kind, tenant: None };
     let place = copies::place_of(cluster);
     // What was seen to copy the whole server is told once, and not of each tenant.
-    let copies = copies::own(known, &Terms::of(known, whose), place.as_ref()).into_iter().map(|copy| Copy {
+    let at = (place.as_ref(), copies::plan_of(cluster));
+    let copies = copies::own(known, &Terms::of(known, whose), (at.0, at.1.as_ref())).into_iter().map(|copy| Copy {
         role: copy.role,
         on_server: copy.role == CopyRole::Primary,
         lies: match (&copy.placement, profile) {

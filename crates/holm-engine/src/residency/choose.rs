@@ -11,6 +11,7 @@ use holm_policy::evaluate::verdict::Outcome;
 use holm_policy::profile::Profile;
 use holm_store::cluster::Cluster;
 use holm_store::residency::standing::Standing;
+use holm_store::tenant::claim;
 use jiff::Timestamp;
 
 use super::copies::{self, Judged, Whose};
@@ -85,6 +86,11 @@ impl Room {
     /// Whether tenants are placed there.
     pub(crate) fn is_open(&self) -> bool {
         self.cluster.state == ClusterState::Open && self.cluster.adopted.is_none()
+    }
+
+    /// Whether a tenant that waits for a database there waits for its trouble to end: none is made, and of those that are ready it gets none.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.cluster.trouble.as_ref().is_some_and(|trouble| self.ready == 0 || claim::gives_none(trouble))
     }
 
     fn merits(&self, known: &Known, near: Option<&Near>, now: Timestamp) -> Merits {

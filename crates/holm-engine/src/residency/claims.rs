@@ -8,6 +8,8 @@ use holm_store::residency::past::{Said, What};
 use holm_store::residency::placed::Placed;
 use jiff::Timestamp;
 
+use super::placed::said;
+
 /// A cluster, as far as this is about it.
 pub(super) struct Of<'a> {
     /// What was said of it, in order.
@@ -52,14 +54,14 @@ pub(super) fn at(of: &Of<'_>, about: Timestamp, told: Timestamp) -> Result<Optio
 }
 
 /// Where it was said to be after what was said with a number, before anything else was said of that.
-fn after<'a>(of: &Of<'a>, number: usize) -> Option<&'a str> {
+fn after(of: &Of<'_>, number: usize) -> Option<String> {
     let next = of.said[number + 1..].iter().find_map(|said| match &said.what {
-        What::Claim { before, .. } => Some(before.as_deref()),
+        What::Claim { before, .. } => Some(before.clone()),
         What::Change => None,
     });
     match next {
         Some(before) => before,
-        None => of.now.filter(|now| now.placed_at <= of.said[number].at).map(|now| now.place.as_str()),
+        None => of.now.filter(|now| now.placed_at <= of.said[number].at).map(said),
     }
 }
 
@@ -68,8 +70,11 @@ impl Of<'_> {
     fn claim(&self, at: Timestamp, place: &str) -> Placed {
         let is_last = self.said.iter().rfind(|said| said.what != What::Change).is_none_or(|last| last.at <= at);
         match self.now {
-            Some(now) if is_last && now.place == place => now.clone(),
-            _ => Placed { place: place.to_owned(), evidence: None, placed_at: at },
+            Some(now) if is_last && said(now) == place => now.clone(),
+            _ => {
+                let (place, plan) = place.split_once('@').map_or((place, None), |(place, plan)| (place, Some(plan)));
+                Placed { place: place.to_owned(), plan: plan.map(str::to_owned), evidence: None, placed_at: at }
+            }
         }
     }
 }
@@ -84,23 +89,24 @@ mod tests {
         Timestamp::from_second(at).unwrap()
     }
 
-    fn said(at: i64, what: What) -> Said {
+    fn entry(at: i64, what: What) -> Said {
         Said { cluster: ClusterId::from_uuid(uuid::Uuid::nil()), at: second(at), what }
     }
 
     fn claim(at: i64, place: &str, before: Option<&str>) -> Said {
-        said(at, What::Claim { place: place.to_owned(), before: before.map(str::to_owned) })
+        entry(at, What::Claim { place: place.to_owned(), before: before.map(str::to_owned) })
     }
 
     fn placed(at: i64, place: &str) -> Placed {
-        Placed { place: place.to_owned(), evidence: Some("an invoice".to_owned()), placed_at: second(at) }
+        let (place, plan) = place.split_once('@').map_or((place, None), |(place, plan)| (place, Some(plan.to_owned())));
+        Placed { place: place.to_owned(), plan, evidence: Some("an invoice".to_owned()), placed_at: second(at) }
     }
 
     /// Place, and whether its evidence is known; `?` where it is not kept.
     fn check(all: &[Said], now: Option<&Placed>, about: i64, told: i64) -> String {
         let of = Of { said: all, now, created_at: second(10) };
         match at(&of, second(about), second(told)) {
-            Ok(Some(placed)) => placed.place + if placed.evidence.is_some() { "!" } else { "" },
+            Ok(Some(placed)) => said(&placed) + if placed.evidence.is_some() { "!" } else { "" },
             Ok(None) => "nowhere".to_owned(),
             Err(_) => "?".to_owned(),
         }
@@ -126,13 +132,21 @@ mod tests {
     #[test]
     fn another_machine_begins_anew_and_says_nothing_of_the_one_before() {
         let now = placed(50, "b/b");
-        let all = [claim(20, "a/a", None), said(40, What::Change), claim(50, "b/b", None)];
+        let all = [claim(20, "a/a", None), entry(40, What::Change), claim(50, "b/b", None)];
         let ask = |about, told| check(&all, Some(&now), about, told);
         assert_eq!([ask(30, 60), ask(45, 45), ask(45, 60), ask(60, 60)], ["a/a", "nowhere", "b/b!", "b/b!"]);
         // A changed password is no other machine: the claim stayed.
         let now = placed(20, "a/a");
-        assert_eq!(check(&[claim(20, "a/a", None), said(40, What::Change)], Some(&now), 45, 60), "a/a!");
+        assert_eq!(check(&[claim(20, "a/a", None), entry(40, What::Change)], Some(&now), 45, 60), "a/a!");
         // What was said when the first machine was registered, nobody wrote down.
-        assert_eq!(check(&[said(40, What::Change), claim(50, "b/b", None)], Some(&placed(50, "b/b")), 30, 60), "?");
+        assert_eq!(check(&[entry(40, What::Change), claim(50, "b/b", None)], Some(&placed(50, "b/b")), 30, 60), "?");
+    }
+
+    #[test]
+    fn r17_the_plan_of_then_is_told_with_the_place_of_then() {
+        let now = placed(30, "a/a@pro");
+        let all = [claim(20, "a/a@hobby", None), claim(30, "a/a@pro", Some("a/a@hobby"))];
+        let ask = |about, told| check(&all, Some(&now), about, told);
+        assert_eq!([ask(25, 25), ask(25, 40), ask(35, 40)], ["a/a@hobby", "a/a@pro!", "a/a@pro!"]);
     }
 }

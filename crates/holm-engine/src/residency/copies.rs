@@ -10,7 +10,7 @@ use holm_core::id::TenantId;
 use holm_policy::copy::{CopyRole, Isolation, KeyHolder, ServiceKind};
 use holm_policy::evaluate::verdict::{Outcome, Verdict};
 use holm_policy::evaluate::{BackupBy, Placement};
-use holm_policy::id::{CopyId, Place};
+use holm_policy::id::{CopyId, Place, PlanId};
 use holm_policy::profile::Profile;
 use holm_store::cluster::Cluster;
 use holm_store::residency::observed::Seen;
@@ -18,6 +18,7 @@ use holm_store::residency::placed::Placed;
 use jiff::Timestamp;
 
 use super::known::{Known, Papers};
+use super::placed;
 
 /// For whom is judged.
 #[derive(Clone, Copy)]
@@ -50,6 +51,8 @@ pub struct Kept {
     pub role: CopyRole,
     /// Where it is said to be.
     pub place: Place,
+    /// On which plan it is said to be.
+    pub plan: Option<PlanId>,
     /// Who holds its keys.
     pub key_holder: KeyHolder,
     /// By whose word, since when.
@@ -173,24 +176,24 @@ impl Terms {
 
     /// One that is registered, as it is judged beside a database at a place.
     pub(super) fn kept(&self, kept: &Kept, primary: Option<&Place>) -> There {
-        let Kept { copy, role, place, key_holder, .. } = kept;
+        let Kept { copy, role, place, plan, key_holder, .. } = kept;
         // Where it is, and not where a provider would put such a thing.
         let placement = Placement {
             backup: BackupBy::Holm,
             key_holder: *key_holder,
             primary: primary.cloned(),
-            ..self.placement(*role, copy.clone(), place)
+            ..self.placement(*role, copy.clone(), (place, plan.as_ref()))
         };
         There { copy: copy.clone(), role: *role, origin: Origin::Registered, placement: Some(placement) }
     }
 
-    fn placement(&self, role: CopyRole, copy: CopyId, place: &Place) -> Placement {
+    fn placement(&self, role: CopyRole, copy: CopyId, (place, plan): (&Place, Option<&PlanId>)) -> Placement {
         Placement {
             copy,
             environment: self.kind,
             role,
             place: place.clone(),
-            plan: None,
+            plan: plan.cloned(),
             backup: BackupBy::ProviderDefault,
             key_holder: KeyHolder::Provider,
             isolation: Isolation::DatabasePerTenant,
@@ -205,21 +208,21 @@ impl Terms {
 /// environment included. Whoever asks
 /// for copies asks here: one that nobody placed is in it.
 pub fn there(known: &Known, terms: &Terms, cluster: &Cluster) -> Vec<There> {
-    let mut there = own(known, terms, place_of(cluster).as_ref());
+    let mut there = own(known, terms, (place_of(cluster).as_ref(), plan_of(cluster).as_ref()));
     there.extend(seen(terms, cluster));
     there.extend(registered(terms, cluster));
     there
 }
 
-/// Every copy that there would be of a tenant with its database at a place, of whatever server.
-pub fn own(known: &Known, terms: &Terms, place: Option<&Place>) -> Vec<There> {
+/// Every copy that there would be of a tenant with its database at a place, on a plan if that was said, of whatever server.
+pub fn own(known: &Known, terms: &Terms, (place, plan): (Option<&Place>, Option<&PlanId>)) -> Vec<There> {
     let roles = roles(known, place).into_iter();
     roles
         .map(|role| There {
             copy: copy_id(role),
             role,
             origin: Origin::Tenant,
-            placement: place.map(|place| terms.placement(role, copy_id(role), place)),
+            placement: place.map(|place| terms.placement(role, copy_id(role), (place, plan))),
         })
         .collect()
 }
@@ -231,7 +234,7 @@ fn seen(terms: &Terms, cluster: &Cluster) -> Vec<There> {
         let (copy, role) = (id_of(&seen.seen), role_of(&seen.seen));
         let place: Option<Place> = seen.placed.as_ref().and_then(|placed| placed.place.parse().ok());
         let placement = place.map(|place| {
-            let placement = terms.placement(role, copy.clone(), &place);
+            let placement = terms.placement(role, copy.clone(), (&place, seen.placed.as_ref().and_then(placed::plan).as_ref()));
             // Where it is, and not where a provider would put such a thing.
             Placement { backup: BackupBy::Holm, primary: primary.clone(), ..placement }
         });
@@ -277,14 +280,19 @@ pub(crate) fn id_of(seen: &Seen) -> CopyId {
 }
 
 /// Every copy that there would be of a tenant with its database at a place, judged.
-pub fn at(known: &Known, profile: &Profile, whose: Whose<'_>, place: Option<&Place>, now: Timestamp) -> Vec<Judged> {
-    let own = own(known, &Terms::of(known, whose), place).into_iter();
+pub fn at(known: &Known, profile: &Profile, whose: Whose<'_>, at: (Option<&Place>, Option<&PlanId>), now: Timestamp) -> Vec<Judged> {
+    let own = own(known, &Terms::of(known, whose), at).into_iter();
     own.map(|copy| copy.judged(known, profile, whose.tenant, now)).collect()
 }
 
 /// Where a cluster is said to be.
 pub fn place_of(cluster: &Cluster) -> Option<Place> {
     cluster.placed.as_ref().and_then(|placed| placed.place.parse().ok())
+}
+
+/// On which plan of its provider's a cluster is said to be.
+pub fn plan_of(cluster: &Cluster) -> Option<PlanId> {
+    cluster.placed.as_ref().and_then(placed::plan)
 }
 
 /// What the copies are called that a database at a place has.

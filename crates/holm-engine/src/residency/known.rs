@@ -316,12 +316,14 @@ fn read_paper(kept: paper::Paper) -> Result<(Option<EnvironmentName>, OnFile), P
 
 fn read_registered(kept: registered::Registered) -> Result<(EnvironmentName, Kept), Problem> {
     let what = format!("the copy `{}` of {}", kept.copy, kept.environment);
+    let placed = Placed { place: kept.place, plan: kept.plan, placed_at: kept.kept_at, evidence: kept.evidence };
     let read = Kept {
         copy: kept.copy.parse().map_err(|error| kept_wrong(&what, &error))?,
         role: kept.role.parse().map_err(|error| kept_wrong(&what, &error))?,
-        place: kept.place.parse().map_err(|error| kept_wrong(&what, &error))?,
+        place: placed.place.parse().map_err(|error| kept_wrong(&what, &error))?,
+        plan: super::placed::plan(&placed),
         key_holder: kept.key_holder.parse().map_err(|error| kept_wrong(&what, &error))?,
-        placed: Placed { place: kept.place, placed_at: kept.kept_at, evidence: kept.evidence },
+        placed,
     };
     Ok((kept.environment, read))
 }

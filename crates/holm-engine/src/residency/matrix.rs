@@ -133,7 +133,7 @@ fn row(bench: &Bench, profile: &Profile, place: &Place) -> Row {
     let Bench { known, terms, clusters, now } = bench;
     let judge =
         |copies: Vec<copies::There>| -> Vec<Judged> { copies.into_iter().map(|copy| copy.judged(known, profile, None, *now)).collect() };
-    let judged = judge(copies::own(known, terms, Some(place)));
+    let judged = judge(copies::own(known, terms, (Some(place), None)));
     let outcome = copies::worst(&judged);
     let at_place = clusters.iter().filter(|cluster| copies::place_of(cluster).as_ref() == Some(place));
     let otherwise = at_place.filter_map(|cluster| {

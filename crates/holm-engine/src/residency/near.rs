@@ -42,7 +42,7 @@ impl Near {
     /// `InvalidValue`, with the places that there are.
     pub(crate) fn wished(text: &str, registry: &Registry, now: Timestamp) -> Result<Self, Problem> {
         if let Some((provider, region)) = text.split_once('/') {
-            let claim = Claim { provider: provider.to_owned(), region: region.to_owned(), evidence: None };
+            let claim = Claim { provider: provider.to_owned(), region: region.to_owned(), plan: None, evidence: None };
             return claim.place(registry).map(Self::Place);
         }
         let known: BTreeSet<&str> =

@@ -14,7 +14,7 @@ use holm_store::residency;
 use holm_store::residency::observed::{self, Seen};
 
 use super::known::Known;
-use super::placed::Claim;
+use super::placed::{self, Claim};
 use super::watch;
 use crate::control::Control;
 
@@ -50,14 +50,17 @@ async fn act(control: Control, by: Actor, name: ClusterName, copy: String, claim
     let cluster = crate::cluster::named(&control, &name).await?;
     let mut tx = control.catalog().transaction().await?;
     let (known, _) = Known::alone(&control, &mut tx).await?;
-    let place = claim.place(known.registry())?.to_string();
+    let place = claim.place(known.registry())?;
     residency::advance(&mut tx).await?;
     let which = copy.split_once('/').filter(|_| !copy.contains(char::is_control)).unwrap_or(("", ""));
-    if !observed::place(&mut tx, cluster.id, which, &place, claim.evidence.as_deref()).await? {
+    if !observed::place(&mut tx, cluster.id, which, &claim.claimed()).await? {
         return Err(never_seen(&cluster, &copy));
     }
     let entry = NewEntry::new(&by, AuditAction::ClusterPlace, Some(&cluster.environment), Subject::Cluster(cluster.id));
-    record(&mut tx, entry.with(Detail::Judged { what: format!("{} {place}", which.0), before: None }));
+    record(
+        &mut tx,
+        entry.with(Detail::Judged { what: format!("{} {}", which.0, placed::written(&place, claim.plan.as_deref())), before: None }),
+    );
     tx.commit().await?;
     watch::soon(&control);
     crate::cluster::named(&control, &name).await

@@ -7,13 +7,12 @@ use holm_core::actor::Actor;
 use holm_core::audit::{AuditAction, Detail, NewEntry, Subject};
 use holm_core::cluster::ClusterName;
 use holm_core::error::{ErrorCode, Problem};
-use holm_core::id::ClusterId;
-use holm_policy::id::{Place, ProviderId, RegionId};
+use holm_policy::id::{Place, PlanId, ProviderId, RegionId};
 use holm_policy::registry::Registry;
 use holm_store::audit::record;
 use holm_store::cluster::Cluster;
+use holm_store::residency::placed::{Claimed, Placed};
 use holm_store::residency::{self, placed};
-use holm_store::tx::Tx;
 
 use super::assigned::invalid;
 use super::known::Known;
@@ -27,6 +26,9 @@ pub struct Claim {
     pub provider: String,
     /// A region of it.
     pub region: String,
+    /// On which plan of the provider's; not known where nobody said.
+    #[serde(default)]
+    pub plan: Option<String>,
     /// What that rests on: an invoice, an address, somebody's word.
     pub evidence: Option<String>,
 }
@@ -35,6 +37,12 @@ pub struct Claim {
 const EVIDENCE_LENGTH_MAX: usize = 2000;
 
 impl Claim {
+    /// As the catalog keeps it.
+    pub(crate) fn claimed(&self) -> Claimed {
+        let Self { provider, region, plan, evidence } = self.clone();
+        Claimed { place: format!("{provider}/{region}"), plan, evidence }
+    }
+
     /// The place, if the registry knows it.
     ///
     /// # Errors
@@ -58,8 +66,25 @@ impl Claim {
             };
             return Err(invalid("region", &why).next("a region is never filled in: say which, or add it: `holm residency facts add FILE`"));
         }
+        self.plan.as_deref().map(|plan| plan_of(registry, &provider, plan)).transpose()?;
         Ok(Place { provider, region })
     }
+}
+
+/// A plan of a provider: one that the registry has heard of, if it has heard of any. That a region is not had on it is no mistake
+/// here, since the truth is not refused: a profile may ask for it, and judges.
+///
+/// # Errors
+/// [`ErrorCode::InvalidValue`], with the plans that there are.
+pub(super) fn plan_of(registry: &Registry, provider: &ProviderId, text: &str) -> Result<PlanId, Problem> {
+    let plan: PlanId = text.parse().map_err(|error| invalid("plan", &error))?;
+    let known = registry.provider(provider).map(|known| known.plans()).unwrap_or_default();
+    if known.is_empty() || known.contains(&plan) {
+        return Ok(plan);
+    }
+    let known: Vec<&str> = known.into_iter().map(PlanId::as_str).collect();
+    Err(invalid("plan", &format!("the registry knows no plan `{plan}` of `{provider}`; it knows: {}", known.join(", ")))
+        .next("leave it out if it is none of these, or add it: `holm residency facts add FILE`"))
 }
 
 /// Says where a cluster is, and returns it.
@@ -79,8 +104,9 @@ async fn act(control: Control, by: Actor, name: ClusterName, claim: Claim) -> Re
     let (known, _) = Known::alone(&control, &mut tx).await?;
     let place = claim.place(known.registry())?;
     residency::advance(&mut tx).await?;
-    let detail = Detail::Judged { what: place.to_string(), before: cluster.placed.map(|placed| placed.place) };
-    if !write(&mut tx, cluster.id, &place, claim.evidence.as_deref()).await? {
+    let (what, before) = (written(&place, claim.plan.as_deref()), cluster.placed.map(|placed| said(&placed)));
+    let detail = Detail::Judged { what, before };
+    if !placed::set(&mut tx, cluster.id, &claim.claimed()).await? {
         return Err(Problem::new(ErrorCode::ClusterNotFound, format!("cluster `{name}` is gone")));
     }
     let entry = NewEntry::new(&by, AuditAction::ClusterPlace, Some(&cluster.environment), Subject::Cluster(cluster.id));
@@ -90,7 +116,16 @@ async fn act(control: Control, by: Actor, name: ClusterName, claim: Claim) -> Re
     crate::cluster::named(&control, &name).await
 }
 
-/// In the transaction that makes or changes the cluster's row.
-pub(crate) async fn write(tx: &mut Tx, cluster: ClusterId, place: &Place, evidence: Option<&str>) -> Result<bool, Problem> {
-    Ok(placed::set(tx, cluster, &place.to_string(), evidence).await?)
+/// As the audit log has a place and a plan: `railway/europe-west4-drams3a@pro`.
+pub(super) fn written(place: &dyn std::fmt::Display, plan: Option<&str>) -> String {
+    plan.map_or_else(|| place.to_string(), |plan| format!("{place}@{plan}"))
+}
+
+/// On which plan something is said to be, as verdicts have it.
+pub(super) fn plan(placed: &Placed) -> Option<PlanId> {
+    placed.plan.as_ref().and_then(|plan| plan.parse().ok())
+}
+
+pub(super) fn said(placed: &Placed) -> String {
+    written(&placed.place, placed.plan.as_deref())
 }

@@ -15,7 +15,7 @@ use holm_policy::evaluate::verdict::Outcome;
 use holm_policy::id::{CopyId, Place};
 use holm_store::audit::record;
 use holm_store::cluster::{self, Cluster};
-use holm_store::residency::placed::Placed;
+use holm_store::residency::placed::{Claimed, Placed};
 use holm_store::residency::registered::{self, NewRegistered, Registered};
 use holm_store::residency::{self, assigned};
 use jiff::Timestamp;
@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::assigned::invalid;
 use super::copies::{self, Kept, Terms, Whose};
 use super::known::Known;
-use super::placed::Claim;
+use super::placed::{self, Claim};
 use super::watch;
 use crate::control::Control;
 use crate::environment;
@@ -110,8 +110,9 @@ async fn put(control: Control, by: Actor, wanted: Wanted) -> Result<Registered, 
     let (known, now) = Known::alone(&control, &mut tx).await?;
     let place = wanted.claim.place(known.registry())?;
     let whose = Whose { environment: &wanted.environment, kind: environment.kind, tenant: None };
-    let placed = Placed { place: place.to_string(), placed_at: now, evidence: wanted.claim.evidence.clone() };
-    let kept = Kept { copy: copy.clone(), role, place: place.clone(), key_holder, placed };
+    let Claimed { place: written, plan, evidence } = wanted.claim.claimed();
+    let placed = Placed { place: written.clone(), plan: plan.clone(), placed_at: now, evidence: evidence.clone() };
+    let kept = Kept { copy: copy.clone(), role, place: place.clone(), plan: placed::plan(&placed), key_holder, placed };
     let profiles = assigned::in_use_within(&mut tx, environment.id).await?;
     let mut clusters = cluster::list_within(&mut tx).await?;
     clusters.retain(|cluster| cluster.environment == wanted.environment);
@@ -123,16 +124,17 @@ async fn put(control: Control, by: Actor, wanted: Wanted) -> Result<Registered, 
         environment: environment.id,
         copy: copy.to_string(),
         role: role.to_string(),
-        place: place.to_string(),
+        place: written,
+        plan,
         key_holder: key_holder.to_string(),
-        evidence: wanted.claim.evidence,
+        evidence,
     };
     residency::advance(&mut tx).await?;
     if !registered::keep(&mut tx, &new).await? {
         let why = format!("`{}` has a copy `{copy}` already", wanted.environment);
         return Err(invalid("name", &why).next("give it another name, or forget that one first: `holm residency copy remove`"));
     }
-    let detail = Detail::Judged { what: format!("{copy} {place} {}", new.id), before: None };
+    let detail = Detail::Judged { what: format!("{copy} {} {}", placed::written(&place, new.plan.as_deref()), new.id), before: None };
     let entry = NewEntry::new(&by, AuditAction::CopyRegister, Some(&wanted.environment), Subject::Environment(environment.id));
     record(&mut tx, entry.with(detail));
     tx.commit().await?;

@@ -149,11 +149,15 @@ async fn all(control: &Control) -> Result<(), Problem> {
     }
     for batch in news.chunks(BATCH) {
         let mut tx = control.catalog().transaction().await?;
+        let gone = |is_held: bool| -> Vec<(TenantId, &str)> {
+            let those = batch.iter().filter(|one| one.standing.is_none() && one.environment.is_some() == is_held);
+            those.map(|one| (one.tenant, one.copy.as_str())).collect()
+        };
+        // One that waited when it was looked at may have been given a database since, and with it what its copies come to.
+        standing::forget_unheld(&mut tx, &gone(false)).await?;
         let found: Vec<Standing> = batch.iter().filter_map(|one| one.standing.clone()).collect();
         standing::set(&mut tx, &found).await?;
-        let gone: Vec<(TenantId, &str)> =
-            batch.iter().filter(|one| one.standing.is_none()).map(|one| (one.tenant, one.copy.as_str())).collect();
-        standing::forget(&mut tx, &gone).await?;
+        standing::forget(&mut tx, &gone(true)).await?;
         for one in batch {
             tell(&mut tx, one);
         }

@@ -91,18 +91,26 @@ pub struct Step {
 }
 
 impl WhatIf {
-    /// Another one where anything in it that is listed is another.
+    /// Another one where anything in it is another but the time of asking: also where the same tenants would go elsewhere, or what
+    /// speaks against a cluster is another reason.
     pub fn fingerprint(&self) -> String {
         let mut context = digest::Context::new(&digest::SHA256);
-        let mut add = |text: &dyn std::fmt::Display| context.update(format!("{text}\0").as_bytes());
-        add(&self.registry_hash);
-        add(&self.supposed_hash);
-        for Changed { environment, cluster, change } in &self.changes {
-            add(&format_args!("{environment} {cluster} {} {} {} {}", change.tenant, change.copy, change.before, change.after));
-        }
-        for Step { environment, cluster, step } in &self.plan {
-            add(&format_args!("{environment} {cluster} {}", step.tenant));
-        }
+        let mut add = |text: &dyn std::fmt::Debug| context.update(format!("{text:?}\0").as_bytes());
+        let Self {
+            judged_at: _,
+            registry_hash,
+            supposed_hash,
+            supposed,
+            changes,
+            unchanged,
+            plan,
+            without_profile,
+            without_place,
+            unplaced,
+        } = self;
+        add(&(registry_hash, supposed_hash, supposed, unchanged, without_profile, without_place, unplaced));
+        changes.iter().for_each(|change| add(change));
+        plan.iter().for_each(|step| add(step));
         context.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 }
@@ -254,10 +262,15 @@ fn candidates(asked: &Asked, environment: &EnvironmentName, kind: EnvironmentKin
         let seen = copies::there(&asked.known, &terms, cluster).into_iter().filter(|copy| copy.origin != Origin::Tenant);
         let found = seen.map(|copy| {
             let key_holder = copy.placement.as_ref().map_or(KeyHolder::Provider, |placement| placement.key_holder);
-            Found { copy: copy.copy, role: copy.role, place: copy.placement.map(|placement| placement.place), key_holder }
+            let (place, plan) = copy.placement.map(|placement| (placement.place, placement.plan)).unzip();
+            Found { copy: copy.copy, role: copy.role, place, plan: plan.flatten(), key_holder }
         });
         let found = found.collect();
-        Some(policy::Candidate { found, ..policy::Candidate::anywhere(cluster.name.as_str(), copies::place_of(cluster)?) })
+        Some(policy::Candidate {
+            found,
+            plan: copies::plan_of(cluster),
+            ..policy::Candidate::anywhere(cluster.name.as_str(), copies::place_of(cluster)?)
+        })
     };
     asked.clusters.iter().filter(takes).filter_map(candidate).collect()
 }

@@ -28,6 +28,8 @@ pub(crate) enum Purpose {
     HeaderKey(EnvironmentId),
     /// Holm's own password on a cluster.
     AdminPassword(ClusterId),
+    /// The private key of the certificate that a cluster's server is shown.
+    ClientKey(ClusterId),
     /// Passwords and keys of a database's three roles.
     Logins(DatabaseId),
     /// Signs what a webhook is told.
@@ -39,6 +41,7 @@ impl fmt::Display for Purpose {
         match self {
             Self::HeaderKey(id) => write!(f, "header key of {id}"),
             Self::AdminPassword(id) => write!(f, "admin password of {id}"),
+            Self::ClientKey(id) => write!(f, "client key of {id}"),
             Self::Logins(id) => write!(f, "logins of {id}"),
             Self::WebhookSecret(id) => write!(f, "secret of {id}"),
         }

@@ -16,7 +16,8 @@ pub(super) async fn run(target: &Target<'_>, argv: &[String]) -> Result<(), Seed
     let refused = |why: String| SeedError::Failed(failed(target.tenant, why));
     let Some((program, arguments)) = argv.split_first() else { return Err(refused("its command is empty".to_owned())) };
     // Lives as long as the program, which may log in again at its end.
-    let tls = ProgramTls::of(&target.access.tls).await.map_err(|error| refused(format!("the root certificates: {error}")))?;
+    let tls = ProgramTls::of(&target.access.tls, target.access.client_certificate.as_ref()).await;
+    let tls = tls.map_err(|error| refused(format!("the certificates: {error}")))?;
     let mut child = start(target, &tls, program, arguments).map_err(|error| refused(format!("`{program}` cannot be started: {error}")))?;
     let group = Group::of(&child);
     let mut said = Said::new(Keep::Last);

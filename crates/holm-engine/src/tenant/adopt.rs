@@ -8,6 +8,7 @@
 use holm_core::actor::Actor;
 use holm_core::audit::{AuditAction, Reason, Subject};
 use holm_core::capability::{Authentication, Capability, Suits};
+use holm_core::cluster::client_certificate::ClientCertificate;
 use holm_core::cluster::state::{ClusterEvent, ClusterState};
 use holm_core::cluster::tls::ServerTls;
 use holm_core::cluster::{ClusterName, ServerAddress};
@@ -16,6 +17,7 @@ use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::{ClusterId, DatabaseId, EnvironmentId, OperationId, TenantId};
 use holm_core::key::KeyPurpose;
 use holm_core::role::{DatabaseName, RoleName};
+use holm_core::secret::Secret;
 use holm_core::slug::TenantSlug;
 use holm_core::tenant::TenantEvent;
 use holm_policy::evaluate::verdict::Outcome;
@@ -32,6 +34,7 @@ use uuid::Uuid;
 use super::rename;
 use crate::cluster::add::{name_taken, owner_of_password, passing_or_not, sealed_password, taken};
 use crate::cluster::capability::{self, Seen};
+use crate::cluster::client_certificate::CarriedCertificate;
 use crate::cluster::connect::Access;
 use crate::cluster::encrypted;
 use crate::cluster::identity;
@@ -75,6 +78,9 @@ pub(crate) struct State {
     /// In the clear, for one that an older Holm began.
     #[serde(default)]
     tls: ServerTls,
+    /// What the server is shown, its key sealed.
+    #[serde(default)]
+    client_certificate: Option<CarriedCertificate>,
     role: RoleName,
     database: DatabaseName,
     password: Carried,
@@ -129,16 +135,21 @@ impl Operation for Adopt {
 async fn inspect(acting: &Acting, state: &mut State) -> Stepped {
     state.password.renew(acting.control.keys()).await?;
     let password = state.password.open(acting.control.keys(), Purpose::AdminPassword(state.cluster)).await?;
-    let access = access(state, password);
+    let shown = match &mut state.client_certificate {
+        Some(carried) => Some(carried.renew(acting.control.keys(), state.cluster).await?),
+        None => None,
+    };
+    let access = access(state, password, shown);
     state.found = Some(look(&acting.control, &access, state).await.map_err(passing_or_not)?);
     Ok(Flow::Done)
 }
 
-fn access(state: &State, password: holm_core::secret::Secret<String>) -> Access {
+fn access(state: &State, password: Secret<String>, client_certificate: Option<ClientCertificate>) -> Access {
     Access {
         cluster: state.name.clone(),
         address: state.address.clone(),
         tls: state.tls.clone(),
+        client_certificate,
         role: state.role.clone(),
         password,
         application_name: None,
@@ -243,6 +254,9 @@ async fn record(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
         Inserted::Taken(known) => return Err(StepError::Fatal(taken(&known, &state.environment, &state.address))),
     }
     state.password.keep(tx, owner_of_password(state.cluster)).await.map_err(StepError::Fatal)?;
+    if let Some(carried) = &state.client_certificate {
+        carried.keep(tx, state.cluster).await.map_err(StepError::Fatal)?;
+    }
     life::observed_within(tx, state.cluster, &found.capability, false).await?;
     let new = database::NewAdopted { id: state.database_id, cluster: state.cluster, sealed_login: found.login.sealed() };
     if !database::adopt(tx, &new).await? {
@@ -254,8 +268,8 @@ async fn record(acting: &Acting, tx: &mut Tx, state: &mut State) -> Stepped {
         Named::Taken => return Err(StepError::Fatal(rename::taken(&state.environment, &state.slug))),
         Named::Reserved(alias) => return Err(StepError::Fatal(rename::reserved(&state.environment, &alias))),
     }
-    if let Some(Claim { provider, region, evidence }) = &state.claim {
-        let _ = placed::set(tx, state.cluster, &format!("{provider}/{region}"), evidence.as_deref()).await?;
+    if let Some(claim) = &state.claim {
+        let _ = placed::set(tx, state.cluster, &claim.claimed()).await?;
     }
     standing::set(tx, &standings(state.tenant, &copies)).await?;
     let _ = tenant::mark_serving(tx, state.tenant).await?;
@@ -279,7 +293,8 @@ async fn judged(control: &Control, tx: &mut Tx, state: &State) -> Result<Vec<Jud
     let place = state.claim.as_ref().map(|claim| claim.place(known.registry())).transpose()?;
     let given = assigned::of_environment_within(tx, &state.environment).await?.ok_or_else(|| environment::not_found(&state.environment))?;
     let whose = Whose { environment: &state.environment, kind: given.kind, tenant: None };
-    let copies = copies::at(&known, profile, whose, place.as_ref(), now);
+    let plan = state.claim.as_ref().and_then(|claim| claim.plan.as_ref()?.parse().ok());
+    let copies = copies::at(&known, profile, whose, (place.as_ref(), plan.as_ref()), now);
     match copies::worst(&copies) {
         Outcome::Allow => Ok(copies),
         _ if place.is_none() => Err(not_there(profile, &state.name, &copies).next("give `--provider` and `--region` with the adoption")),
@@ -306,6 +321,7 @@ fn new_cluster(state: &State, found: &Found) -> cluster::NewCluster {
         access: cluster::Access {
             address: state.address.clone(),
             tls: state.tls.clone(),
+            client_certificate: state.client_certificate.as_ref().map(CarriedCertificate::stored),
             admin_role: state.role.clone(),
             sealed_admin_password: state.password.sealed(),
             server_version: facts.server_version,
@@ -360,29 +376,40 @@ pub async fn adopt(control: &Control, by: &Actor, new: NewAdoption, reason: Opti
     control.tasks().finish("adopt a database", begin(control.clone(), by.clone(), new, reason)).await
 }
 
-async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Reason>) -> Result<OperationId, Problem> {
-    let environment = environment::show(&control, &new.environment).await?;
+/// The name that the cluster gets; both names must be free.
+async fn free(control: &Control, new: &NewAdoption) -> Result<ClusterName, Problem> {
     if tenant::by_slug(control.catalog(), &new.environment, &new.slug).await?.is_some() {
         return Err(rename::taken(&new.environment, &new.slug));
     }
     if let Some(alias) = name::alias(control.catalog(), &new.environment, &new.slug).await? {
         return Err(rename::reserved(&new.environment, &alias));
     }
-    let cluster_named = match new.cluster.clone() {
+    let named = match new.cluster.clone() {
         Some(name) => name,
         None => cluster_name(&new.environment, &new.slug)?,
     };
-    if cluster::by_name(control.catalog(), &cluster_named).await?.is_some() {
-        return Err(name_taken(&cluster_named).next("or give the cluster a name of its own: `--cluster-name`"));
+    match cluster::by_name(control.catalog(), &named).await? {
+        None => Ok(named),
+        Some(_) => Err(name_taken(&named).next("or give the cluster a name of its own: `--cluster-name`")),
     }
+}
+
+async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Reason>) -> Result<OperationId, Problem> {
+    let environment = environment::show(&control, &new.environment).await?;
+    let cluster_named = free(&control, &new).await?;
     let Some(database) = new.url.database.clone() else {
         return Err(Problem::new(ErrorCode::InvalidValue, "the URL names no database")
             .next("give it as `postgresql://user:password@host:port/database`"));
     };
-    encrypted::usable(&new.url.address, &new.url.tls).await?;
+    let shown = new.url.client_certificate.clone();
+    encrypted::usable(&new.url.address, &new.url.tls, shown.as_ref()).await?;
     let profile = by_which(&control, &new).await?;
     let cluster = ClusterId::from_uuid(Uuid::now_v7());
     let password = sealed_password(&control, cluster, &new.url).await?;
+    let client_certificate = match &shown {
+        Some(shown) => Some(CarriedCertificate::seal(control.keys(), cluster, shown).await?),
+        None => None,
+    };
     let ServerUrl { address, tls, role, password: plain, .. } = new.url;
     let state = State {
         tenant: TenantId::from_uuid(Uuid::now_v7()),
@@ -394,6 +421,7 @@ async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Rea
         database_id: DatabaseId::from_uuid(Uuid::now_v7()),
         address,
         tls,
+        client_certificate,
         role,
         database,
         password,
@@ -405,7 +433,7 @@ async fn begin(control: Control, by: Actor, new: NewAdoption, reason: Option<Rea
     judged(&control, &mut tx, &state).await?;
     tx.rollback().await?;
     // What would be refused in a moment is refused now; the operation looks again.
-    let found = look(&control, &access(&state, plain), &state).await?;
+    let found = look(&control, &access(&state, plain, shown), &state).await?;
     let claims = [
         format!("cluster {}", state.name),
         format!("tenant {} {}", state.environment, state.slug),

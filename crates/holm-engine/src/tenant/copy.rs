@@ -285,6 +285,7 @@ impl Filling<'_> {
             from: End {
                 address: &self.from.cluster.access.address,
                 tls: &self.from.cluster.access.tls,
+                client_certificate: self.from.access().client_certificate.as_ref(),
                 database: &self.source.name,
                 owner: &source_owner,
                 password: &self.source_logins.of(Level::Owner).password,
@@ -292,6 +293,7 @@ impl Filling<'_> {
             to: End {
                 address: &self.to.cluster.access.address,
                 tls: &self.to.cluster.access.tls,
+                client_certificate: self.to.access().client_certificate.as_ref(),
                 database: &self.state.name,
                 owner,
                 password,

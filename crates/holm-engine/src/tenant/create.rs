@@ -20,10 +20,10 @@ use holm_store::audit::record;
 use holm_store::template::{self, TemplateState};
 use holm_store::tenant::claim::{self, Claim};
 use holm_store::tenant::{self, Tenant};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
-use super::{extend, parameters, placing, rename};
+use super::{extend, parameters, placing, rename, waiting};
 use crate::control::Control;
 use crate::environment;
 
@@ -175,6 +175,9 @@ async fn why_late(control: &Control, begun: &Tenant) -> Result<String, Problem> 
     if now.as_ref().is_some_and(|tenant| tenant.database.is_some()) {
         return Ok("it has a database, and its seed is running".to_owned());
     }
+    if let Some(why) = barred(control, begun).await? {
+        return Ok(text_of(&why));
+    }
     let clusters = holm_store::cluster::list(catalog).await?;
     let usable = clusters.iter().filter(|cluster| {
         cluster.environment == begun.environment
@@ -193,6 +196,15 @@ async fn why_late(control: &Control, begun: &Tenant) -> Result<String, Problem> 
         }
     }
     Ok(why.unwrap_or_else(|| format!("`{}` has no cluster to make a database on", begun.environment)))
+}
+
+/// Why no cluster may take it; not waited for where somebody is changing what is judged by.
+async fn barred(control: &Control, begun: &Tenant) -> Result<Option<Problem>, Problem> {
+    if begun.profile.is_none() && begun.near.is_none() {
+        return Ok(None);
+    }
+    let Ok(barred) = timeout(LOOK, waiting::barred(control)).await else { return Ok(None) };
+    Ok(barred?.into_iter().find(|barred| barred.tenant.tenant == begun.id).map(|barred| barred.why))
 }
 
 fn text_of(trouble: &Problem) -> String {

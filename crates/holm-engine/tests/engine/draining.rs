@@ -14,6 +14,8 @@ use holm_engine::tenant::{self, delete};
 use holm_store::cluster::Cluster;
 
 use crate::adding::{looks, try_add};
+use crate::near::{serves_on, waits};
+use crate::placing::another;
 use crate::support::{DEV, PATIENCE, Setup, World, new_tenant, production, slug};
 
 fn name() -> ClusterName {
@@ -114,4 +116,27 @@ async fn a_server_that_is_gone_for_good_is_forgotten_with_its_tenants() {
     assert!(world.control.publisher().table().route_of(tenant.id).is_none());
     assert_eq!(world.count("database").await + world.count("template WHERE dropped_at IS NULL").await, 0);
     assert_eq!(tenant::show(&world.control, &production(), &slug("goteborg")).await.unwrap_err().code, ErrorCode::TenantNotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_with_a_cluster_that_is_abandoned_is_named_before_and_who_waits_there_by_holms_choice_is_placed_elsewhere() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    world.create("goteborg").await.unwrap();
+    world.settled().await;
+    world.server.kill().await;
+    world.trouble().await;
+    waits(&world, "malmo", "production-1", None, None, None).await;
+    waits(&world, "oslo", "production-1", None, Some("NO"), None).await;
+    let early = remove::remove(&world.control, &DEV, &name(), Manner::InOrder, None).await.unwrap_err();
+    assert!(early.what.contains("3 tenants are on it"), "{early:?}");
+    assert_eq!(early.why.as_deref(), Some("`goteborg`, `malmo`, `oslo`, of which 2 without a database yet"));
+    let goes_with = remove::goes_with(&world.control, &name()).await.unwrap();
+    let given_up = "2 tenants: `goteborg`, `malmo`, of which 1 without a database yet";
+    assert!(goes_with.contains(given_up) && goes_with.ends_with("placed elsewhere: `oslo`"), "{goes_with}");
+    let id = remove::remove(&world.control, &DEV, &name(), Manner::Abandoned, None).await.unwrap();
+    let over = show::succeeded(&world.control, id, PATIENCE).await.unwrap();
+    assert_eq!(over.subject, format!("cluster `production-1` in `production` with {given_up}"));
+    assert_eq!(world.count("tenant WHERE slug IN ('goteborg', 'malmo') AND state IN ('failed', 'dropped')").await, 2);
+    let _server = another(&world, "production-2").await;
+    world.until_count(&serves_on("oslo", "production-2"), 1).await;
 }

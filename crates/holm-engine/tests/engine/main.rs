@@ -18,6 +18,8 @@ mod audit;
 #[cfg(test)]
 mod certified;
 #[cfg(test)]
+mod client_certificates;
+#[cfg(test)]
 mod clusters;
 #[cfg(test)]
 mod copying;
@@ -56,6 +58,8 @@ mod near;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
+mod on_plans;
+#[cfg(test)]
 mod parity;
 mod pausing;
 #[cfg(test)]
@@ -85,6 +89,9 @@ mod scheduling;
 mod seeding;
 #[cfg(test)]
 mod set_server;
+#[cfg(test)]
+mod statistics;
+mod strangers;
 mod templates;
 #[cfg(test)]
 mod twins;

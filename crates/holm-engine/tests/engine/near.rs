@@ -7,7 +7,7 @@ use holm_core::operation::OperationState;
 use holm_engine::cluster::{self, NewCluster, drain};
 use holm_engine::operation::show;
 use holm_engine::residency::decision::{Candidate, Decision};
-use holm_engine::residency::{answer, decision_record};
+use holm_engine::residency::{answer, decision_record, profile};
 use holm_engine::tenant::{self, NewTenant, delete};
 use holm_policy::evaluate::verdict::Outcome;
 use holm_store::tenant::Tenant;
@@ -155,7 +155,7 @@ async fn of_two_that_are_allowed_the_one_that_answers_sooner_takes_it_though_it_
 }
 
 /// As when somebody began to wait while its cluster was open: `asked` is what its decision says, if there is one.
-async fn waits(world: &World, name: &str, cluster: &str, profile: Option<&str>, near: Option<&str>, asked: Option<bool>) {
+pub(crate) async fn waits(world: &World, name: &str, cluster: &str, profile: Option<&str>, near: Option<&str>, asked: Option<bool>) {
     let waits = "WITH made AS (
             INSERT INTO tenant (id, environment_id, slug, wanted_cluster_id, state, seeded, epoch, parameters, profile, near)
             SELECT gen_random_uuid(), environment_id, $1, id, 'creating', true, 1, '[]', $3, $4 FROM cluster WHERE name = $2
@@ -166,7 +166,7 @@ async fn waits(world: &World, name: &str, cluster: &str, profile: Option<&str>, 
     world.catalog().await.execute(waits, &[&name, &cluster, &profile, &near, &asked]).await.unwrap();
 }
 
-fn serves_on(name: &str, cluster: &str) -> String {
+pub(crate) fn serves_on(name: &str, cluster: &str) -> String {
     format!(
         "tenant t JOIN database d ON d.id = t.database_id JOIN cluster c ON c.id = d.cluster_id
          WHERE t.slug = '{name}' AND t.state = 'serving' AND c.name = '{cluster}'"
@@ -223,4 +223,68 @@ async fn who_waits_where_no_other_cluster_may_take_it_keeps_none_from_being_empt
         world.until_count(&serves_on(name, "production-2"), 1).await;
     }
     assert_eq!(decided(&world, "goteborg").await.chosen.cluster, "production-2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_on_a_cluster_that_is_out_of_reach_is_placed_again_on_one_without_trouble_unless_that_cluster_was_named() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    told(&world).await;
+    let _server = another(&world, "production-2").await;
+    place(&world, "production-1", "nordlys", "no-osl").await;
+    place(&world, "production-2", "nordlys", "se-sto").await;
+    world.until_count("database WHERE state = 'ready'", 2).await;
+    world.cluster_faults.set(Fault::Refuse);
+    let unreachable = ErrorCode::ClusterUnreachable;
+    world.until_count(&format!("cluster WHERE name = 'production-1' AND trouble ->> 'code' = '{unreachable}'"), 1).await;
+    // There is a database ready there, of which nobody can have any use now.
+    waits(&world, "bergen", "production-1", Some("eea-jurisdiction"), None, Some(true)).await;
+    waits(&world, "goteborg", "production-1", Some("eea-jurisdiction"), Some("NO"), Some(false)).await;
+    waits(&world, "oslo", "production-1", None, Some("NO"), None).await;
+    for name in ["goteborg", "oslo"] {
+        world.until_count(&serves_on(name, "production-2"), 1).await;
+    }
+    let decision = decided(&world, "goteborg").await;
+    assert_eq!((decision.chosen.cluster.as_str(), decision.near.as_deref()), ("production-2", Some("NO")));
+    assert_eq!(other(&decision, "production-1").because, "it is in trouble");
+    // Somebody named it for the one: it waits there, and is served when the cluster is back.
+    assert_eq!(world.count("tenant WHERE slug = 'bergen' AND state = 'creating' AND wanted_cluster_id IS NOT NULL").await, 1);
+    assert_eq!(
+        world.count("residency_decision x JOIN tenant t ON t.id = x.tenant_id WHERE t.slug = 'goteborg'").await,
+        2,
+        "placed again once"
+    );
+    world.cluster_faults.set(Fault::Pass);
+    world.until_count(&serves_on("bergen", "production-1"), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_while_nobody_can_judge_keeps_no_cluster_from_being_emptied_and_is_told_why() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    told(&world).await;
+    place(&world, "production-1", "nordlys", "no-osl").await;
+    create(&world, "bergen", Some("production-1")).await.unwrap();
+    let draining = drain::drain(&world.control, &DEV, &"production-1".parse().unwrap(), None).await.unwrap();
+    world.until_count("operation WHERE kind = 'cluster.drain' AND step_name = 'tenants'", 1).await;
+    // As another Holm may have kept it.
+    let catalog = world.catalog().await;
+    catalog.batch_execute("UPDATE residency_profile SET text = 'no toml'; UPDATE residency SET epoch = epoch + 1").await.unwrap();
+    waits(&world, "goteborg", "production-1", Some("eea-jurisdiction"), Some("SE"), Some(false)).await;
+    waits(&world, "oslo", "production-1", None, Some("NO"), None).await;
+    world.until_count("tenant WHERE slug IN ('goteborg', 'oslo') AND state = 'creating' AND wanted_cluster_id IS NULL", 2).await;
+    let barred = tenant::waiting::barred(&world.control).await.unwrap();
+    let why: Vec<_> = barred.iter().map(|barred| (barred.tenant.slug.as_str(), barred.why.code)).collect();
+    assert_eq!(why, [("goteborg", ErrorCode::InForceUnreadable)]);
+    let told = world.complaints().await;
+    let waiting = told.iter().find(|finding| finding.check == "residency: waiting").unwrap();
+    assert!(waiting.text.contains("goteborg in production"), "{told:?}");
+    delete::delete(&world.control, &DEV, &production(), &slug("bergen"), Duration::ZERO, None).await.unwrap();
+    let over = show::wait(&world.control, draining, None, PATIENCE).await.unwrap();
+    assert_eq!(over.state, OperationState::Succeeded, "{:?}", over.problem);
+    let newer = profile::shipped("eea-jurisdiction").unwrap().replace("version = 2", "version = 3");
+    profile::keep(&world.control, &DEV, newer).await.unwrap();
+    let _server = another(&world, "production-2").await;
+    place(&world, "production-2", "nordlys", "se-sto").await;
+    for name in ["goteborg", "oslo"] {
+        world.until_count(&serves_on(name, "production-2"), 1).await;
+    }
 }

@@ -57,7 +57,7 @@ pub(crate) fn dpa(entity: &str) -> NewPaper {
 }
 
 pub(crate) fn at(provider: &str, region: &str) -> Claim {
-    Claim { provider: provider.to_owned(), region: region.to_owned(), evidence: Some("an invoice".to_owned()) }
+    Claim { provider: provider.to_owned(), region: region.to_owned(), plan: None, evidence: Some("an invoice".to_owned()) }
 }
 
 pub(crate) async fn place(world: &World, cluster: &str, provider: &str, region: &str) {

@@ -8,10 +8,12 @@ use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_core::placement::{Placement, SystemIdentifier};
 use holm_core::role::DatabaseName;
 use holm_core::secret::Secret;
-use holm_engine::cluster;
+use holm_engine::cluster::remove::Manner;
 use holm_engine::cluster::set_server::{Who, set_server};
 use holm_engine::cluster::url::ServerUrl;
+use holm_engine::cluster::{self, drain, remove};
 use holm_engine::operation::people::{self, Word};
+use holm_engine::operation::show;
 use holm_engine::residency::watch;
 use holm_engine::tenant::copy::{self, NewTenantCopy};
 use holm_link::certificate::check;
@@ -111,6 +113,39 @@ async fn r2_a_server_that_was_made_anew_takes_its_clusters_place_and_its_tenants
     let said = certified(&world, &["goteborg", "malmo"]);
     watch::judge(world.control.clone()).await.unwrap();
     assert_eq!(certified(&world, &["goteborg", "malmo"]), said);
+}
+
+/// What a removal gives back was taken from that server, and not from the one that was there before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_everyone_had_on_the_new_server_they_have_again_when_its_cluster_is_removed() {
+    let mut world = World::start(Setup { pool_size: 1, migrations: vec![SCHEMA], ..Setup::default() }).await;
+    world.settled().await;
+    let anew = world.server.made_anew().await;
+    let admin = anew.connect("postgres").await;
+    for sql in ["REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC", "GRANT CONNECT ON DATABASE postgres TO PUBLIC"] {
+        admin.batch_execute(sql).await.unwrap();
+    }
+    let everyone = async || {
+        let sql = "SELECT d.datname || ' ' || acl.privilege_type
+                   FROM pg_database d, LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) acl
+                   WHERE d.datname IN ('postgres', 'template1') AND acl.grantee = 0
+                   ORDER BY 1";
+        admin.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect::<Vec<String>>()
+    };
+    assert_eq!(everyone().await, ["postgres CONNECT"]);
+    let url = anew.url("postgres");
+    is_refused(replaced(&world, &url).await, ErrorCode::ClusterElsewhere, "stop the server");
+    assert_eq!(everyone().await, ["postgres CONNECT"], "a server that is refused is left as it was");
+    world.server.stop().await;
+    replaced(&world, &url).await.unwrap();
+    assert_eq!(everyone().await, Vec::<String>::new());
+    drop(std::mem::replace(&mut world.server, anew));
+    let name = "production-1".parse().unwrap();
+    let draining = drain::drain(&world.control, &DEV, &name, None).await.unwrap();
+    show::succeeded(&world.control, draining, PATIENCE).await.unwrap();
+    let removing = remove::remove(&world.control, &DEV, &name, Manner::InOrder, None).await.unwrap();
+    show::succeeded(&world.control, removing, PATIENCE).await.unwrap();
+    assert_eq!(everyone().await, ["postgres CONNECT"]);
 }
 
 /// `pg_upgrade` and a provider's restore leave a server where it was.

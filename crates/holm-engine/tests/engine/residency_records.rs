@@ -139,7 +139,7 @@ impl World {
     async fn in_the_hall(policy: String) -> Self {
         let world = Self::start(Setup { pool_size: 1, migrations: vec![SCHEMA], ..Setup::default() }).await;
         world.know("umea", HALL).await;
-        let claim = Claim { provider: "umea-hall".to_owned(), region: "hall-2".to_owned(), evidence: None };
+        let claim = Claim { provider: "umea-hall".to_owned(), region: "hall-2".to_owned(), plan: None, evidence: None };
         set_place(&world.control, &DEV, &"production-1".parse().unwrap(), claim).await.unwrap();
         profile::keep(&world.control, &DEV, policy).await.unwrap();
         world

@@ -18,7 +18,7 @@ fn wanted(role: &str, name: &str, provider: &str, region: &str) -> Wanted {
         environment: production(),
         role: role.to_owned(),
         name: name.to_owned(),
-        claim: Claim { provider: provider.to_owned(), region: region.to_owned(), evidence: Some("a contract".to_owned()) },
+        claim: Claim { provider: provider.to_owned(), region: region.to_owned(), plan: None, evidence: Some("a contract".to_owned()) },
         key_holder: None,
         in_breach: false,
     }

@@ -27,7 +27,7 @@ async fn shown(world: &World) -> Cluster {
 
 /// Somebody says where it is.
 async fn place(world: &World) {
-    let claim = Claim { provider: "scalingo".to_owned(), region: "osc-fr1".to_owned(), evidence: None };
+    let claim = Claim { provider: "scalingo".to_owned(), region: "osc-fr1".to_owned(), plan: None, evidence: None };
     set_place(&world.control, &DEV, &"production-1".parse().unwrap(), claim).await.unwrap();
 }
 

@@ -3,6 +3,7 @@
 //! Promises: applied to the table that it was made from, it gives one that decides every login as the newer one. Refuses to be
 //! applied to another: it says which version it goes from.
 
+use holm_core::environment::EnvironmentName;
 use holm_core::id::{ClusterId, CredentialId, TenantId};
 use holm_core::route::{RouteChange, RouteTable, RouteVersion};
 use holm_core::secret::Secret;
@@ -32,8 +33,17 @@ const GONE_LENGTH: usize = 1 + 16;
 impl Changes {
     /// What leads from one table to a newer one.
     pub fn between(older: &RouteTable, newer: &RouteTable) -> Self {
+        Self::made_of(older.version(), newer.version(), newer.since(older))
+    }
+
+    /// As [`Self::between`], with nothing but what one environment needs: from what it needed of the older to what it needs of the newer.
+    pub fn between_of(older: &RouteTable, newer: &RouteTable, environment: &EnvironmentName) -> Self {
+        Self::made_of(older.version(), newer.version(), newer.since_of(older, environment))
+    }
+
+    fn made_of(from: RouteVersion, to: RouteVersion, changes: Vec<RouteChange>) -> Self {
         let (mut gone, mut new) = (Vec::new(), Vec::new());
-        for change in newer.since(older) {
+        for change in changes {
             match change {
                 RouteChange::ClusterGone(id) => gone.push(Gone::Cluster(id)),
                 RouteChange::CredentialGone(id) => gone.push(Gone::Credential(id)),
@@ -41,7 +51,7 @@ impl Changes {
                 change => new.push(change),
             }
         }
-        Self { from: older.version(), gone, new: RouteTable::default().with(newer.version(), new) }
+        Self { from, gone, new: RouteTable::default().with(to, new) }
     }
 
     /// The version that it leads to.

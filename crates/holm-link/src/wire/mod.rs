@@ -14,7 +14,7 @@
 //! |---|---|
 //! | head | magic (8), layout version u16, route version u64 |
 //! | environments, by name | name, kind u8, domain, header key (32) |
-//! | clusters, by id | id (16), name, environment, host, port u16, TLS (`0` none, `1` any name and the roots, `2` its name and the system's roots, `3` its name and the roots), connections u32 |
+//! | clusters, by id | id (16), name, environment, host, port u16, TLS (`0` none, `1` any name and the roots, `2` its name and the system's roots, `3` its name and the roots; `4` to `6` as `1` to `3`, and behind it the certificate that is shown and its key), connections u32 |
 //! | credentials, by name | name, id (16), environment, scope (`0`, or `1` and the tenant (16)), level u8, salt, rounds u32, stored key (32), server key (32), the retiring keys (`0`, or `1` and two keys) |
 //! | routes, by tenant | tenant (16), slug, environment, state u8, epoch u64, cluster (16), database, logins, next logins (`0`, or `1` and logins), parameters (name, value), limits (minimum u32, maximum (`0`, or `1` and u32), weight u32), aliases, placement (`0` not judged, `1` blocked, or `2` and a certificate) |
 //! | certificate | tenant (16), cluster (16), server (`0`, or `1` and its identifier i64), judged by (`0`, or `1` and two hashes (32)), allows u8, issued and expires in seconds i64, signer (8), signature (64) |
@@ -37,6 +37,10 @@ use holm_core::secret::Secret;
 
 /// The layout that is written, and the only one that is read.
 pub const VERSION: u16 = 3;
+
+/// Added to how a cluster is spoken to where it is shown a certificate. Whoever does not know that refuses the table and goes on with
+/// what it has: an older node serves as long as nobody gives a cluster one.
+const SHOWN: u8 = 3;
 
 const MAGIC: [u8; 8] = *b"holmrtbl";
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use holm_core::cluster::client_certificate::{CertificateChain, ClientCertificate, ClientKey};
 use holm_core::cluster::tls::{RootCertificates, Roots, ServerTls};
 use holm_core::cluster::{Cluster, ServerAddress};
 use holm_core::credential::{Credential, CredentialName, Level, Scope};
@@ -20,7 +21,7 @@ use holm_core::slug::TenantSlug;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::Refused;
+use super::{Refused, SHOWN};
 
 /// What has not been read yet.
 struct Reader<'a>(&'a [u8]);
@@ -79,28 +80,38 @@ fn environment(reader: &mut Reader<'_>) -> Result<Environment, Refused> {
 fn clusters(reader: &mut Reader<'_>, changes: &mut Vec<RouteChange>) -> Result<(), Refused> {
     let mut last: Option<ClusterId> = None;
     for _ in 0..reader.u32()? {
-        let cluster = Cluster {
-            id: ClusterId::from_uuid(reader.uuid()?),
-            name: reader.value("a cluster's name that is none")?,
-            environment: reader.value("an environment's name that is none")?,
-            address: ServerAddress { host: reader.text()?.into(), port: u16::from_be_bytes(reader.take()?) },
-            tls: tls(reader)?,
-            connections_max: reader.u32()?,
-        };
+        let (id, name) = (ClusterId::from_uuid(reader.uuid()?), reader.value("a cluster's name that is none")?);
+        let environment = reader.value("an environment's name that is none")?;
+        let address = ServerAddress { host: reader.text()?.into(), port: u16::from_be_bytes(reader.take()?) };
+        let (tls, client_certificate) = tls(reader)?;
+        let cluster = Cluster { id, name, environment, address, tls, client_certificate, connections_max: reader.u32()? };
         ascends(&mut last, &cluster.id)?;
         changes.push(RouteChange::Cluster(cluster));
     }
     Ok(())
 }
 
-fn tls(reader: &mut Reader<'_>) -> Result<ServerTls, Refused> {
-    Ok(match reader.u8()? {
+fn tls(reader: &mut Reader<'_>) -> Result<(ServerTls, Option<ClientCertificate>), Refused> {
+    let kind = reader.u8()?;
+    let is_shown = kind > SHOWN;
+    let tls = match if is_shown { kind - SHOWN } else { kind } {
         0 => ServerTls::Disable,
         1 => ServerTls::VerifyCa(roots(reader)?),
         2 => ServerTls::VerifyFull(Roots::System),
         3 => ServerTls::VerifyFull(Roots::Given(roots(reader)?)),
         _ => return Err(malformed("an unknown way to speak to a cluster")),
-    })
+    };
+    Ok((tls, if is_shown { Some(client_certificate(reader)?) } else { None }))
+}
+
+/// In the one form that it is written in.
+fn client_certificate(reader: &mut Reader<'_>) -> Result<ClientCertificate, Refused> {
+    let (chain, key) = (reader.text()?, reader.text()?);
+    let read = (chain.parse::<CertificateChain>().ok(), key.parse::<ClientKey>().ok());
+    match read {
+        (Some(read), Some(same)) if read.as_pem() == chain && same.expose_pem().expose() == key => Ok(ClientCertificate::new(read, same)),
+        _ => Err(malformed("a client certificate or its key that is none")),
+    }
 }
 
 /// In the one form that they are written in.

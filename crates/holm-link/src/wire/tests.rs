@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use holm_core::cluster::client_certificate::ClientCertificate;
 use holm_core::cluster::tls::{RootCertificates, Roots, ServerTls};
 use holm_core::cluster::{Cluster, ServerAddress};
 use holm_core::credential::{Credential, Level, Scope};
@@ -20,6 +21,8 @@ use uuid::Uuid;
 
 use super::*;
 
+mod part;
+
 fn key(n: u8) -> Secret<[u8; 32]> {
     Secret::new([n; 32])
 }
@@ -36,6 +39,7 @@ fn cluster(id: u128) -> RouteChange {
         environment: "production".parse().unwrap(),
         address: ServerAddress { host: "::1".into(), port: 5432 },
         tls: ways()[usize::try_from(id % 4).unwrap()].clone(),
+        client_certificate: (id > 4).then(shown),
         connections_max: 10,
     })
 }
@@ -50,6 +54,11 @@ fn ways() -> [ServerTls; 4] {
         ServerTls::VerifyFull(Roots::System),
         ServerTls::VerifyFull(Roots::Given(roots)),
     ]
+}
+
+fn shown() -> ClientCertificate {
+    let key = Secret::new("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n".to_owned());
+    ClientCertificate::given(Some(ROOT), Some(&key)).unwrap().unwrap()
 }
 
 fn credential(id: u128, scope: Scope, level: Level, retiring: bool) -> Credential {
@@ -130,6 +139,9 @@ fn table() -> RouteTable {
             cluster(2),
             cluster(3),
             cluster(4),
+            cluster(5),
+            cluster(6),
+            cluster(7),
             RouteChange::Credential(credential(1, Scope::App, Level::Rw, true)),
             RouteChange::Credential(credential(2, Scope::Tenant(full.tenant), Level::Owner, false)),
             RouteChange::Credential(credential(3, Scope::App, Level::Ro, false)),
@@ -161,10 +173,13 @@ fn assert_same(one: &RouteTable, two: &RouteTable) {
         assert!(other.kind == *kind && other.domain == *domain && other.header_key == *header_key, "{name}");
     }
     for cluster in one.clusters() {
-        let Cluster { id, name, environment, address, tls, connections_max } = &**cluster;
+        let Cluster { id, name, environment, address, tls, client_certificate, connections_max } = &**cluster;
         let other = two.cluster(*id).unwrap();
         assert!(other.name == *name && other.environment == *environment && other.address == *address, "{name}");
         assert_eq!((other.connections_max, &other.tls), (*connections_max, tls));
+        let shown =
+            |shown: &Option<ClientCertificate>| shown.as_ref().map(|shown| (shown.chain().clone(), shown.key().expose_pem().clone()));
+        assert_eq!(shown(&other.client_certificate), shown(&client_certificate.clone().filter(|_| tls.is_encrypted())), "{name}");
     }
     for credential in one.credentials() {
         assert_same_credential(credential, two.credential(credential.name.as_str()).unwrap());
@@ -315,11 +330,24 @@ fn a_cluster_that_is_spoken_to_in_a_way_that_no_holm_writes_is_refused() {
         let begin = [vec![1; 16], text("production-1"), text("production"), text("::1"), vec![21, 56]].concat();
         written(1, &[&none, &1_u32.to_be_bytes(), &begin, way, &[0, 0, 0, 9], &none, &none, &[0]])
     };
-    for way in [vec![0], vec![2], [vec![1], text(ROOT)].concat(), [vec![3], text(ROOT)].concat()] {
+    let key = shown().key().expose_pem().expose().clone();
+    let (chain, key) = (text(ROOT), text(&key));
+    for way in [
+        vec![0],
+        vec![2],
+        [vec![1], text(ROOT)].concat(),
+        [vec![3], text(ROOT)].concat(),
+        [vec![5], chain.clone(), key.clone()].concat(),
+        [vec![6], text(ROOT), chain.clone(), key.clone()].concat(),
+    ] {
         assert!(decode(&cluster(&way)).is_ok(), "{way:?}");
     }
     for (way, what) in [
-        (vec![4], "an unknown way to speak to a cluster"),
+        (vec![7], "an unknown way to speak to a cluster"),
+        (vec![255], "an unknown way to speak to a cluster"),
+        ([vec![5], text("AAAA"), key.clone()].concat(), "a client certificate or its key that is none"),
+        ([vec![5], chain.clone(), text("AAAA")].concat(), "a client certificate or its key that is none"),
+        ([vec![5], chain.clone(), chain].concat(), "a client certificate or its key that is none"),
         ([vec![1], text("")].concat(), "root certificates that are none"),
         ([vec![3], text("AAAA")].concat(), "root certificates that are none"),
         ([vec![3], text(&format!("{ROOT}\n"))].concat(), "root certificates that are none"),

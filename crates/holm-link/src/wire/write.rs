@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use holm_core::cluster::Cluster;
+use holm_core::cluster::client_certificate::ClientCertificate;
 use holm_core::cluster::tls::{Roots, ServerTls};
 use holm_core::credential::{Credential, Level, Scope};
 use holm_core::environment::{Environment, EnvironmentKind};
@@ -14,7 +15,7 @@ use holm_core::secret::Secret;
 use holm_core::slug::TenantSlug;
 use uuid::Uuid;
 
-use super::{MAGIC, VERSION};
+use super::{MAGIC, SHOWN, VERSION};
 
 /// Takes bytes, or only their number.
 pub(super) trait Sink {
@@ -105,26 +106,32 @@ fn write_environment(out: &mut impl Sink, environment: &Environment) {
 }
 
 fn write_cluster(out: &mut impl Sink, cluster: &Cluster) {
-    let Cluster { id, name, environment, address, tls, connections_max } = cluster;
+    let Cluster { id, name, environment, address, tls, client_certificate, connections_max } = cluster;
     uuid(out, id.as_uuid());
     text(out, name.as_str());
     text(out, environment.as_str());
     text(out, &address.host);
     out.put(&address.port.to_be_bytes());
-    write_tls(out, tls);
+    write_tls(out, tls, client_certificate.as_ref());
     out.put(&connections_max.to_be_bytes());
 }
 
-fn write_tls(out: &mut impl Sink, tls: &ServerTls) {
+/// A cluster in the clear asks for no certificate: there one is left out.
+fn write_tls(out: &mut impl Sink, tls: &ServerTls, shown: Option<&ClientCertificate>) {
     let (kind, roots) = match tls {
         ServerTls::Disable => (0, None),
         ServerTls::VerifyCa(roots) => (1, Some(roots)),
         ServerTls::VerifyFull(Roots::System) => (2, None),
         ServerTls::VerifyFull(Roots::Given(roots)) => (3, Some(roots)),
     };
-    out.put(&[kind]);
+    let shown = shown.filter(|_| tls.is_encrypted());
+    out.put(&[if shown.is_some() { kind + SHOWN } else { kind }]);
     if let Some(roots) = roots {
         text(out, roots.as_pem());
+    }
+    if let Some(shown) = shown {
+        text(out, shown.chain().as_pem());
+        text(out, shown.key().expose_pem().expose());
     }
 }
 

@@ -1,10 +1,11 @@
-//! Technical minima: isolation, encryption, recovery, residue, keys.
+//! Technical minima: isolation, encryption, recovery, residue, keys, and a plan that has the region.
 
 use crate::copy::{CopyRole, ServiceKind};
 use crate::evaluate::Bench;
 use crate::evaluate::control::holds_keys;
 use crate::evaluate::evidence::{Inquiry, conclude};
 use crate::evaluate::verdict::{Finding, RuleId};
+use crate::id::PlanId;
 use crate::profile::Kind;
 use crate::registry::service::{Pitr, PostgresFacts, Service};
 
@@ -41,6 +42,9 @@ pub(super) fn all(bench: &Bench<'_>) -> Vec<Finding> {
             holds_keys(bench, &mut inquiry);
         }
         findings.push(conclude(RuleId::TechnicalKeyHolder, inquiry, || format!("the keys are with `{holder}`")));
+    }
+    if wanted.plan {
+        findings.push(conclude(RuleId::TechnicalPlan, plan(bench), || "the plan that is used has the region".to_owned()));
     }
     findings
 }
@@ -90,6 +94,21 @@ fn pitr_days(bench: &Bench<'_>, postgres: &PostgresFacts, inquiry: &mut Inquiry)
             None
         }
     }
+}
+
+/// A region that a plan does not have cannot be where the copy is, whoever says so; and where one has to be on a plan, somebody has
+/// to have said on which one is.
+fn plan(bench: &Bench<'_>) -> Inquiry {
+    let mut inquiry = Inquiry::default();
+    let Some(needed) = inquiry.ask(bench, &bench.region.plans).filter(|needed| !needed.is_empty()) else { return inquiry };
+    let names: Vec<&str> = needed.iter().map(PlanId::as_str).collect();
+    let had = format!("`{}/{}` is had on plan {}", bench.provider.id, bench.region.id, names.join(" or "));
+    match &bench.placement.plan {
+        None => inquiry.doubt(format!("{had}, and nobody said on which plan it is")),
+        Some(plan) if !needed.contains(plan) => inquiry.object(format!("{had}, not on `{plan}`")),
+        Some(_) => {}
+    }
+    inquiry
 }
 
 fn residue(bench: &Bench<'_>, most: u32) -> Inquiry {

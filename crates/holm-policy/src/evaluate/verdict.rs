@@ -67,6 +67,8 @@ words! {
         TechnicalResidue = "technical.residue",
         /// The right party holds the keys.
         TechnicalKeyHolder = "technical.key_holder",
+        /// The plan that one is on has the region.
+        TechnicalPlan = "technical.plan",
     }
 }
 

@@ -15,7 +15,7 @@ use crate::copy::{CopyRole, ServiceKind};
 use crate::evaluate::verdict::{Outcome, Verdict};
 use crate::evaluate::{BackupBy, Placement};
 use crate::fleet::memory::Memory;
-use crate::fleet::{Candidate, Held, Objection, Of, also, kept_by, moved};
+use crate::fleet::{Candidate, Held, Objection, Of, also, arrived, kept_by};
 use crate::id::{CopyId, Place, ProfileId};
 use crate::profile::Kind;
 
@@ -246,13 +246,13 @@ impl<K: Clone> Planner<'_, '_, K> {
         }
         let mut objections = Vec::new();
         for (i, placement) in copies.iter().zip(placements) {
-            let verdict = self.memory.judge(self.held[*i].profile, &moved(placement, &candidate.place), &[]);
+            let verdict = self.memory.judge(self.held[*i].profile, &arrived(placement, candidate), &[]);
             if !verdict.allows() {
                 objections.extend(Objection::of(&verdict).into_iter().map(|objection| (placement.role, objection)));
             }
         }
         if first.role == CopyRole::Primary {
-            objections.extend(self.against_found(copies[0], &moved(first, &candidate.place), candidate));
+            objections.extend(self.against_found(copies[0], &arrived(first, candidate), candidate));
         }
         (!objections.is_empty()).then_some(Why::Objections(objections))
     }

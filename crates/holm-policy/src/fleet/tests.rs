@@ -265,6 +265,7 @@ fn a_tenant_leaves_a_server_of_which_a_copy_may_not_stay_and_goes_to_none_that_h
     ];
     let mut to = candidates(&[("osl-1", "nord/oslo"), ("osl-2", "nord/oslo"), ("dub-1", "erin/dublin"), ("dub-2", "erin/dublin")]);
     let found = |place: Option<&str>| Found {
+        plan: None,
         copy: "slot-x".parse().unwrap(),
         role: CopyRole::Replica,
         place: place.map(|place| place.parse().unwrap()),

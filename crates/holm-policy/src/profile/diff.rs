@@ -152,6 +152,9 @@ fn technical(p: &Profile, values: &mut Values) {
     if technical.encryption_at_rest {
         values.insert("technical.encryption_at_rest".to_owned(), (MoreIsTighter, Value::Text("true".to_owned())));
     }
+    if technical.plan {
+        values.insert("technical.plan".to_owned(), (MoreIsTighter, Value::Text("true".to_owned())));
+    }
     if let Some(days) = technical.residue_days_max {
         values.insert("technical.residue_days_max".to_owned(), (MoreIsLooser, Value::Number(days.into())));
     }

@@ -227,6 +227,7 @@ fn technical(section: &Section<'_>) -> Option<Technical> {
         isolation: section.may("isolation"),
         encryption_at_rest: section.may("encryption_at_rest").unwrap_or(false),
         residue_days_max: section.may("residue_days_max"),
+        plan: section.may("plan").unwrap_or(false),
         ..Technical::default()
     };
     if let Some(table) = section.section("pitr_days_min") {

@@ -247,6 +247,7 @@ fn terms(rule: RuleId, p: &Profile, says: &Says<'_>) -> Option<String> {
             format!("A database can be had as it was at any moment of the last {}.", says.and(each))
         }
         RuleId::TechnicalResidue => format!("What is deleted is gone after {} days at the latest.", p.technical.residue_days_max?),
+        RuleId::TechnicalPlan if p.technical.plan => "The region is one that the provider's plan in use has.".to_owned(),
         RuleId::TechnicalKeyHolder if !p.technical.key_holder.is_empty() => {
             let each = p
                 .technical
@@ -302,6 +303,7 @@ fn not_asked(rule: RuleId) -> &'static str {
         RuleId::TechnicalPitr => "Not asked: how far back recovery reaches.",
         RuleId::TechnicalResidue => "Not asked: how soon deleted things are gone.",
         RuleId::TechnicalKeyHolder => "Not asked: who holds keys.",
+        RuleId::TechnicalPlan => "Not asked: whether the provider's plan in use has the region.",
         _ => "Not asked.",
     }
 }

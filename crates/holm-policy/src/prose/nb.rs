@@ -248,6 +248,7 @@ fn terms(rule: RuleId, p: &Profile, says: &Says<'_>) -> Option<String> {
             format!("En database kan gjenopprettes slik den var på et hvilket som helst tidspunkt de siste {}.", says.and(each))
         }
         RuleId::TechnicalResidue => format!("Det som slettes, er borte senest etter {} dager.", p.technical.residue_days_max?),
+        RuleId::TechnicalPlan if p.technical.plan => "Regionen er en som inngår i planen som brukes hos leverandøren.".to_owned(),
         RuleId::TechnicalKeyHolder if !p.technical.key_holder.is_empty() => {
             let each =
                 p.technical.key_holder.iter().map(|(role, holders)| format!("for {} hos {}", speech.role(*role), says.holders(holders)));
@@ -300,6 +301,7 @@ fn not_asked(rule: RuleId) -> &'static str {
         RuleId::TechnicalPitr => "Ikke krevd: hvor langt tilbake gjenoppretting rekker.",
         RuleId::TechnicalResidue => "Ikke krevd: hvor fort slettede data er borte.",
         RuleId::TechnicalKeyHolder => "Ikke krevd: hvem som har nøkler.",
+        RuleId::TechnicalPlan => "Ikke krevd: at planen som brukes hos leverandøren har regionen.",
         _ => "Ikke krevd.",
     }
 }

@@ -247,6 +247,7 @@ fn terms(rule: RuleId, p: &Profile, says: &Says<'_>) -> Option<String> {
             format!("En databas kan återställas som den var när som helst under de senaste {}.", says.and(each))
         }
         RuleId::TechnicalResidue => format!("Det som raderas är borta senast efter {} dagar.", p.technical.residue_days_max?),
+        RuleId::TechnicalPlan if p.technical.plan => "Regionen är en som ingår i den plan som används hos leverantören.".to_owned(),
         RuleId::TechnicalKeyHolder if !p.technical.key_holder.is_empty() => {
             let each =
                 p.technical.key_holder.iter().map(|(role, holders)| format!("för {} hos {}", speech.role(*role), says.holders(holders)));
@@ -299,6 +300,7 @@ fn not_asked(rule: RuleId) -> &'static str {
         RuleId::TechnicalPitr => "Inte krävt: hur långt tillbaka återställning når.",
         RuleId::TechnicalResidue => "Inte krävt: hur snart raderade data är borta.",
         RuleId::TechnicalKeyHolder => "Inte krävt: vem som har nycklar.",
+        RuleId::TechnicalPlan => "Inte krävt: att den plan som används hos leverantören har regionen.",
         _ => "Inte krävt.",
     }
 }

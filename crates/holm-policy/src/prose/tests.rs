@@ -69,6 +69,7 @@ fn a_changed_rule_is_a_changed_text() {
         ("national-health-fr", "all_of = [\"hds\", ", "all_of = ["),
         ("national-health-fr", "any_of = [\"secnumcloud-iaas\", ", "any_of = ["),
         ("national-health-fr", "instance_per_tenant", "database_per_tenant"),
+        ("national-health-fr", "isolation = ", "plan = true\nisolation = "),
         ("national-health-fr", "residue_days_max = 35", "residue_days_max = 36\nencryption_at_rest = true"),
         ("national-health-fr", "production = 14", "production = 15"),
         ("national-health-fr", "bucket = [\"client_side\"]", "bucket = [\"provider\"]"),

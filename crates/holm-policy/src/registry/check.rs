@@ -115,8 +115,8 @@ impl Check<'_> {
         for entity in region.infrastructure.claimed().into_iter().flatten() {
             self.entity(region.infrastructure.id(), entity);
         }
-        for place in region.backup_regions.claimed().into_iter().flatten() {
-            self.place(region.backup_regions.id(), place);
+        for fact in [&region.backup_regions, &region.colocated_with] {
+            fact.claimed().into_iter().flatten().for_each(|place| self.place(fact.id(), place));
         }
         let postgres = provider.services.values().find_map(|service| service.postgres.as_ref());
         for plan in region.plans.claimed().into_iter().flatten() {

@@ -108,6 +108,7 @@ fn of_provider<'a>(facts: &mut Vec<FactView<'a>>, provider: &'a super::provider:
         put(facts, &region.availability);
         put(facts, &region.offers);
         put(facts, &region.backup_regions);
+        put(facts, &region.colocated_with);
         put(facts, &region.hosts);
     }
     for service in provider.services.values() {

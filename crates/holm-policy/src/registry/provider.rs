@@ -137,6 +137,8 @@ pub struct Region {
     pub offers: Fact<BTreeSet<ServiceKind>>,
     /// Where backups of what is in it lie if nobody says anything, and they do not lie here.
     pub backup_regions: Fact<BTreeSet<Place>>,
+    /// Regions of others that stand in the same halls: what lies there lies next to what lies here.
+    pub colocated_with: Fact<BTreeSet<Place>>,
     /// The host names of its endpoints; a `*` stands for one or more labels.
     pub hosts: Fact<Vec<String>>,
 }
@@ -177,6 +179,15 @@ pub struct Provider {
     pub services: BTreeMap<ServiceKind, Service>,
     /// Its certificates.
     pub certifications: Vec<Certification>,
+}
+
+impl Provider {
+    /// Every plan of it that the registry has heard of; none, if it says nothing of plans.
+    pub fn plans(&self) -> BTreeSet<&PlanId> {
+        let of_services = self.services.values().filter_map(|service| service.postgres.as_ref()).flat_map(|postgres| postgres.plans.keys());
+        let of_regions = self.regions.values().filter_map(|region| region.plans.claimed()).flatten();
+        of_services.chain(of_regions).collect()
+    }
 }
 
 /// Reads `[provider]` and what belongs to it.
@@ -230,6 +241,7 @@ fn region(section: &Section<'_>, provider: &ProviderId, sources: &Sources) -> Op
         availability: section.fact(&subject, "availability", sources),
         offers: section.fact(&subject, "offers", sources),
         backup_regions: section.fact(&subject, "backup_regions", sources),
+        colocated_with: section.fact(&subject, "colocated_with", sources),
         hosts: section.fact(&subject, "hosts", sources),
         id,
     })

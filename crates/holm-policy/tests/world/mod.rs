@@ -55,9 +55,13 @@ pub(crate) const FACTS: &[(&str, &[&str])] = &[
     ("entity:host-inc.dpf", &["\"listed\"", "\"not_listed\""]),
     ("region:acme/north.countries", &["[\"NO\"]", "[\"FR\"]", "[\"FR\", \"GB\"]", "[\"US\"]"]),
     ("region:acme/north.infrastructure", &["[]", "[\"host-ab\"]", "[\"host-inc\"]"]),
+    ("region:acme/north.plans", &["[]", "[\"large\"]", "[\"large\", \"small\"]"]),
+    ("region:acme/north.offers", &["[\"postgres\", \"object\"]", "[\"postgres\"]"]),
+    ("region:acme/north.colocated_with", &["[]", "[\"acme/west\"]"]),
     ("region:acme/north.backup_regions", &["[\"acme/north\"]", "[\"acme/west\"]"]),
     ("region:acme/west.countries", &["[\"SE\"]", "[\"US\"]"]),
     ("region:acme/west.infrastructure", &["[]"]),
+    ("region:acme/west.offers", &["[\"postgres\", \"object\"]", "[\"object\"]"]),
     ("service:acme/postgres.encryption_at_rest", &["true", "false"]),
     ("service:acme/postgres.key_holders", &["[\"provider\", \"customer_external_eea_kms\"]", "[\"provider\"]"]),
     (
@@ -66,6 +70,8 @@ pub(crate) const FACTS: &[(&str, &[&str])] = &[
     ),
     ("service:acme/postgres.pitr", &["\"yes\"", "\"on_request\"", "\"none\""]),
     ("service:acme/postgres.pitr_days", &["30", "7", "0"]),
+    ("plan:acme/large.pitr_days", &["30", "7"]),
+    ("plan:acme/small.pitr_days", &["7", "0"]),
     ("service:acme/postgres.backup_rule", &["\"same_region\"", "\"cross_country_default\""]),
     ("service:acme/postgres.backup_overridable", &["true", "false"]),
     ("service:acme/object.residue_days", &["{ bucket = 0, bucket_version = 0, export = 0 }"]),
@@ -101,6 +107,10 @@ id = \"north\"
 id = \"west\"
 [[service]]
 kind = \"postgres\"
+[[service.plan]]
+id = \"large\"
+[[service.plan]]
+id = \"small\"
 [[service]]
 kind = \"object\"
 [[certification]]
@@ -155,13 +165,14 @@ pub(crate) fn placement() -> impl Strategy<Value = Placement> {
         prop_oneof![4 => Just(Isolation::InstancePerTenant), 1 => select(Isolation::ALL)],
         prop::bool::weighted(0.9),
         prop::bool::weighted(0.5),
+        prop_oneof![3 => Just(None), 2 => Just(Some("large")), 1 => Just(Some("small")), 1 => Just(Some("unheard-of"))],
     )
-        .prop_map(|(environment, role, backup, key_holder, isolation, signed, assessed)| Placement {
+        .prop_map(|(environment, role, backup, key_holder, isolation, signed, assessed, plan)| Placement {
             copy: "copy-1".parse().unwrap(),
             environment,
             role,
             place: "acme/north".parse().unwrap(),
-            plan: None,
+            plan: plan.map(|plan| plan.parse().unwrap()),
             backup,
             key_holder,
             isolation,

@@ -131,6 +131,7 @@ fn changes(told: &Told<'_>) -> Vec<RouteChange> {
             environment: environment(),
             address: ServerAddress { host: "127.0.0.1".into(), port: told.port },
             tls: ServerTls::Disable,
+            client_certificate: None,
             connections_max: told.budget,
         }),
         RouteChange::Credential(Credential {

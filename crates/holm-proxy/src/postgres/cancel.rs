@@ -125,11 +125,19 @@ async fn pass_on(node: &Node, peer: IpAddr, process: u32, key: &[u8]) -> Option<
         return None;
     }
     let sent = match session.server_key.load() {
-        Some(server_key) => timeout(PATIENCE, send(&session.admission.cluster, &server_key)).await.ok().and_then(Result::ok),
+        Some(server_key) => {
+            timeout(PATIENCE, send(&reached(node, &session.admission.cluster), &server_key)).await.ok().and_then(Result::ok)
+        }
         None => None,
     };
     session.cancelling.store(false, Ordering::SeqCst);
     sent
+}
+
+/// A cluster at the address that a session has there, with what is shown there today.
+fn reached(node: &Node, then: &Cluster) -> Cluster {
+    let now = node.routes.load().cluster(then.id).filter(|now| now.address == then.address).map(|now| now.client_certificate.clone());
+    Cluster { client_certificate: now.unwrap_or_else(|| then.client_certificate.clone()), ..then.clone() }
 }
 
 /// Asks a server to cancel, and waits until it has taken notice.

@@ -87,7 +87,8 @@ enum Fault {
 impl From<Broken> for Fault {
     fn from(broken: Broken) -> Self {
         match broken {
-            Broken::Closed | Broken::Failed(_) => Self::Closed,
+            Broken::Failed(error) => holm_tls::refused(&error).map_or(Self::Closed, Self::Tls),
+            Broken::Closed => Self::Closed,
             Broken::Malformed(_) => Self::Violation,
         }
     }
@@ -191,7 +192,7 @@ async fn attempt(
 /// A connection to a cluster, encrypted if it is to be.
 async fn connect(cluster: &Cluster) -> Result<Stream, Fault> {
     let stream = reach(cluster).await.map_err(|_| Fault::Connect)?;
-    holm_tls::encrypt(stream, &cluster.address.host, &cluster.tls).await.map_err(Fault::Tls)
+    encrypt(stream, cluster).await.map_err(Fault::Tls)
 }
 
 /// As [`connect`], for a cancel request; of what is in the way nobody is told.
@@ -200,7 +201,11 @@ async fn connect(cluster: &Cluster) -> Result<Stream, Fault> {
 /// Safe: the connection is closed.
 pub(super) async fn connect_to_cancel(cluster: &Cluster) -> std::io::Result<Stream> {
     let stream = reach(cluster).await?;
-    holm_tls::encrypt(stream, &cluster.address.host, &cluster.tls).await.map_err(std::io::Error::other)
+    encrypt(stream, cluster).await.map_err(std::io::Error::other)
+}
+
+async fn encrypt(stream: TcpStream, cluster: &Cluster) -> Result<Stream, TlsError> {
+    holm_tls::encrypt(stream, &cluster.address.host, &cluster.tls, cluster.client_certificate.as_ref()).await
 }
 
 async fn reach(cluster: &Cluster) -> std::io::Result<TcpStream> {
@@ -352,7 +357,9 @@ impl Steps {
         let ours = code.starts_with("28") || code.starts_with("3D") || code.is_empty();
         if ours {
             tracing::warn!(code, text, "a server refused Holm's login");
-            return Fault::LoginRefused;
+            // PostgreSQL, ClientAuthentication: `clientcert` in `pg_hba.conf`, asked before who logs in. Another key would not help.
+            const WANTED: &str = "connection requires a valid client certificate";
+            return if text == WANTED { Fault::Tls(TlsError::Refused(WANTED)) } else { Fault::LoginRefused };
         }
         let early = !matches!(stage, Stage::LoggedIn);
         tracing::info!(code, early, "a server refused a session");

@@ -36,6 +36,7 @@ use holm_core::route::{Admission, RouteTable};
 use holm_pgwire::frame::STARTUP_LENGTH_MAX;
 use holm_pgwire::message;
 use holm_pgwire::startup::SessionRequest;
+use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -182,17 +183,19 @@ async fn welcome(node: &Node, client: &mut Client, registered: &Registered, answ
     }
 }
 
-/// Closes every idle connection of this worker that a table forbids, and ends every such opening.
-pub(super) async fn enforce(table: &RouteTable) {
+/// Closes every idle connection of this worker that a table forbids, or that no certificate speaks for at this time, and ends every
+/// opening that a table forbids.
+pub(super) async fn enforce(table: &RouteTable, now: Timestamp) {
     let (openings, paused, idle) = (pools::stop_forbidden(table), pools::under_way_for_paused(table), pools::take_forbidden(table));
-    join_all(idle.into_iter().map(close_idle)).await;
+    join_all(idle.into_iter().chain(pools::outdate_uncertified(table, now)).map(close_idle)).await;
     // Those of a paused tenant go on, but nobody is told that it is paused while one may still get in.
     join_all(openings.iter().chain(&paused).map(CancellationToken::cancelled)).await;
 }
 
-/// Closes the connections of this worker that nobody has had for long.
-pub(super) fn sweep(tasks: &TaskTracker) {
-    for connection in pools::take_older_than(IDLE_MAX) {
+/// Closes the connections of this worker that nobody has had for long, and those that no certificate speaks for any more.
+pub(super) fn sweep(node: &Node, tasks: &TaskTracker) {
+    let uncertified = pools::outdate_uncertified(&node.routes.load(), node.routes.now());
+    for connection in pools::take_older_than(IDLE_MAX).into_iter().chain(uncertified) {
         tasks.spawn(close_idle(connection));
     }
 }

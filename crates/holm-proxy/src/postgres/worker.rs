@@ -103,7 +103,7 @@ async fn work(
                 });
             }
             Some(command) = commands.recv() => obey(command, &node, &sessions, &load),
-            _ = sweep.tick() => transaction::sweep(&sessions),
+            _ = sweep.tick() => transaction::sweep(&node, &sessions),
         }
     }
     sessions.close();
@@ -133,8 +133,9 @@ fn obey(command: Command, node: &Arc<Node>, sessions: &TaskTracker, load: &Arc<A
             });
         }
         Command::Enforce(table, done) => {
+            let now = node.routes.now();
             sessions.spawn(async move {
-                transaction::enforce(&table).await;
+                transaction::enforce(&table, now).await;
                 let _ = done.send(());
             });
         }

@@ -34,6 +34,8 @@ mod refusals;
 mod rotation;
 #[path = "../postgres/server_tls.rs"]
 mod server_tls;
+#[path = "../postgres/shown_to_servers.rs"]
+mod shown_to_servers;
 #[path = "../postgres/shutdown.rs"]
 mod shutdown;
 #[path = "../postgres/support.rs"]

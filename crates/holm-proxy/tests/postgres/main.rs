@@ -36,6 +36,7 @@ mod rotation;
 mod sequences;
 mod server_tls;
 mod sharing;
+mod shown_to_servers;
 mod shutdown;
 mod statements;
 mod succession;

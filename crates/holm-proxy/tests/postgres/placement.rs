@@ -9,7 +9,7 @@ use std::time::Duration;
 use holm_core::cluster::ServerAddress;
 use holm_core::credential::Level;
 use holm_core::id::{ClusterId, TenantId};
-use holm_core::placement::{Allows, GRACE, Placement, SystemIdentifier, Withheld};
+use holm_core::placement::{Allows, Authority, GRACE, Placement, SystemIdentifier, Withheld};
 use holm_core::role::{DatabaseName, RoleName};
 use holm_core::route::{Logins, Route, RouteChange};
 use holm_core::secret::Secret;
@@ -296,6 +296,40 @@ async fn an_outage_of_three_days_ends_no_certificate_and_an_endless_one_ends_all
     placed(&world, &malmo, 300, Placement::Withheld(Withheld::Unjudged)).await;
     placed(&world, &malmo, 301, malmo.route.placement.clone()).await;
     world.publisher.is_now(claims.expires_at + GRACE + Duration::from_secs(1));
+    assert!(refused(&world, "app", "malmo").await.1.contains("its grace is over"));
+}
+
+/// Somebody who is always busy would have what was opened before for ever.
+#[tokio::test]
+async fn what_nobody_has_of_a_tenant_whose_certificate_is_over_is_closed_and_who_has_it_keeps_it_until_it_is_given_back() {
+    let world = World::new().await;
+    let malmo = world.tenant("malmo").await;
+    let admin = world.server.connect("postgres").await;
+    let there = async |expected: i64| {
+        let counted = async || match world.backends(&admin, &malmo).await {
+            count if count == expected => Ok(()),
+            other => Err(other.to_string()),
+        };
+        eventually("server connections", counted).await;
+    };
+    let it_is = async |now| {
+        let authority = Authority { key: world.signs.public(), told_at: now };
+        world.publish_and_wait([RouteChange::Authority(authority)]).await;
+    };
+    let last = world.claims(&malmo.route, Allows::All).expires_at + GRACE - Duration::from_secs(60);
+    let (idle, busy) = (world.connect("app", "malmo").await, world.connect("app", "malmo").await);
+    busy.batch_execute("BEGIN").await.unwrap();
+    one(&idle, "SELECT 'then nobody has it'").await;
+    drop(idle);
+    there(2).await;
+    it_is(last).await;
+    assert_eq!(world.backends(&admin, &malmo).await, 2, "its grace is not over");
+    it_is(last + Duration::from_secs(120)).await;
+    there(1).await;
+    one(&busy, "SELECT 'goes on'").await;
+    busy.batch_execute("COMMIT").await.unwrap();
+    drop(busy);
+    there(0).await;
     assert!(refused(&world, "app", "malmo").await.1.contains("its grace is over"));
 }
 

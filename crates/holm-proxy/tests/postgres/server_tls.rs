@@ -185,7 +185,7 @@ async fn play(mut stream: TcpStream, play: Play) -> std::io::Result<()> {
             stream.write_all(b"S").await?;
             let mut client = certificate.acceptor().accept(stream).await?;
             let tcp = TcpStream::connect((&*real.host, real.port)).await?;
-            let mut server = holm_tls::encrypt(tcp, &real.host, &tls).await.map_err(std::io::Error::other)?;
+            let mut server = holm_tls::encrypt(tcp, &real.host, &tls, None).await.map_err(std::io::Error::other)?;
             if strip == Strip::Plus {
                 let mut bytes = vec![0; 4096];
                 let length = client.read(&mut bytes).await?;

@@ -71,6 +71,7 @@ pub(crate) fn cluster(environment: &str, address: &ServerAddress, connections_ma
         environment: environment.parse().unwrap(),
         address: address.clone(),
         tls: ServerTls::Disable,
+        client_certificate: None,
         connections_max,
     }
 }

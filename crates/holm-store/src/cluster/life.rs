@@ -27,7 +27,8 @@ SET state = $2, trouble = CASE WHEN $2 IN ('filling', 'open') THEN trouble END
 WHERE id = $1";
 const REMOVE: &str = "\
 UPDATE cluster
-SET state = 'removed', removed_at = now(), sealed_admin_password = '\\x00', trouble = NULL
+SET state = 'removed', removed_at = now(), sealed_admin_password = '\\x00', client_cert = NULL, sealed_client_key = NULL,
+    trouble = NULL
 WHERE id = $1";
 /// What sealed its password, wherever a copy of that is.
 const DESTROY_KEYS: &str = "\
@@ -81,6 +82,13 @@ pub struct Resident {
     pub waits: bool,
     /// Whether somebody named this cluster for one that waits; one that Holm placed may be placed elsewhere.
     pub asked_for: bool,
+}
+
+impl Resident {
+    /// Whether it goes elsewhere when the cluster goes: it has nothing here, and nobody asked for this one.
+    pub const fn goes_elsewhere(&self) -> bool {
+        self.waits && !self.asked_for
+    }
 }
 
 /// Tells a cluster an event. Draining and withdrawing also give up the pool: every template is retired, every database that

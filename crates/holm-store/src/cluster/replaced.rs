@@ -8,10 +8,11 @@
 use std::collections::HashSet;
 
 use holm_core::id::{DatabaseId, TenantId};
+use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use super::life::{CONDEMN, RETIRE};
-use super::{Adopted, Cluster, LOCK_SERVER, ON_SERVER, read};
+use super::{Adopted, Cluster, LOCK_SERVER, ON_SERVER, PublicBefore, read};
 use crate::error::StoreError;
 use crate::residency::certificate;
 use crate::row::column;
@@ -30,10 +31,11 @@ WHERE d.cluster_id = $1 AND t.state NOT IN ('failed', 'dropped')
 ORDER BY t.id
 FOR NO KEY UPDATE OF t";
 const OUTRUN: &str = "UPDATE tenant SET epoch = epoch + 1 WHERE id = ANY($1)";
+const KEEP_PUBLIC: &str = "UPDATE cluster SET public_before = $2 WHERE id = $1";
 const CLAIMED: &str = "SELECT id FROM database WHERE cluster_id = $1 AND state = 'claimed'";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[ASSIGN, TENANTS, OUTRUN, CLAIMED];
+pub const STATEMENTS: &[&str] = &[ASSIGN, TENANTS, OUTRUN, KEEP_PUBLIC, CLAIMED];
 
 /// Another server, as it was looked at.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,6 +46,8 @@ pub struct Successor {
     pub tells: Option<i64>,
     /// The database there, of a cluster that is one database.
     pub adopted: Option<Adopted>,
+    /// What everyone had there, to be given back when the cluster is removed; what the former server gave is of no use there.
+    pub public_before: Vec<PublicBefore>,
     /// The databases that were looked for there.
     pub looked_at: Vec<DatabaseId>,
 }
@@ -74,6 +78,7 @@ pub async fn replace(tx: &mut Tx, cluster: &Cluster, by: &Successor) -> Result<R
     if let Some(refused) = assign(tx, cluster, by.identifier, by.adopted.as_ref()).await? {
         return Ok(refused);
     }
+    tx.execute(KEEP_PUBLIC, &[&id, &Json(&by.public_before)]).await?;
     tx.execute(RETIRE, &[&id]).await?;
     let tenants = stamped(tx, cluster).await?;
     tx.execute(OUTRUN, &[&tenants]).await?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Json;
 
 use crate::error::StoreError;
-use crate::residency::placed::Placed;
+use crate::residency::placed::{Claimed, Placed};
 use crate::row::column;
 use crate::tx::Tx;
 
@@ -29,6 +29,7 @@ WITH seen AS (
     SET seen = excluded.seen, seen_at = now(), gone_at = NULL,
         -- What comes back may be somebody else's, under the same name.
         place = CASE WHEN c.gone_at IS NULL THEN c.place END,
+        place_plan = CASE WHEN c.gone_at IS NULL THEN c.place_plan END,
         place_evidence = CASE WHEN c.gone_at IS NULL THEN c.place_evidence END,
         placed_at = CASE WHEN c.gone_at IS NULL THEN c.placed_at END
     WHERE c.gone_at IS NOT NULL OR c.seen <> excluded.seen
@@ -37,7 +38,7 @@ WITH seen AS (
 SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM noted) AS changes";
 const LOOKED: &str = "UPDATE cluster SET copies_seen_at = now() WHERE id = $1";
 const PLACE: &str = "\
-UPDATE cluster_copy SET place = $4, place_evidence = $5, placed_at = now()
+UPDATE cluster_copy SET place = $4, place_plan = $5, place_evidence = $6, placed_at = now()
 WHERE cluster_id = $1 AND kind = $2 AND name = $3";
 const IS_NEWS: &str = "\
 SELECT (SELECT copies_seen_at IS NULL FROM cluster WHERE id = $1) OR EXISTS (
@@ -83,6 +84,7 @@ struct Row {
     seen: String,
     first_seen_at: Timestamp,
     place: Option<String>,
+    place_plan: Option<String>,
     place_evidence: Option<String>,
     placed_at: Option<Timestamp>,
 }
@@ -128,14 +130,9 @@ pub async fn looked(tx: &mut Tx, cluster: ClusterId) -> Result<(), StoreError> {
 ///
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
-pub async fn place(
-    tx: &mut Tx,
-    cluster: ClusterId,
-    (kind, name): (&str, &str),
-    place: &str,
-    evidence: Option<&str>,
-) -> Result<bool, StoreError> {
-    Ok(tx.execute(PLACE, &[&cluster.as_uuid(), &kind, &name, &place, &evidence]).await? > 0)
+pub async fn place(tx: &mut Tx, cluster: ClusterId, (kind, name): (&str, &str), claimed: &Claimed) -> Result<bool, StoreError> {
+    let Claimed { place, plan, evidence } = claimed;
+    Ok(tx.execute(PLACE, &[&cluster.as_uuid(), &kind, &name, place, plan, evidence]).await? > 0)
 }
 
 /// What a row of clusters says.
@@ -144,7 +141,12 @@ pub(crate) fn read(row: &tokio_postgres::Row) -> Result<Vec<Observed>, StoreErro
     let read = |row: Row| Observed {
         seen: Seen { kind: row.kind, name: row.name, seen: row.seen },
         first_seen_at: row.first_seen_at,
-        placed: row.place.zip(row.placed_at).map(|(place, placed_at)| Placed { place, evidence: row.place_evidence, placed_at }),
+        placed: row.place.zip(row.placed_at).map(|(place, placed_at)| Placed {
+            place,
+            plan: row.place_plan,
+            evidence: row.place_evidence,
+            placed_at,
+        }),
     };
     Ok(rows.into_iter().map(read).collect())
 }

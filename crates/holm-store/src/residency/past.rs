@@ -29,7 +29,7 @@ FROM audit_entry
 WHERE action = 'tenant.profile' AND subject_kind = 'tenant' AND at > $1
 ORDER BY seq";
 const COPIES: &str = "\
-SELECT cluster_id, kind, name, seen, place, place_evidence, placed_at, first_seen_at, seen_at, gone_at
+SELECT cluster_id, kind, name, seen, place, place_plan, place_evidence, placed_at, first_seen_at, seen_at, gone_at
 FROM cluster_copy
 ORDER BY cluster_id, kind, name";
 const HELD: &str = "\
@@ -167,11 +167,11 @@ pub async fn rejudged_after(catalog: &Catalog, at: Timestamp) -> Result<Vec<Reju
 pub async fn copies(catalog: &Catalog) -> Result<Vec<Copy>, StoreError> {
     let read = |row: &Row| {
         let (place, placed_at): (Option<String>, Option<Timestamp>) = (column::get(row, "place")?, column::get(row, "placed_at")?);
-        let evidence = column::get(row, "place_evidence")?;
+        let (plan, evidence) = (column::get(row, "place_plan")?, column::get(row, "place_evidence")?);
         Ok(Copy {
             cluster: ClusterId::from_uuid(column::uuid(row, "cluster_id")?),
             seen: Seen { kind: column::get(row, "kind")?, name: column::get(row, "name")?, seen: column::get(row, "seen")? },
-            placed: place.zip(placed_at).map(|(place, placed_at)| Placed { place, evidence, placed_at }),
+            placed: place.zip(placed_at).map(|(place, placed_at)| Placed { place, plan, evidence, placed_at }),
             first_seen_at: column::get(row, "first_seen_at")?,
             seen_at: column::get(row, "seen_at")?,
             gone_at: column::get(row, "gone_at")?,

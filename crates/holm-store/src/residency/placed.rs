@@ -11,9 +11,11 @@ use crate::row::column;
 use crate::tx::Tx;
 
 const SET: &str = "\
-UPDATE cluster SET place = $2, place_evidence = $3, placed_at = now()
+UPDATE cluster SET place = $2, place_plan = $3, place_evidence = $4, placed_at = now()
 WHERE id = $1 AND state <> 'removed'";
-const CLEAR: &str = "UPDATE cluster SET place = NULL, place_evidence = NULL, placed_at = NULL, copies_seen_at = NULL WHERE id = $1";
+const CLEAR: &str = "\
+UPDATE cluster SET place = NULL, place_plan = NULL, place_evidence = NULL, placed_at = NULL, copies_seen_at = NULL
+WHERE id = $1";
 
 /// Every statement of this module.
 pub const STATEMENTS: &[&str] = &[SET, CLEAR];
@@ -23,10 +25,23 @@ pub const STATEMENTS: &[&str] = &[SET, CLEAR];
 pub struct Placed {
     /// A provider and a region of the registry: `scalingo/osc-fr1`.
     pub place: String,
+    /// On which plan of the provider's, if that was said.
+    pub plan: Option<String>,
     /// What that rests on: an address, or a word.
     pub evidence: Option<String>,
     /// When it was said.
     pub placed_at: Timestamp,
+}
+
+/// What is said of where something is, now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claimed {
+    /// A provider and a region of the registry.
+    pub place: String,
+    /// On which plan of the provider's.
+    pub plan: Option<String>,
+    /// What that rests on.
+    pub evidence: Option<String>,
 }
 
 /// Says where a cluster is. Returns whether there is such a cluster. The caller has advanced the epoch.
@@ -36,8 +51,9 @@ pub struct Placed {
 ///
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
-pub async fn set(tx: &mut Tx, cluster: ClusterId, place: &str, evidence: Option<&str>) -> Result<bool, StoreError> {
-    Ok(tx.execute(SET, &[&cluster.as_uuid(), &place, &evidence]).await? > 0)
+pub async fn set(tx: &mut Tx, cluster: ClusterId, claimed: &Claimed) -> Result<bool, StoreError> {
+    let Claimed { place, plan, evidence } = claimed;
+    Ok(tx.execute(SET, &[&cluster.as_uuid(), place, plan, evidence]).await? > 0)
 }
 
 /// Takes the claim back: the server is another machine now. The caller has advanced the epoch.
@@ -54,5 +70,6 @@ pub async fn clear(tx: &mut Tx, cluster: ClusterId) -> Result<(), StoreError> {
 /// What a row of clusters says.
 pub(crate) fn read(row: &Row) -> Result<Option<Placed>, StoreError> {
     let Some(place) = column::get::<Option<String>>(row, "place")? else { return Ok(None) };
-    Ok(Some(Placed { place, evidence: column::get(row, "place_evidence")?, placed_at: column::get(row, "placed_at")? }))
+    let (plan, evidence) = (column::get(row, "place_plan")?, column::get(row, "place_evidence")?);
+    Ok(Some(Placed { place, plan, evidence, placed_at: column::get(row, "placed_at")? }))
 }

@@ -14,20 +14,20 @@ use crate::row::column;
 use crate::tx::Tx;
 
 const THERE: &str = "\
-SELECT r.id, e.name AS environment, r.copy, r.role, r.place, r.key_holder, r.evidence, r.kept_at
+SELECT r.id, e.name AS environment, r.copy, r.role, r.place, r.plan, r.key_holder, r.evidence, r.kept_at
 FROM residency_copy r
 JOIN environment e ON e.id = r.environment_id
 WHERE r.removed_at IS NULL
 ORDER BY e.name, r.copy";
 const AT: &str = "\
-SELECT r.id, e.name AS environment, r.copy, r.role, r.place, r.key_holder, r.evidence, r.kept_at
+SELECT r.id, e.name AS environment, r.copy, r.role, r.place, r.plan, r.key_holder, r.evidence, r.kept_at
 FROM residency_copy r
 JOIN environment e ON e.id = r.environment_id
 WHERE r.kept_at <= $1 AND (r.removed_at IS NULL OR r.removed_at > $1)
 ORDER BY e.name, r.copy";
 const KEEP: &str = "\
-INSERT INTO residency_copy (id, environment_id, copy, role, place, key_holder, evidence)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO residency_copy (id, environment_id, copy, role, place, plan, key_holder, evidence)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (environment_id, copy) WHERE removed_at IS NULL DO NOTHING";
 const REMOVE: &str = "UPDATE residency_copy SET removed_at = now() WHERE id = $1 AND removed_at IS NULL";
 
@@ -47,6 +47,8 @@ pub struct NewRegistered {
     pub role: String,
     /// Where: a provider and a region of it.
     pub place: String,
+    /// On which plan of the provider's, if that was said.
+    pub plan: Option<String>,
     /// Who holds its keys.
     pub key_holder: String,
     /// What that rests on.
@@ -66,6 +68,8 @@ pub struct Registered {
     pub role: String,
     /// Where.
     pub place: String,
+    /// On which plan of the provider's, if that was said.
+    pub plan: Option<String>,
     /// Who holds its keys.
     pub key_holder: String,
     /// What that rests on.
@@ -82,8 +86,8 @@ pub struct Registered {
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
 pub async fn keep(tx: &mut Tx, new: &NewRegistered) -> Result<bool, StoreError> {
-    let NewRegistered { id, environment, copy, role, place, key_holder, evidence } = new;
-    Ok(tx.execute(KEEP, &[id, &environment.as_uuid(), copy, role, place, key_holder, evidence]).await? > 0)
+    let NewRegistered { id, environment, copy, role, place, plan, key_holder, evidence } = new;
+    Ok(tx.execute(KEEP, &[id, &environment.as_uuid(), copy, role, place, plan, key_holder, evidence]).await? > 0)
 }
 
 /// Forgets one. Returns whether it was there. The caller has advanced the epoch.
@@ -137,6 +141,7 @@ fn read(row: &Row) -> Result<Registered, StoreError> {
         copy: column::get(row, "copy")?,
         role: column::get(row, "role")?,
         place: column::get(row, "place")?,
+        plan: column::get(row, "plan")?,
         key_holder: column::get(row, "key_holder")?,
         evidence: column::get(row, "evidence")?,
         kept_at: column::get(row, "kept_at")?,

@@ -39,9 +39,16 @@ const FORGET: &str = "\
 DELETE FROM residency_standing s
 USING unnest($1::uuid[], $2::text[]) gone (tenant, copy)
 WHERE s.tenant_id = gone.tenant AND s.copy = gone.copy";
+/// Whoever gives one of them a database is waited for: what it is told of its copies is written with that.
+const LOCK_UNHELD: &str = "SELECT FROM tenant WHERE id = ANY ($1) ORDER BY id FOR SHARE";
+const FORGET_UNHELD: &str = "\
+DELETE FROM residency_standing s
+USING unnest($1::uuid[], $2::text[]) gone (tenant, copy)
+WHERE s.tenant_id = gone.tenant AND s.copy = gone.copy
+    AND NOT EXISTS (SELECT FROM tenant t WHERE t.id = s.tenant_id AND t.database_id IS NOT NULL AND t.state NOT IN ('failed', 'dropped'))";
 
 /// Every statement of this module.
-pub const STATEMENTS: &[&str] = &[ALL, OF_TENANT, SET, FORGET];
+pub const STATEMENTS: &[&str] = &[ALL, OF_TENANT, SET, FORGET, LOCK_UNHELD, FORGET_UNHELD];
 
 /// What a copy came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -93,6 +100,23 @@ pub async fn forget(tx: &mut Tx, gone: &[(TenantId, &str)]) -> Result<(), StoreE
     }
     let (tenants, copies): (Vec<Uuid>, Vec<&str>) = gone.iter().map(|(tenant, copy)| (tenant.as_uuid(), *copy)).unzip();
     tx.execute(FORGET, &[&tenants, &copies]).await.map(drop)
+}
+
+/// Forgets copies of tenants that had no database when they were looked at; of one that has one by now they stay. Called before anything
+/// else of the transaction.
+///
+/// # Errors
+/// [`StoreError`].
+///
+/// # Cancel safety
+/// Safe: the transaction is rolled back.
+pub async fn forget_unheld(tx: &mut Tx, gone: &[(TenantId, &str)]) -> Result<(), StoreError> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let (tenants, copies): (Vec<Uuid>, Vec<&str>) = gone.iter().map(|(tenant, copy)| (tenant.as_uuid(), *copy)).unzip();
+    tx.query(LOCK_UNHELD, &[&tenants]).await?;
+    tx.execute(FORGET_UNHELD, &[&tenants, &copies]).await.map(drop)
 }
 
 /// Every copy's, with since when it is denied, counted through times in which nobody could say.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use holm_core::cluster::ClusterName;
 use holm_core::cluster::state::ClusterState;
 use holm_core::environment::EnvironmentName;
-use holm_core::error::ErrorCode;
+use holm_core::error::{ErrorCode, Problem};
 use holm_core::id::{ClusterId, DatabaseId, EnvironmentId, TenantId};
 use holm_core::parameter::TenantParameter;
 use holm_core::route::RouteVersion;
@@ -269,6 +269,11 @@ pub async fn assign_waiting(tx: &mut Tx, cluster: ClusterId, allowed: &[String])
     }
     let read = |row: &Row| Ok(Assigned { tenant: TenantId::from_uuid(column::uuid(row, "id")?), profile: column::get(row, "profile")? });
     rows.iter().map(read).collect()
+}
+
+/// Whether a cluster in this trouble gives none of its ready databases to anybody.
+pub fn gives_none(trouble: &Problem) -> bool {
+    USELESS.contains(&trouble.code)
 }
 
 fn useless() -> Vec<String> {

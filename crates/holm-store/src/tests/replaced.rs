@@ -20,7 +20,7 @@ async fn claimed(world: &World, place: Place) -> Vec<DatabaseId> {
 }
 
 fn successor(identifier: i64, looked_at: Vec<DatabaseId>) -> Successor {
-    Successor { identifier, tells: Some(identifier), adopted: None, looked_at }
+    Successor { identifier, tells: Some(identifier), adopted: None, public_before: Vec::new(), looked_at }
 }
 
 /// As the data plane is given them, of those that changed since a version.

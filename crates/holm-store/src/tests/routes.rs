@@ -26,7 +26,7 @@ fn unseal(change: Change) -> RouteChange {
         Change::Environment(row) => {
             RouteChange::Environment(Environment { name: row.name, kind: row.kind, domain: row.domain, header_key: Secret::new([0; 32]) })
         }
-        Change::Cluster(cluster) => RouteChange::Cluster(cluster),
+        Change::Cluster(row) => RouteChange::Cluster(row.cluster),
         Change::ClusterGone(id) => RouteChange::ClusterGone(id),
         Change::Credential(credential) => RouteChange::Credential(credential),
         Change::CredentialGone(id) => RouteChange::CredentialGone(id),

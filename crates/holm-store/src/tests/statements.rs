@@ -7,8 +7,8 @@ use tokio_postgres::Client;
 use super::world::World;
 use crate::{
     approval, audit, backup, break_glass, cluster, credential, data_key, data_node, database, environment, grant, idempotency, mail,
-    master_key, migrate, node, operation, parity, place, principal, pulse, residency, route, schedule, sealed_directly, standing, template,
-    tenant, token, tx, webhook,
+    master_key, migrate, node, operation, parity, place, principal, pulse, residency, route, schedule, sealed_directly, standing,
+    statistics, template, tenant, token, tx, webhook,
 };
 
 /// One line for each file that has statements; the second test counts them.
@@ -60,6 +60,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("schedule", schedule::STATEMENTS),
     ("sealed_directly", sealed_directly::STATEMENTS),
     ("standing", standing::STATEMENTS),
+    ("statistics", statistics::STATEMENTS),
     ("template", template::STATEMENTS),
     ("tenant", tenant::STATEMENTS),
     ("tenant::claim", tenant::claim::STATEMENTS),

@@ -12,9 +12,10 @@ use super::world::{
     World, a_problem, claim_now, environment_name, fill, new_cluster, new_database, new_environment, new_tenant, new_token, principal,
     put_environment, serving, slug,
 };
-use crate::cluster::{Access, Inserted, NewCluster};
+use crate::cluster::{Access, Inserted, NewCluster, SealedClientCertificate};
 use crate::database::DatabaseState;
 use crate::environment::{NewEnvironment, Seed, Upserted};
+use crate::sealed::Sealed;
 use crate::state::Update;
 use crate::template::{NewTemplate, TemplateId, TemplateState};
 use crate::tenant::Told;
@@ -85,7 +86,8 @@ async fn a_cluster_that_moves_to_another_port_stays_the_same_cluster() {
 async fn how_a_cluster_is_spoken_to_comes_back_as_it_went_and_reaches_the_routes() {
     let (world, place) = World::with("production").await;
     let known = cluster::by_id(&world.catalog, place.cluster).await.unwrap().unwrap();
-    let roots: RootCertificates = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".parse().unwrap();
+    const ROOT: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
+    let roots: RootCertificates = ROOT.parse().unwrap();
     for tls in [
         ServerTls::VerifyCa(roots.clone()),
         ServerTls::VerifyFull(Roots::Given(roots)),
@@ -93,24 +95,36 @@ async fn how_a_cluster_is_spoken_to_comes_back_as_it_went_and_reaches_the_routes
         ServerTls::Disable,
     ] {
         let before = route::version(&world.catalog).await.unwrap();
-        let access = Access { tls: tls.clone(), ..known.access.clone() };
+        let shown = SealedClientCertificate { chain: ROOT.parse().unwrap(), sealed_key: Sealed::new(vec![2; 40]) };
+        let client_certificate = tls.is_encrypted().then_some(shown);
+        let access = Access { tls: tls.clone(), client_certificate: client_certificate.clone(), ..known.access.clone() };
         let mut tx = world.catalog.transaction().await.unwrap();
         assert!(cluster::set_access(&mut tx, place.cluster, &access).await.unwrap());
         tx.commit().await.unwrap();
         assert_eq!(cluster::by_id(&world.catalog, place.cluster).await.unwrap().unwrap().access, access);
         let changes = route::changes_since(&world.catalog, before).await.unwrap().changes;
-        assert!(matches!(&changes[..], [route::Change::Cluster(routed)] if routed.tls == tls), "{changes:?}");
+        assert!(matches!(&changes[..], [route::Change::Cluster(routed)] if routed.cluster.tls == tls), "{changes:?}");
+        assert!(matches!(&changes[..], [route::Change::Cluster(routed)] if routed.client_certificate == client_certificate));
         // A server that is registered anew, too.
         let new =
             NewCluster { access, ..new_cluster("production", &format!("new-{}", tls.mode()), i64::try_from(before.0).unwrap() + 1000) };
         let mut tx = world.catalog.transaction().await.unwrap();
         if let Inserted::Done(inserted) = cluster::insert(&mut tx, &new).await.unwrap() {
-            assert_eq!(inserted.access.tls, tls);
+            assert_eq!((inserted.access.tls, inserted.access.client_certificate), (tls, client_certificate));
         }
         tx.commit().await.unwrap();
     }
     let client = world.database.connect().await;
-    for wrong in ["sslmode = 'require'", "sslmode = 'verify-ca'", "ssl_root_cert = 'x'", "sslmode = 'verify-full', ssl_root_cert = ''"] {
+    for wrong in [
+        "sslmode = 'require'",
+        "sslmode = 'verify-ca'",
+        "ssl_root_cert = 'x'",
+        "sslmode = 'verify-full', ssl_root_cert = ''",
+        // In the clear nobody asks for one, and without its key none can be shown.
+        "client_cert = 'x', sealed_client_key = 'x'",
+        "sslmode = 'verify-full', client_cert = 'x'",
+        "sslmode = 'verify-full', sealed_client_key = 'x'",
+    ] {
         let error =
             client.batch_execute(&format!("UPDATE cluster SET {wrong} WHERE id = '{}'", place.cluster.as_uuid())).await.unwrap_err();
         assert_eq!(error.code().unwrap().code(), "23514", "{wrong}");

@@ -113,6 +113,7 @@ pub(crate) fn new_cluster(environment: &str, name: &str, system_identifier: i64)
         access: Access {
             address: ServerAddress { host: "127.0.0.1".into(), port: 5432 },
             tls: ServerTls::Disable,
+            client_certificate: None,
             admin_role: "holm".parse().unwrap(),
             sealed_admin_password: Sealed::new(*b"a sealed password"),
             server_version: 150_000,

@@ -34,7 +34,7 @@ impl Programs {
     pub(super) async fn find(bin: Option<PathBuf>, address: &CatalogAddress) -> Result<Self, Problem> {
         let finder = Finder { explicit: bin, ..Finder::from_env() };
         let installation = tokio::task::spawn_blocking(move || finder.find()).await.expect("the search does not panic")?;
-        let tls = ProgramTls::of(&address.tls).await.map_err(|error| {
+        let tls = ProgramTls::of(&address.tls, None).await.map_err(|error| {
             Problem::new(ErrorCode::Internal, "the root certificates cannot be handed to PostgreSQL's programs").because(error)
         })?;
         Ok(Self { installation, connection: connection(&address.config), tls })

@@ -57,7 +57,7 @@ pub(super) async fn ensure(control: &Control, by: &Actor, servers: &Servers) -> 
         if known.and_then(|known| known.placed).is_none_or(|placed| placed.place != *place) {
             let (provider, region) = place.split_once('/').expect("a constant that is a place");
             let evidence = Some("the demo says so".to_owned());
-            let claim = Claim { provider: provider.to_owned(), region: region.to_owned(), evidence };
+            let claim = Claim { provider: provider.to_owned(), region: region.to_owned(), plan: None, evidence };
             placed::set_place(control, by, &name.parse().expect("a constant that is a name"), claim).await?;
         }
     }

@@ -72,6 +72,8 @@ pub(crate) struct Defaults {
     pub(crate) auth_file: Option<String>,
     pub(crate) sslmode: Option<String>,
     pub(crate) ca_file: Option<String>,
+    pub(crate) cert_file: Option<String>,
+    pub(crate) key_file: Option<String>,
 }
 
 /// Something that is set.
@@ -183,6 +185,8 @@ impl Reading {
             "auth_file" => defaults.auth_file = text(),
             "server_tls_sslmode" => defaults.sslmode = text(),
             "server_tls_ca_file" => defaults.ca_file = text(),
+            "server_tls_cert_file" => defaults.cert_file = text(),
+            "server_tls_key_file" => defaults.key_file = text(),
             _ => {}
         }
         Ok(())

@@ -72,6 +72,8 @@ pub(crate) struct Adoption {
     pub(crate) password: Secret<String>,
     pub(crate) sslmode: SslMode,
     pub(crate) root_cert: Option<PathBuf>,
+    /// What the server is shown: files with a certificate and its key.
+    pub(crate) shown: Option<(PathBuf, PathBuf)>,
     /// As many connections as it had; all that its server has, where PgBouncer set no limit.
     pub(crate) max: Option<u32>,
 }
@@ -136,8 +138,8 @@ fn adoption(database: &Database, users: &HashMap<String, User>, defaults: &Defau
     let login = at.as_ref().and_then(|at| login(database, at, beside).map_err(&mut known).ok());
     let tls = at.as_ref().and_then(|at| tls(at, defaults, beside).map_err(&mut known).ok());
     match (slug, at, login, tls) {
-        (Some(slug), Some(at), Some((role, password)), Some((sslmode, root_cert))) => {
-            Ok(Adoption { slug, at, role, password, sslmode, root_cert, max: max(database, users, defaults) })
+        (Some(slug), Some(at), Some((role, password)), Some(Way { sslmode, root_cert, shown })) => {
+            Ok(Adoption { slug, at, role, password, sslmode, root_cert, shown, max: max(database, users, defaults) })
         }
         _ => Err(obstacles),
     }
@@ -210,7 +212,14 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace(':', "\\:")
 }
 
-fn tls(at: &At, defaults: &Defaults, beside: &Beside) -> Result<(SslMode, Option<PathBuf>), Obstacle> {
+/// How a server is spoken to, and by which files.
+struct Way {
+    sslmode: SslMode,
+    root_cert: Option<PathBuf>,
+    shown: Option<(PathBuf, PathBuf)>,
+}
+
+fn tls(at: &At, defaults: &Defaults, beside: &Beside) -> Result<Way, Obstacle> {
     let next = "say `--sslmode verify-full`, with `--ssl-root-cert FILE`; `--sslmode disable` only where nobody else is on the way";
     // PgBouncer's default is `prefer`.
     let word = defaults.sslmode.as_deref().unwrap_or("prefer");
@@ -227,7 +236,15 @@ fn tls(at: &At, defaults: &Defaults, beside: &Beside) -> Result<(SslMode, Option
     if mode == SslMode::VerifyCa && root_cert.is_none() {
         return Err(obstacle(InvalidServerTls::RootsMissing.to_string(), "say `--ssl-root-cert FILE`"));
     }
-    Ok((mode, root_cert))
+    let shown = match (&defaults.cert_file, &defaults.key_file) {
+        (Some(chain), Some(key)) if mode != SslMode::Disable => Some((chain.into(), key.into())),
+        (Some(_), None) | (None, Some(_)) if mode != SslMode::Disable => {
+            let why = "`server_tls_cert_file` and `server_tls_key_file` are of no use without each other";
+            return Err(obstacle(why, "set both in the file, or neither"));
+        }
+        _ => None,
+    };
+    Ok(Way { sslmode: mode, root_cert, shown })
 }
 
 fn is_this_machine(host: &str) -> bool {

@@ -164,10 +164,14 @@ fn line(words: &str) -> Option<String> {
         "audit export" | "audit verify" | "audit checkpoint" => words.to_owned(),
         // The master key of this installation is given, so that there is no other to rotate to: see `tests/keys.rs`.
         "cluster show" => "cluster show production-1".to_owned(),
+        "fleet statistics" => format!("{words} {production} --purpose capacity --by region"),
         "fleet top" => format!("{words} {production} --limit 5"),
         "import pgbouncer" => format!("{words} {} {production}", crate::importing::file("every.ini", "[databases]\nmalmo = host=db\n")),
         // Each wants a server of its own: `stories` tells of them.
-        "cluster add" | "cluster drain" | "cluster remove" | "cluster set-server" | "tenant adopt" => return None,
+        "cluster add" | "cluster drain" | "cluster remove" | "cluster set-server" | "cluster set-client-cert" | "tenant adopt" => {
+            return None;
+        }
+        "cluster remove-client-cert" => format!("{words} production-1 {production}"),
         "cluster set-place" => {
             in_oslo();
             format!("{words} production-1 {production} --provider nordavind --region no-osl")
@@ -239,6 +243,7 @@ fn line(words: &str) -> Option<String> {
             format!("{words} {production}")
         }
         "residency exception revoke" => format!("{words} {} --yes", exception()),
+        "residency places" => format!("{words} --profile unrestricted --database railway --bucket railway"),
         "residency profile show" | "residency profile check" => format!("{words} eea-jurisdiction"),
         "residency profile diff" => format!("{words} eea-jurisdiction eea-region-adequate"),
         other => panic!("`holm {other}` has no line in this test"),
@@ -422,6 +427,7 @@ const NOWHERE: &[&str] = &[
     "tenant create made --env production --cluster nowhere",
     "tenant list --env nowhere",
     "fleet top --env nowhere",
+    "fleet statistics --env nowhere --purpose capacity",
     "cluster list --env nowhere",
     "cluster show nowhere",
     "residency where nobody --env production",
@@ -429,10 +435,13 @@ const NOWHERE: &[&str] = &[
     "residency decision nobody --env production",
     "residency certificate nobody --env production",
     "residency matrix --profile nobodys",
+    "residency places --env nowhere",
+    "residency places --env production --profile nobodys",
     "residency breach-scope nowhere",
     "residency report record --env nowhere",
     "residency report sub-processors --env nowhere",
     "cluster set-server nowhere --env production --server postgresql://holm:x@127.0.0.1:1",
+    "cluster remove-client-cert nowhere --env production",
     "cluster drain nowhere --env production",
     "cluster drain production-1 --env nowhere",
     "cluster remove nowhere --env production --yes",

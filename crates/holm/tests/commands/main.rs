@@ -14,5 +14,6 @@ mod placing;
 mod records;
 mod residency;
 mod residency_answers;
+mod statistics;
 mod stories;
 mod webhooks;

@@ -16,6 +16,52 @@ fn r4_r5_the_four_of_the_decision_stand_side_by_side_in_the_order_in_which_they_
 }
 
 #[test]
+fn r103_r17_where_a_database_and_a_bucket_can_lie_is_answered_without_a_server_with_rules_and_facts() {
+    let ask = |more: &[&str]| json(&[&["residency", "places", "--profile"][..], more].concat());
+    let (code, answer) = ask(&["eea-jurisdiction", "--database", "scalingo/osc-fr1", "--bucket", "outscale"]);
+    assert_eq!(code, 0, "{answer}");
+    let data = &answer["data"];
+    assert_eq!(data["databases"][0]["needs"][0]["what"], "dpa with scalingo-sas", "it is not on file, and that is no refusal: {answer}");
+    for refused in data["refused"].as_array().unwrap() {
+        assert!(refused["kept"] == "bucket" && refused["against"][0]["facts"][0].is_string(), "{refused}");
+    }
+    let text = ok(&["residency", "places", "--profile", "eea-jurisdiction", "--database", "scalingo/osc-fr1", "--bucket", "outscale"]);
+    assert!(text.contains("a database alone: scalingo/osc-fr1, needs: dpa with scalingo-sas"), "{text}");
+    assert!(
+        text.contains("Not known, which blocks")
+            && text.contains("outscale/eu-west-2")
+            && text.contains("[region:outscale/eu-west-2.infrastructure, "),
+        "{text}"
+    );
+
+    let (_, anywhere) = ask(&["unrestricted", "--database", "clever-cloud/ldn"]);
+    let near: Vec<&str> = anywhere["data"]["pairs"].as_array().unwrap().iter().map(|pair| pair["near"].as_str().unwrap()).collect();
+    assert!(!near.is_empty() && near.iter().all(|near| *near == "same_country"), "a zone without a bucket: {anywhere}");
+    assert!(anywhere["data"]["left_out"].as_u64().unwrap() > 10);
+
+    let railway = ["unrestricted", "--database", "railway", "--bucket", "railway"];
+    let (_, asked) = ask(&railway);
+    let pair = &asked["data"]["pairs"][0];
+    assert_eq!((&pair["near"], &pair["needs"][0]["kind"]), (&"same_region".into(), &"plan".into()), "{asked}");
+    assert_eq!(pair["needs"][0]["what"], "plan pro of railway for the database");
+    let (_, on_pro) = ask(&[&railway[..], &["--plan", "railway=pro"]].concat());
+    assert_eq!(on_pro["data"]["pairs"][0]["needs"].as_array().unwrap().len(), 0, "{on_pro}");
+    for wrong in [
+        &["eea-jurisdiction", "--database", "scalngo"][..],
+        &["eea-jurisdiction", "--bucket", "ovh/GRAV"],
+        &["eea-jurisdiction", "--plan", "railway=hobbyist"],
+        &["eea-jurisdiction", "--plan", "railway"],
+        &["eea-jurisdiction", "--key-holder", "me"],
+        &["nobodys"],
+    ] {
+        let (code, refused) = ask(wrong);
+        assert_eq!((code, &refused["error"]["code"]), (64, &"HOLM-1001".into()), "{wrong:?}: {refused}");
+    }
+    let (code, nobody) = json(&["residency", "places"]);
+    assert_eq!((code, &nobody["error"]["code"]), (64, &"HOLM-1001".into()), "{nobody}");
+}
+
+#[test]
 fn r31_every_fact_that_is_claimed_has_a_source_a_date_and_an_end() {
     let (_, answer) = json(&["provider", "show", "scalingo"]);
     let facts = answer["data"].as_array().unwrap();

@@ -349,6 +349,17 @@ fn servers_come_and_go_by_command_and_no_password_is_ever_printed() {
     ok(&["cluster", "remove", &name, "--env", "production", "--yes"]);
     until(&name, |shown| shown["error"]["code"] == "HOLM-1106");
     let adopted = format!("production-{slug}");
-    ok(&["cluster", "remove", &adopted, "--env", "production", "--abandon", "--confirm", &adopted]);
+    named_before_it_is_abandoned(&adopted, &slug);
     until(&adopted, |shown| shown["error"]["code"] == "HOLM-1106");
+}
+
+/// Who goes with a cluster is said to whoever does not say its name, or another, and when it is done.
+fn named_before_it_is_abandoned(cluster: &str, slug: &str) {
+    for other in [&[][..], &["--confirm", "production-1"]] {
+        let unnamed = holm(&[&["cluster", "remove", cluster, "--env", "production", "--abandon"], other].concat());
+        let text = String::from_utf8_lossy(&unnamed.stderr);
+        assert!(unnamed.status.code() == Some(5) && text.contains(&format!("1 tenant: `{slug}`")), "{text}");
+    }
+    let told = holm(&["cluster", "remove", cluster, "--env", "production", "--abandon", "--confirm", cluster]);
+    assert!(told.status.success() && String::from_utf8_lossy(&told.stderr).contains(&format!("with 1 tenant: `{slug}`")), "{told:?}");
 }

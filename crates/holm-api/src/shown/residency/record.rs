@@ -40,8 +40,8 @@ impl From<Paper> for PaperView {
 
 impl From<Registered> for RegisteredCopyView {
     fn from(copy: Registered) -> Self {
-        let Registered { id: _, environment, copy, role, place, key_holder, evidence, kept_at } = copy;
-        Self { environment, copy, role, place, key_holder, evidence, kept_at }
+        let Registered { id: _, environment, copy, role, place, plan, key_holder, evidence, kept_at } = copy;
+        Self { environment, copy, role, place, plan, key_holder, evidence, kept_at }
     }
 }
 

@@ -123,6 +123,9 @@ pub struct AddCopy {
     /// A region of it.
     #[schema(example = "GRA")]
     pub region: String,
+    /// On which plan of the provider's, which a region may need; not known when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// What that rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
@@ -150,6 +153,9 @@ pub struct RegisteredCopyView {
     /// Where it is said to be.
     #[schema(example = "ovh/GRA")]
     pub place: String,
+    /// On which plan of the provider's; null where nobody said.
+    #[serde(default)]
+    pub plan: Option<String>,
     /// Who holds its keys.
     #[schema(example = "provider")]
     pub key_holder: String,

@@ -70,7 +70,9 @@ async fn attempt(node: &Node, opening: &Opening, pool: PoolId) -> Result<Opened,
     let expected = certified(node, admission, &table)?;
     let latest = || node.routes.load().route_of(route.tenant).cloned();
     let begun = Instant::now();
-    let opened = server::open((&admission.cluster, route), expected, key.level, &key.startup, opening.stop(), latest).await?;
+    // It is reached as when the client came, or this were forbidden; what it is shown may have been renewed since.
+    let cluster = table.cluster(admission.cluster.id).unwrap_or(&admission.cluster);
+    let opened = server::open((cluster, route), expected, key.level, &key.startup, opening.stop(), latest).await?;
     node.counters.connects.add(begun.elapsed());
     let problem = if let Some(reason) = opening.stop().asked() {
         refusal::stopped(reason)

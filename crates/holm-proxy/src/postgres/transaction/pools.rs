@@ -13,7 +13,9 @@ use holm_core::cluster::ServerAddress;
 use holm_core::cluster::tls::ServerTls;
 use holm_core::credential::Level;
 use holm_core::id::{ClusterId, TenantId};
+use holm_core::placement::Placement;
 use holm_core::route::{Admission, RouteState, RouteTable};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::postgres::budget::{Place, PoolId, Whose};
@@ -432,9 +434,25 @@ pub(super) fn some(from: usize, length: usize, found: &mut Vec<PoolUse>) -> Opti
 /// Has every connection of some pools be one from before; takes those that nobody has.
 #[expect(clippy::vec_box, reason = "they are in boxes already, and stay there")]
 pub(super) fn outdate(which: Which) -> Vec<Box<Connection>> {
+    outdate_those(|tenant| which.has(tenant))
+}
+
+/// The same for tenants whose placement certificates are over, of whom nothing is opened any more. Who has a connection keeps it for as
+/// long as it is its own.
+#[expect(clippy::vec_box, reason = "they are in boxes already, and stay there")]
+pub(super) fn outdate_uncertified(table: &RouteTable, now: Timestamp) -> Vec<Box<Connection>> {
+    outdate_those(|tenant| match table.route_of(tenant).map(|route| &route.placement) {
+        Some(Placement::Certified(certificate)) => certificate.claims.is_over(now),
+        // Of these a table itself forbids what there is.
+        Some(Placement::Withheld(_)) | None => false,
+    })
+}
+
+#[expect(clippy::vec_box, reason = "they are in boxes already, and stay there")]
+fn outdate_those(is_meant: impl Fn(TenantId) -> bool) -> Vec<Box<Connection>> {
     POOLS.with_borrow_mut(|pools| {
         let mut idle = Vec::new();
-        for pool in pools.pools.iter().flatten().filter(|pool| which.has(pool.key.tenant)) {
+        for pool in pools.pools.iter().flatten().filter(|pool| is_meant(pool.key.tenant)) {
             pool.vintage.pass();
             idle.extend(&pool.idle);
         }

@@ -15,6 +15,8 @@ use crate::output::Answer;
 #[command(after_help = "Examples:
   holm cluster add production-2 --env production --server postgresql://holm@10.0.0.5:5432 --password-file holm.password
   holm cluster add production-3 --env production --server postgresql://holm@db.example.com --sslmode verify-full --ssl-root-cert root.crt
+  holm cluster add production-5 --env production --server postgresql://holm@db.example.com --sslmode verify-full --ssl-root-cert root.crt \\
+      --client-cert holm.crt --client-key holm.key
   holm cluster add production-4 --env production --server postgresql://holm@10.0.0.7 --provider scalingo --region osc-fr1
   pass show pg | holm cluster add production-2 --env production --server postgresql://holm@10.0.0.5 --password-file -")]
 pub(in crate::cli) struct Args {
@@ -35,7 +37,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
-    let Told { url, password, sslmode, ssl_root_cert } = args.server.read()?;
+    let Told { url, password, sslmode, ssl_root_cert, client_cert, client_key } = args.server.read()?;
     let wanted = AddCluster {
         name: args.name.clone(),
         url,
@@ -43,6 +45,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem
         connections_max: args.max_connections,
         sslmode,
         ssl_root_cert,
+        client_cert,
+        client_key,
         place: args.place.claim(),
     };
     let client = context.client()?;

@@ -1,6 +1,7 @@
 //! `holm cluster`: the PostgreSQL servers that tenants are placed on.
 
 mod add;
+mod client_cert;
 mod drain;
 mod list;
 pub(super) mod place;
@@ -31,6 +32,10 @@ pub(super) enum Command {
     Add(add::Args),
     /// Says where one is now, or how it is spoken to: another address, certificate, role or password
     SetServer(set_server::Args),
+    /// Has one's server shown another certificate that says that Holm speaks
+    SetClientCert(client_cert::Set),
+    /// Has one's server shown no certificate any more
+    RemoveClientCert(client_cert::Remove),
     /// Says at which provider, and in which region of theirs, one is
     SetPlace(set_place::Args),
     /// Empties one: nothing new is placed on it, and its tenants are waited for
@@ -63,6 +68,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
         Command::Show(args) => show::run(context, args).await,
         Command::Add(args) => add::run(context, args).await,
         Command::SetServer(args) => set_server::run(context, args).await,
+        Command::SetClientCert(args) => client_cert::set(context, args).await,
+        Command::RemoveClientCert(args) => client_cert::remove(context, args).await,
         Command::SetPlace(args) => set_place::run(context, args).await,
         Command::Drain(args) => drain::run(context, args).await,
         Command::Remove(args) => remove::run(context, args).await,
@@ -98,7 +105,10 @@ impl Row for ClusterView {
 /// `slot/reporting in scalingo/osc-fr1; standby/walreceiver@10.0.0.9, nobody said where`
 fn copies_text(copies: &[SeenCopyView]) -> String {
     let said = |copy: &SeenCopyView| match &copy.place {
-        Some(placed) => format!("{} in {}", copy.copy, placed.place),
+        Some(placed) => {
+            let plan = placed.plan.as_ref().map(|plan| format!(" on plan {plan}")).unwrap_or_default();
+            format!("{} in {}{plan}", copy.copy, placed.place)
+        }
         None => format!("{}, nobody said where", copy.copy),
     };
     copies.iter().map(said).collect::<Vec<_>>().join("; ")
@@ -111,6 +121,7 @@ impl Row for ClusterDetailView {
         "ADDRESS",
         "SSLMODE",
         "PLACE",
+        "PLAN",
         "COPIES",
         "POSTGRESQL",
         "STATE",
@@ -123,7 +134,7 @@ impl Row for ClusterDetailView {
         "SEEN",
         "ID",
     ];
-    const BRIEF: usize = 16;
+    const BRIEF: usize = 17;
 
     fn cells(&self) -> Vec<Cell> {
         let seen = self.capability.as_ref();
@@ -133,6 +144,7 @@ impl Row for ClusterDetailView {
             Cell::of(&self.cluster.address),
             Cell::of(&self.sslmode),
             self.cluster.place.as_ref().map(|placed| placed.place.clone()).into(),
+            self.cluster.place.as_ref().and_then(|placed| placed.plan.clone()).into(),
             Some(copies_text(&self.copies)).filter(|text| !text.is_empty()).into(),
             Cell::of(&self.cluster.server_version),
             Cell::of(self.state),

@@ -11,6 +11,9 @@ pub(in crate::cli) struct Place {
     /// In which region of theirs: `holm provider show PROVIDER`
     #[arg(long, value_name = "REGION", requires = "provider")]
     region: Option<String>,
+    /// On which plan of theirs, which a region may need
+    #[arg(long, value_name = "PLAN", requires = "provider")]
+    plan: Option<String>,
     /// What that rests on: the address of a document, or somebody's word
     #[arg(long, value_name = "TEXT", requires = "provider")]
     evidence: Option<String>,
@@ -19,6 +22,6 @@ pub(in crate::cli) struct Place {
 impl Place {
     pub(in crate::cli) fn claim(self) -> Option<PlaceClaim> {
         let (provider, region) = self.provider.zip(self.region)?;
-        Some(PlaceClaim { provider, region, evidence: self.evidence })
+        Some(PlaceClaim { provider, region, plan: self.plan, evidence: self.evidence })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
-use holm_api::view::cluster::{ClusterDetailView, RemoveCluster};
+use holm_api::view::cluster::RemoveCluster;
 use holm_api::view::operation::OperationView;
 use holm_core::error::{ErrorCode, Problem};
 
@@ -10,6 +10,7 @@ use super::Named;
 use crate::cli::confirm::Yes;
 use crate::cli::context::Context;
 use crate::cli::waiting::{self, Until, Waiting};
+use crate::client::Client;
 use crate::output::Answer;
 
 /// Which, and how.
@@ -34,40 +35,40 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
     let client = context.client()?;
-    let name = &args.cluster.name;
-    let confirm = if args.abandon {
-        let shown: ClusterDetailView = client.get(&["clusters", name]).await?;
-        Some(confirmed(&shown, args.confirm)?)
+    let begun = if args.abandon {
+        abandon(&client, &args).await?
     } else {
-        args.yes.confirm(&format!("forget cluster {name} of {}", args.cluster.environment.name))?;
-        None
+        args.yes.confirm(&format!("forget cluster {} of {}", args.cluster.name, args.cluster.environment.name))?;
+        client.post(&args.cluster.path("remove"), &[], &RemoveCluster { abandon: false, confirm: None }).await?
     };
-    let wanted = RemoveCluster { abandon: args.abandon, confirm };
-    let begun: OperationView = client.post(&args.cluster.path("remove"), &[], &wanted).await?;
-    context.say(&format!("✓ {name} is being forgotten"));
+    context.say(&format!("✓ {} is being forgotten", begun.subject));
     Ok(waiting::after(context, &client, begun, &args.waiting, Until::Over).await?.shown)
 }
 
-/// The name, typed by flag or by a person who has read what goes with it.
-fn confirmed(shown: &ClusterDetailView, given: Option<String>) -> Result<String, Problem> {
-    let name = shown.cluster.name.as_str();
-    let what = format!("cluster {name} and the {} tenants on it are given up; nothing brings them back", shown.tenants);
+/// The name, said by flag or typed by a person who has read who goes with it; what is read is the server's own word.
+async fn abandon(client: &Client, args: &Args) -> Result<OperationView, Problem> {
+    let (name, path) = (&args.cluster.name, args.cluster.path("remove"));
+    let said = async |confirm: Option<String>| -> Result<OperationView, Problem> {
+        client.post(&path, &[], &RemoveCluster { abandon: true, confirm }).await
+    };
+    let unsaid = match said(args.confirm.clone()).await {
+        Err(problem) if problem.code == ErrorCode::ConfirmationNeeded => problem,
+        other => return other,
+    };
+    let goes_with = unsaid.why.unwrap_or_default();
     let refused = |why: &str| {
-        Problem::new(ErrorCode::ConfirmationNeeded, format!("not done without a confirmation: {what}"))
-            .because(why)
+        Problem::new(ErrorCode::ConfirmationNeeded, format!("cluster `{name}` is not abandoned without its name once more: {why}"))
+            .because(&goes_with)
             .next(format!("say its name in the command: `--confirm {name}`"))
     };
-    let typed = match given {
-        Some(given) => given,
-        None if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) => {
-            return Err(refused("there is no terminal to ask on"));
-        }
-        None => {
-            let (mut stderr, mut line) = (std::io::stderr(), String::new());
-            let _ = write!(stderr, "{what}. Type `{name}` to go on: ").and_then(|()| stderr.flush());
-            let _ = std::io::stdin().lock().read_line(&mut line);
-            line.trim().to_owned()
-        }
-    };
-    if typed == name { Ok(typed) } else { Err(refused("another name was given")) }
+    if args.confirm.is_some() {
+        return Err(refused("another name was given"));
+    }
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        return Err(refused("there is no terminal to ask on"));
+    }
+    let (mut stderr, mut line) = (std::io::stderr(), String::new());
+    let _ = write!(stderr, "cluster {name} is abandoned; {goes_with}. Type `{name}` to go on: ").and_then(|()| stderr.flush());
+    let _ = std::io::stdin().lock().read_line(&mut line);
+    if line.trim() == name { said(Some(name.to_owned())).await } else { Err(refused("another name was given")) }
 }

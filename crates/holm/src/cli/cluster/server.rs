@@ -1,4 +1,4 @@
-//! A server's URL on a command line, and beside it its password and how it is to be spoken to.
+//! A server's URL on a command line, and beside it its password, how it is to be spoken to and what it is to be shown.
 //!
 //! Promises: a password can be given without standing in the command line, where every process on the machine can read it;
 //! it is sent and never printed. Of a file with root certificates nothing else is sent, least of all a private key.
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use holm_core::cluster::tls::SslMode;
 use holm_core::error::{ErrorCode, Problem};
 
+use super::client_cert::MayShow;
 use crate::root_certificates;
 
 /// Longer than any password; a wrong file is not read to its end.
@@ -29,6 +30,8 @@ pub(in crate::cli) struct Server {
     /// The file with the certificates, in PEM, that the server's must lead to [default: those of the operating system]
     #[arg(long, value_name = "FILE")]
     ssl_root_cert: Option<PathBuf>,
+    #[command(flatten)]
+    shown: MayShow,
 }
 
 /// What a command line says of a server.
@@ -37,20 +40,23 @@ pub(in crate::cli) struct Told {
     pub(in crate::cli) password: Option<String>,
     pub(in crate::cli) sslmode: Option<String>,
     pub(in crate::cli) ssl_root_cert: Option<String>,
+    pub(in crate::cli) client_cert: Option<String>,
+    pub(in crate::cli) client_key: Option<String>,
 }
 
 impl Server {
     /// What it says, with what the files say that it names.
     ///
     /// # Errors
-    /// A file cannot be read, or has no root certificates.
+    /// A file cannot be read, has not what it should have, or a private key can be read by others.
     pub(in crate::cli) fn read(self) -> Result<Told, Problem> {
         let password = match &self.password_file {
             Some(path) => Some(password_in(path)?.trim_end_matches(['\r', '\n']).to_owned()),
             None => std::env::var("HOLM_SERVER_PASSWORD").ok().filter(|password| !password.is_empty()),
         };
         let ssl_root_cert = self.ssl_root_cert.as_deref().map(root_certificates::read).transpose()?.map(Into::into);
-        Ok(Told { url: self.url, password, sslmode: self.sslmode.map(|mode| mode.to_string()), ssl_root_cert })
+        let (client_cert, client_key) = self.shown.read()?.unzip();
+        Ok(Told { url: self.url, password, sslmode: self.sslmode.map(|mode| mode.to_string()), ssl_root_cert, client_cert, client_key })
     }
 }
 

@@ -28,6 +28,9 @@ pub(in crate::cli) struct Args {
     /// In which region of theirs: `holm provider show PROVIDER`
     #[arg(long, value_name = "REGION")]
     region: String,
+    /// On which plan of theirs, which a region may need; not known if it is left out
+    #[arg(long, value_name = "PLAN")]
+    plan: Option<String>,
     /// What that rests on: the address of a document, or somebody's word
     #[arg(long, value_name = "TEXT")]
     evidence: Option<String>,
@@ -35,7 +38,7 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
     let (what, at) = (args.copy.clone().unwrap_or(args.cluster.name.clone()), format!("{}/{}", args.provider, args.region));
-    let place = PlaceClaim { provider: args.provider, region: args.region, evidence: args.evidence };
+    let place = PlaceClaim { provider: args.provider, region: args.region, plan: args.plan, evidence: args.evidence };
     let wanted = SetPlace { copy: args.copy, place };
     let changed: ClusterDetailView = context.client()?.post(&args.cluster.path("set-place"), &[], &wanted).await?;
     context.say(&format!("✓ {what} is in {at}, as you say"));

@@ -37,8 +37,9 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
-    let Told { url, password, sslmode, ssl_root_cert } = args.server.read()?;
-    let wanted = SetClusterServer { url, password, sslmode, ssl_root_cert, replaced: args.replaced, reason: args.reason };
+    let Told { url, password, sslmode, ssl_root_cert, client_cert, client_key } = args.server.read()?;
+    let wanted =
+        SetClusterServer { url, password, sslmode, ssl_root_cert, client_cert, client_key, replaced: args.replaced, reason: args.reason };
     let changed: ClusterDetailView = context.client()?.post(&args.cluster.path("set-server"), &[], &wanted).await?;
     let (name, address) = (&args.cluster.name, &changed.cluster.address);
     context.say(&format!("✓ every node reaches {name} at {address} now, sslmode={}", changed.sslmode));

@@ -56,6 +56,12 @@ fn told(shown: &ClusterDetailView) -> Vec<String> {
     lines.extend(shown.ssl_root_cert.as_ref().map(|pem| {
         format!("its certificate must lead to one of {} given: `-o yaml` shows them", pem.matches("-----BEGIN CERTIFICATE-----").count())
     }));
+    lines.extend(shown.client_certificate.as_ref().map(|shown| {
+        format!(
+            "it is shown the certificate `{}`, issued by `{}`, good until {}\n  SHA-256 {}",
+            shown.subject, shown.issuer, shown.valid_until, shown.sha256
+        )
+    }));
     lines.extend(shown.changes.iter().map(|change| format!("  changed: {change}")));
     if shown.tenants > 0 {
         let names: Vec<String> = shown.some_tenants.iter().map(ToString::to_string).collect();

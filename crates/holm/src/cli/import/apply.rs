@@ -18,7 +18,7 @@ use crate::cli::waiting::{self, Until};
 use crate::client::Client;
 use crate::exit::Exit;
 use crate::pgbouncer::plan::{Adoption, Plan};
-use crate::root_certificates;
+use crate::{client_certificate, root_certificates};
 
 /// Adopts what is ready, and says in `databases` what came of each.
 ///
@@ -106,12 +106,16 @@ async fn one(context: &Context, client: &Client, adoption: &Adoption, environmen
 
 async fn adopt(context: &Context, client: &Client, adoption: &Adoption, environment: &str, patience: Duration) -> Result<(), Problem> {
     let ssl_root_cert = adoption.root_cert.as_deref().map(root_certificates::read).transpose()?.map(Into::into);
+    let shown = adoption.shown.as_ref().map(|(chain, key)| client_certificate::read(chain, key)).transpose()?;
+    let (client_cert, client_key) = shown.unzip();
     let wanted = AdoptTenant {
         url: url(adoption),
         password: Some(adoption.password.expose().clone()),
         cluster: None,
         sslmode: Some(adoption.sslmode.to_string()),
         ssl_root_cert,
+        client_cert,
+        client_key,
         place: None,
         profile: None,
     };

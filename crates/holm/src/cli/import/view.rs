@@ -173,6 +173,9 @@ impl TenantView {
         if let Some(path) = &adoption.root_cert {
             adopt += &format!(" --ssl-root-cert {}", shell(&path.display().to_string()));
         }
+        if let Some((chain, key)) = &adoption.shown {
+            adopt += &format!(" --client-cert {} --client-key {}", shell(&chain.display().to_string()), shell(&key.display().to_string()));
+        }
         let limit = adoption.max.map(|max| format!("holm tenant limits {slug} --env {environment} --max {max}"));
         Self {
             slug: slug.to_string(),

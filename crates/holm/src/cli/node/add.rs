@@ -19,24 +19,29 @@ use crate::serve::NodeKey;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   holm node add stockholm-1 --key-file node.key
+  holm node add stockholm-staging-1 --env staging --key-file node.key
   HOLM_DATA_DIR=/var/lib/holm/node holm serve --role data --control http://10.0.0.5:8400
 
 The file is the node's `node.key`: move it into its data directory, readable by Holm's user alone, and keep no copy. Whoever has
-it is told how to log in to every tenant's database.")]
+it is told how to log in to every tenant's database; with --env to those of that environment, and nothing else. A node stays with its
+environment: for another one, add another node.")]
 pub(in crate::cli) struct Args {
     /// What to call it
     name: String,
     /// The file to write the key to; it must not be there yet
     #[arg(long, value_name = "FILE")]
     key_file: PathBuf,
+    /// The one environment that it is told of, for good [default: all of them]
+    #[arg(long = "env", value_name = "ENVIRONMENT")]
+    environment: Option<String>,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
-    let Args { name, key_file } = args;
+    let Args { name, key_file, environment } = args;
     let client = context.client()?;
     reserve(&key_file)?;
     let key = NodeKey::make();
-    let wanted = AddNode { name: name.clone(), public_key: STANDARD.encode(key.public()) };
+    let wanted = AddNode { name: name.clone(), public_key: STANDARD.encode(key.public()), environment };
     let added: AddedNodeView = match client.post(&["node-keys"], &[], &wanted).await {
         Ok(added) => added,
         Err(problem) => {

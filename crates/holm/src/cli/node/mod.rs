@@ -43,13 +43,14 @@ fn number(count: u64) -> Cell {
 }
 
 impl Row for NodeView {
-    const COLUMNS: &'static [&'static str] = &["NODE", "ROLE", "LIVES", "SILENT S", "HOLM", "ROUTES", "STARTED", "ID"];
-    const BRIEF: usize = 7;
+    const COLUMNS: &'static [&'static str] = &["NODE", "ROLE", "ENVIRONMENT", "LIVES", "SILENT S", "HOLM", "ROUTES", "STARTED", "ID"];
+    const BRIEF: usize = 8;
 
     fn cells(&self) -> Vec<Cell> {
         vec![
             Cell::of(&self.name),
             Cell::of(&self.role),
+            self.environment.as_ref().map(ToString::to_string).into(),
             Cell::of(if self.lives { "yes" } else { "no" }),
             number(self.silent_seconds),
             Cell::of(&self.holm_version),
@@ -65,11 +66,12 @@ impl Row for NodeView {
 }
 
 impl Row for NodeKeyView {
-    const COLUMNS: &'static [&'static str] = &["NODE", "ADDED", "PUBLIC KEY"];
-    const BRIEF: usize = 3;
+    const COLUMNS: &'static [&'static str] = &["NODE", "ENVIRONMENT", "ADDED", "PUBLIC KEY"];
+    const BRIEF: usize = 4;
 
     fn cells(&self) -> Vec<Cell> {
-        vec![Cell::of(&self.name), Cell::time(self.added_at), Cell::of(&self.public_key)]
+        let environment = self.environment.as_ref().map(ToString::to_string).into();
+        vec![Cell::of(&self.name), environment, Cell::time(self.added_at), Cell::of(&self.public_key)]
     }
 
     fn name(&self) -> String {

@@ -49,7 +49,8 @@ fn written(explained: &ExplanationView) -> String {
     let mut text = format!("{tenant} in {environment}, by profile {profile} version {version}\n");
     for judged in &explained.here {
         let place = judged.place.as_deref().unwrap_or("nobody said where");
-        let _ = writeln!(text, "\nWhy here: {} at {place}: {}", judged.copy, judged.outcome);
+        let plan = judged.plan.as_ref().map(|plan| format!(" on plan {plan}")).unwrap_or_default();
+        let _ = writeln!(text, "\nWhy here: {} at {place}{plan}: {}", judged.copy, judged.outcome);
         for finding in &judged.findings {
             let _ = writeln!(text, "  {:<8} {}: {}", finding.outcome, finding.rule, finding.because);
             if let Some((owner, until)) = finding.excepted_by.as_ref().zip(finding.excepted_until) {

@@ -9,6 +9,7 @@ mod explain;
 mod facts;
 mod matrix;
 mod paper;
+mod places;
 mod profile;
 mod report;
 mod what_if;
@@ -32,6 +33,8 @@ pub(super) enum Command {
     Certificate(certificate::Args),
     /// Judges every place that is known by every profile in force
     Matrix(matrix::Args),
+    /// Says where a database and a bucket could lie that are not there yet, nearest each other first
+    Places(places::Args),
     /// Says which copies would come to something else if facts were otherwise, and where to move them
     WhatIf(what_if::Args),
     /// Says whose data is on a server to which something happened
@@ -106,6 +109,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer, P
         Command::Decision(args) => decision::run(context, args).await,
         Command::Certificate(args) => certificate::run(context, args).await,
         Command::Matrix(args) => matrix::run(context, args).await,
+        Command::Places(args) => places::run(context, args).await,
         Command::WhatIf(args) => what_if::run(context, args).await,
         Command::BreachScope(args) => breach_scope::run(context, args).await,
         Command::Report(command) => report::run(context, command).await,

@@ -44,6 +44,7 @@ impl Row for WhereView {
         "UNTIL",
         "LIES-IN",
         "AGAINST",
+        "PLAN",
     ];
     const BRIEF: usize = 9;
 
@@ -64,6 +65,7 @@ impl Row for WhereView {
             time(self.valid_until),
             Cell::of(self.places.join(" ")),
             Cell::of(against.join("; ")),
+            self.placed.as_ref().and_then(|placed| placed.plan.clone()).into(),
         ]
     }
 

@@ -33,9 +33,18 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
-    let Told { url, password, sslmode, ssl_root_cert } = args.server.read()?;
-    let wanted =
-        AdoptTenant { url, password, cluster: args.cluster_name, sslmode, ssl_root_cert, place: args.place.claim(), profile: args.profile };
+    let Told { url, password, sslmode, ssl_root_cert, client_cert, client_key } = args.server.read()?;
+    let wanted = AdoptTenant {
+        url,
+        password,
+        cluster: args.cluster_name,
+        sslmode,
+        ssl_root_cert,
+        client_cert,
+        client_key,
+        place: args.place.claim(),
+        profile: args.profile,
+    };
     let client = context.client()?;
     let begun: OperationView = client.post(&args.tenant.path(&["adopt"]), &[], &wanted).await?;
     let (slug, environment) = (&args.tenant.slug, &args.tenant.environment.name);

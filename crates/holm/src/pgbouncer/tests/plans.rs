@@ -117,6 +117,18 @@ fn tls_is_never_less_than_the_file_says_and_asked_for_where_it_says_nothing() {
     assert!(with("server_tls_sslmode=disable", "10.0.0.1", &none).ends_with(" disable 20"));
     assert!(with("server_tls_sslmode=verify-full\nserver_tls_ca_file=/ca.pem", "10.0.0.1", &none).ends_with(" verify-full 20"));
     assert!(with("server_tls_sslmode=verify-ca", "10.0.0.1", &none).contains("--ssl-root-cert FILE"));
+    // What PgBouncer shows its servers is shown to them still.
+    let shown = |settings: &str| {
+        let text = format!("[pgbouncer]\nserver_tls_sslmode=verify-full\n{settings}\n[databases]\na = host=10.0.0.1 user=u password=p");
+        match planned(&text, &none).databases.remove(0).becomes {
+            Becomes::Tenant(adoption) => Ok(adoption.shown),
+            Becomes::NothingYet(obstacles) => Err(obstacles[0].why.clone()),
+        }
+    };
+    assert_eq!(shown(""), Ok(None));
+    let both = Some((PathBuf::from("/c.pem"), PathBuf::from("/k.pem")));
+    assert_eq!(shown("server_tls_cert_file=/c.pem\nserver_tls_key_file=/k.pem"), Ok(both));
+    assert!(shown("server_tls_cert_file=/c.pem").unwrap_err().contains("without each other"));
     let said = Beside { sslmode: Some("verify-ca".parse().unwrap()), root_cert: Some(PathBuf::from("/ca.pem")), ..Beside::default() };
     assert!(with("server_tls_sslmode=nonsense", "10.0.0.1", &said).ends_with(" verify-ca 20"));
     assert!(with("server_tls_sslmode=nonsense", "10.0.0.1", &none).contains("is no `sslmode`"));

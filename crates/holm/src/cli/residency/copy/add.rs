@@ -26,6 +26,9 @@ pub(in crate::cli) struct Args {
     /// In which region of theirs; never filled in
     #[arg(long, value_name = "REGION")]
     region: String,
+    /// On which plan of theirs, which a region may need
+    #[arg(long, value_name = "PLAN")]
+    plan: Option<String>,
     /// What that rests on: an address, a contract
     #[arg(long, value_name = "TEXT")]
     evidence: Option<String>,
@@ -40,9 +43,9 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem> {
-    let Args { role, name, provider, region, evidence, key_holder, in_breach, at } = args;
+    let Args { role, name, provider, region, plan, evidence, key_holder, in_breach, at } = args;
     let environment = at.name;
-    let wanted = AddCopy { role, name, provider, region, evidence, key_holder, in_breach };
+    let wanted = AddCopy { role, name, provider, region, plan, evidence, key_holder, in_breach };
     let kept: RegisteredCopyView = context.client()?.post(&["environments", &environment, "copies"], &[], &wanted).await?;
     context.say(&format!("✓ {} at {} is a copy of every tenant of {}; everything is judged anew", kept.copy, kept.place, kept.environment));
     Ok(Answer::one(&kept))

@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer, Problem
 }
 
 impl Row for RegisteredCopyView {
-    const COLUMNS: &'static [&'static str] = &["COPY", "ROLE", "PLACE", "KEY-HOLDER", "ENVIRONMENT", "SINCE", "EVIDENCE"];
+    const COLUMNS: &'static [&'static str] = &["COPY", "ROLE", "PLACE", "KEY-HOLDER", "ENVIRONMENT", "SINCE", "EVIDENCE", "PLAN"];
     const BRIEF: usize = 6;
 
     fn cells(&self) -> Vec<Cell> {
@@ -33,6 +33,7 @@ impl Row for RegisteredCopyView {
             Cell::of(&self.environment),
             Cell::time(self.kept_at),
             self.evidence.clone().into(),
+            self.plan.clone().into(),
         ]
     }
 

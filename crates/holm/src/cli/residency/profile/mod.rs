@@ -48,7 +48,7 @@ pub(in crate::cli) async fn run(context: &Context, command: Command) -> Result<A
 }
 
 /// One that comes with Holm, by its name, or the one in a file.
-fn read(name: &str, registry: &Registry) -> Result<Profile, Problem> {
+pub(super) fn read(name: &str, registry: &Registry) -> Result<Profile, Problem> {
     let file = format!("{name}.toml");
     if let Some((file, text)) = Profile::SHIPPED.iter().find(|(shipped, _)| *shipped == file) {
         return Profile::parse(file, text, registry).map_err(|problems| refused(name, &problems));
