@@ -194,7 +194,7 @@ const SET_ACCESS: &str = "\
 UPDATE cluster
 SET host = $2, port = $3, admin_role = $4, sealed_admin_password = $5, server_version = $6, connections_max = $7,
     sslmode = $8, ssl_root_cert = $9, client_cert = $10, sealed_client_key = $11
-WHERE id = $1 AND state <> 'removed'";
+WHERE id = $1 AND state <> 'removed' AND ($12::bytea IS NULL OR sealed_admin_password = $12 AND sealed_client_key IS NOT DISTINCT FROM $13)";
 const SET_TROUBLE: &str = "\
 UPDATE cluster
 SET trouble = $2
@@ -256,14 +256,15 @@ pub async fn insert(tx: &mut Tx, new: &NewCluster) -> Result<Inserted, StoreErro
     read(&tx.query_one(BY_ID, &[&new.id.as_uuid()]).await?).map(Inserted::Done)
 }
 
-/// Replaces how a server is reached. Returns `false` if there is no such cluster any more.
+/// Replaces how a server is reached, if what Holm gets in with is what it `was`, where that is said. Returns `false` if it is not, or if
+/// there is no such cluster any more.
 ///
 /// # Errors
 /// [`StoreError`].
 ///
 /// # Cancel safety
 /// Safe: the transaction is rolled back.
-pub async fn set_access(tx: &mut Tx, id: ClusterId, access: &Access) -> Result<bool, StoreError> {
+pub async fn set_access(tx: &mut Tx, id: ClusterId, access: &Access, was: Option<&Access>) -> Result<bool, StoreError> {
     let (port, version, connections) = numbers(access)?;
     let updated = tx
         .execute(
@@ -280,6 +281,8 @@ pub async fn set_access(tx: &mut Tx, id: ClusterId, access: &Access) -> Result<b
                 &access.tls.given_roots().map(RootCertificates::as_pem),
                 &access.client_chain(),
                 &access.client_key(),
+                &was.map(|was| was.sealed_admin_password.as_bytes()),
+                &was.and_then(Access::client_key),
             ],
         )
         .await?;

@@ -34,16 +34,18 @@ const ALONE: &str = "SELECT pg_advisory_xact_lock(x'48726573'::integer), set_con
 const EPOCH: &str = "SELECT epoch, clock_timestamp() AS now FROM residency";
 const ADVANCE: &str = "UPDATE residency SET epoch = epoch + 1";
 /// "Hjdg" as bytes.
-const JUDGING: &str = "SELECT pg_try_advisory_xact_lock(x'486a6467'::integer) AS alone";
+/// It rests while all is judged, which is longer than others may; if it is ended for that, two judge at once.
+const JUDGING: &str = "\
+SELECT pg_try_advisory_xact_lock(x'486a6467'::integer) AS alone, set_config('idle_in_transaction_session_timeout', '60s', true)";
 /// One statement, since it is asked twice a minute for ever. Renewals wait an hour for others: each gives every node a table to keep.
-/// `NOT IN` is a table of hashes whatever the planner believes; a join that it takes for one of few rows asks for each tenant about all.
+/// `EXCEPT` goes over both once, whatever the planner believes; a join that it takes for one of few rows asks for each tenant about all.
 pub(crate) const IS_DUE: &str = "\
 SELECT judged <> epoch OR judge_by <= now() AS copies,
     EXISTS (SELECT FROM placement_certificate WHERE expires_at < now() + interval '23 hours')
     OR EXISTS (
-        SELECT
-        FROM tenant t
-        WHERE t.state IN ('serving', 'paused', 'suspended', 'deleted') AND t.id NOT IN (SELECT tenant_id FROM placement_certificate)
+        SELECT id FROM tenant WHERE state IN ('serving', 'paused', 'suspended', 'deleted')
+        EXCEPT
+        SELECT tenant_id FROM placement_certificate
     ) AS certificates
 FROM residency";
 const COPIES_ARE_DUE: &str = "SELECT judged <> epoch OR judge_by <= now() AS copies FROM residency";

@@ -1,7 +1,7 @@
 //! What Holm shows a server that asks for a certificate, and what such a server says when it does not take it.
 //!
-//! Promises: a key that is not the certificate's is refused before any server sees either. What was made of a key is forgotten soon
-//! after the last who has the certificate. Refuses to choose: a server is shown the one certificate that is its cluster's, whichever
+//! Promises: a key that is not the certificate's is refused before any server sees either. What was made of a key is forgotten
+//! with the next connection after the last who has the certificate. Refuses to choose: a server is shown the one certificate that is its cluster's, whichever
 //! authorities it names, so that its refusal is in its own words.
 
 use std::io;
@@ -24,7 +24,9 @@ static MADE: Mutex<Vec<(Mark, Arc<SingleCertAndKey>)>> = Mutex::new(Vec::new());
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// What is in PEM is no certificate.
-    #[error("the client certificate is malformed")]
+    #[error(
+        "the client certificate is malformed, or of version 1, which TLS does not take here: `openssl x509 -req` makes such a one without `-extfile`"
+    )]
     Malformed,
     /// What is in PEM is no key, or one of a kind that TLS does not know here.
     #[error("the private key is malformed, or of a kind that cannot be used: an RSA, ECDSA or Ed25519 key can")]
@@ -53,6 +55,11 @@ pub(crate) fn resolver(certificate: &ClientCertificate) -> Result<Arc<dyn Resolv
     made.retain(|(mark, _)| !mark.is_over());
     made.push((certificate.mark(), Arc::clone(&new)));
     Ok(new)
+}
+
+/// Forgets what was made of keys that nobody has any more.
+pub(crate) fn forget() {
+    MADE.lock().unwrap_or_else(PoisonError::into_inner).retain(|(mark, _)| !mark.is_over());
 }
 
 fn certified(certificate: &ClientCertificate) -> Result<CertifiedKey, Unusable> {

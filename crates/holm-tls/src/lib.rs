@@ -77,7 +77,10 @@ pub async fn encrypt(mut tcp: TcpStream, host: &str, tls: &ServerTls, shown: Opt
     // What there is nothing to verify with is not asked for.
     check(tls).await?;
     server_name(host)?;
-    shown.map(client::resolver).transpose()?;
+    match shown {
+        Some(shown) => drop(client::resolver(shown)?),
+        None => client::forget(),
+    }
     tcp.write_all(&SSL_REQUEST).await.map_err(broken)?;
     // One byte and no more: what follows it is the handshake's to read, and anything else fails there.
     match tcp.read_u8().await.map_err(broken)? {

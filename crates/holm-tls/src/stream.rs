@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use holm_pgwire::scram::choice::Channel;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::unconstrained;
 use tokio_rustls::client::TlsStream;
@@ -90,10 +90,10 @@ impl Stream {
     }
 }
 
-/// Why a server closed before it had read everything: it may have said so, and that is to be read still.
+/// Why a server closed before it had read everything: it may have said so, and that is to be read still. What it said in PostgreSQL's
+/// words stays for whoever reads on.
 fn last_word(session: &mut TlsStream<TcpStream>, error: io::Error) -> io::Error {
-    let mut byte = [0];
-    let read = unconstrained(poll_fn(|cx| Pin::new(&mut *session).poll_read(cx, &mut ReadBuf::new(&mut byte))));
+    let read = unconstrained(poll_fn(|cx| Pin::new(&mut *session).poll_fill_buf(cx).map_ok(drop)));
     match pin!(read).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Err(said)) => {
             let said = client::told(said);
@@ -133,5 +133,53 @@ impl AsyncWrite for Stream {
             Way::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Way::Tls(session) => Pin::new(&mut **session).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use holm_core::cluster::tls::ServerTls;
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::ServerConfig;
+    use rustls::crypto::aws_lc_rs;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    /// A server that is stopped amid what it is sent says so and closes.
+    #[tokio::test]
+    async fn what_a_server_says_before_it_hangs_up_is_read_whole_after_a_write_that_failed() {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let tls = ServerTls::VerifyCa(certificate.pem().parse().unwrap());
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            let (tcp, _) = listener.accept().await.unwrap();
+            tcp.set_nodelay(true).unwrap();
+            let mut session = TlsAcceptor::from(Arc::new(config)).accept(tcp).await.unwrap();
+            session.write_all(b"EFATAL").await.unwrap();
+            session.flush().await.unwrap();
+            // A reset, as when there is something unread.
+            session.get_ref().0.set_zero_linger().unwrap();
+        });
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let mut stream = Stream::tls(crate::handshake(tcp, "localhost", &tls, None).await.unwrap());
+        serving.await.unwrap();
+        while stream.write_all(&[0; 1024]).await.is_ok() {}
+        let mut said = Vec::new();
+        let end = stream.read_to_end(&mut said).await;
+        assert_eq!(said, b"EFATAL", "{end:?}");
     }
 }

@@ -88,7 +88,11 @@ pub fn particulars(chain: &CertificateChain) -> Result<Particulars, String> {
     let read = certificate::parse(&der).map_err(|malformed| malformed.to_string())?;
     let told = |malformed: holm_pgwire::frame::Malformed| malformed.to_string();
     let (from, until) = read.validity().map_err(told)?;
-    let time = |text: &str| text.parse::<Timestamp>().map_err(|error| format!("`{text}` in it: {error}"));
+    // One without an end says the last second of the year 9999 (RFC 5280, 4.1.2.5), which no clock here reaches.
+    let time = |text: &str| match text.parse::<Timestamp>() {
+        Err(_) if text.starts_with("9999-12-3") => Ok(Timestamp::MAX),
+        time => time.map_err(|error| format!("`{text}` in it: {error}")),
+    };
     Ok(Particulars {
         subject: read.subject().map_err(told)?,
         issuer: read.issuer().map_err(told)?,

@@ -135,7 +135,7 @@ async fn write(
     let id = row.id;
     let mut tx = control.catalog().transaction().await?;
     let mut action = AuditAction::ClusterChange;
-    if !cluster::set_access(&mut tx, id, &row.access).await? {
+    if !cluster::set_access(&mut tx, id, &row.access, None).await? {
         action = AuditAction::ClusterRegister;
         match cluster::insert(&mut tx, &row).await? {
             Inserted::Done(_) => observed::note(&mut tx, id, copies).await?,

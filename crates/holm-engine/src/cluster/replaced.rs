@@ -81,8 +81,8 @@ pub(super) async fn look(control: &Control, cluster: &Cluster, access: &Access, 
 }
 
 /// Closes the maintenance databases of the server that took the place, now that the catalog has what everyone had there: before,
-/// whoever was refused and said it again would have had nothing noted. Where that fails the pool's next pass does it, and
-/// the doctor tells of it until then.
+/// whoever was refused and said it again would have had nothing noted. Where that fails the pool's next pass does it, of a cluster that takes
+/// tenants; the doctor tells of it until then.
 ///
 /// # Cancel safety
 /// Safe.

@@ -68,7 +68,11 @@ pub enum Who {
 /// Safe: once begun it is finished.
 pub async fn set_server(control: &Control, by: &Actor, name: &ClusterName, url: ServerUrl, who: Who) -> Result<Cluster, Problem> {
     let shows = url.client_certificate.clone().map_or(Shows::AsBefore, Shows::This);
-    let act = act(control.clone(), by.clone(), name.clone(), url, (who, shows));
+    let (control_of_act, by, name) = (control.clone(), by.clone(), name.clone());
+    let act = async move {
+        let cluster = named(&control_of_act, &name).await?;
+        act(control_of_act, by, cluster, url, (who, shows)).await
+    };
     finished(control, act).await
 }
 
@@ -95,7 +99,7 @@ pub async fn show_certificate(
         }
         let Access { address, tls, role, password, .. } = control_of_act.access(&cluster).await?;
         let url = ServerUrl { address, tls, says_tls: false, client_certificate: None, role, password, database: None };
-        act(control_of_act, by, name, url, (Who::TheSame, shows)).await
+        act(control_of_act, by, cluster, url, (Who::TheSame, shows)).await
     };
     finished(control, act).await
 }
@@ -114,11 +118,11 @@ async fn finished(
 async fn act(
     control: Control,
     by: Actor,
-    name: ClusterName,
+    cluster: Cluster,
     url: ServerUrl,
     (who, shows): (Who, Shows),
 ) -> Result<(Cluster, Option<RouteVersion>), Problem> {
-    let cluster = named(&control, &name).await?;
+    let name = cluster.name.clone();
     changeable(&cluster)?;
     names_it(&cluster, &url)?;
     let access = Access {
@@ -228,8 +232,10 @@ async fn write(tx: &mut Tx, cluster: &Cluster, access: &Access, stored: &cluster
     if is_elsewhere {
         placed::clear(tx, cluster.id).await?;
     }
-    if !cluster::set_access(tx, cluster.id, stored).await? {
-        return Err(gone(&cluster.name));
+    // What was kept of a password or a certificate is of the moment at which it was read.
+    if !cluster::set_access(tx, cluster.id, stored, Some(&cluster.access)).await? {
+        let what = format!("cluster `{}` is gone, or somebody else changed how its server is reached meanwhile", cluster.name);
+        return Err(Problem::new(ErrorCode::OperationInProgress, what).next("see how it is reached, and say it again: `holm cluster show`"));
     }
     if let Is::Another(found) = &looked.is {
         replaced::note(tx, cluster, found).await?;

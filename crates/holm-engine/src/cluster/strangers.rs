@@ -91,8 +91,10 @@ fn read(row: &tokio_postgres::Row, major: u32) -> Stranger {
     let by: Option<&str> = row.get("by_ident");
     let (may, revoke) = if row.get::<_, &str>("way") == "connect" {
         let revoke = match by {
-            Some(by) if row.get::<_, Option<bool>>("by_owner") != Some(true) => {
-                format!("REVOKE GRANT OPTION FOR CONNECT ON DATABASE {what} FROM {by} CASCADE")
+            // Whoever let it in was let do so by another role of the tenant's, perhaps: only what its owner granted can be taken back, and
+            // the rest goes with it.
+            Some(_) if row.get::<_, Option<bool>>("by_owner") != Some(true) => {
+                format!("REVOKE GRANT OPTION FOR CONNECT ON DATABASE {what} FROM {what}_rw, {what}_ro CASCADE")
             }
             _ => format!("REVOKE CONNECT ON DATABASE {what} FROM {who} CASCADE"),
         };

@@ -13,7 +13,7 @@ use holm_core::actor::Actor;
 use holm_core::audit::{AuditAction, Detail, NewEntry, Subject};
 use holm_core::cluster::ClusterName;
 use holm_core::environment::EnvironmentName;
-use holm_core::error::{ErrorCode, Problem};
+use holm_core::error::{Changed, ErrorCode, Problem};
 use holm_core::id::ClusterId;
 use holm_core::role::DatabaseName;
 use holm_core::statistics::{self, AtLeast, By, Counted, GroupName, Purpose, Statistics};
@@ -22,7 +22,7 @@ use holm_store::cluster::Cluster;
 use holm_store::statistics::Established;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::show;
 use crate::cluster::identity;
@@ -87,7 +87,12 @@ pub struct NotCounted {
 /// Safe: an entry that tells of a question may be there though nobody heard the answer.
 pub async fn ask(control: &Control, by: &Actor, environment: &EnvironmentName, wanted: Wanted) -> Result<Answered, Problem> {
     let found = show(control, environment).await?;
-    let _turn = QUESTIONS.acquire().await.expect("it is never closed");
+    let Ok(turn) = timeout(PATIENCE, QUESTIONS.acquire()).await else {
+        return Err(Problem::new(ErrorCode::RateLimited, "other questions of this kind are being answered".to_owned())
+            .changed(Changed::Nothing)
+            .next("ask again in half a minute"));
+    };
+    let _turn = turn.expect("it is never closed");
     let asked_at = identity::now(control).await?;
     let asked = every_cluster(control, environment, asked_at).await?;
     let (mut counted, mut not_counted) = (Vec::new(), Vec::new());
@@ -116,7 +121,7 @@ async fn every_cluster(control: &Control, environment: &EnvironmentName, now: Ti
     for tenant in holm_store::statistics::established(control.catalog(), environment).await? {
         by_cluster.entry(tenant.cluster).or_default().push(tenant);
     }
-    // After the tenants: a cluster that has one cannot have been removed in between.
+    // After the tenants: one that was let go of in between has no tenants any more, and neither list has them.
     let clusters = holm_store::cluster::list(control.catalog()).await?;
     let with_tenants = clusters.into_iter().filter_map(|cluster| Some((by_cluster.remove(&cluster.id)?, cluster)));
     let all_over = Instant::now() + PATIENCE;
@@ -125,7 +130,10 @@ async fn every_cluster(control: &Control, environment: &EnvironmentName, now: Ti
         let read = timeout_at(over, one(control, &cluster, &tenants, now)).await.unwrap_or_else(|_| Err(too_slow(&cluster.name)));
         (cluster, tenants, read)
     });
-    Ok(stream::iter(asked).buffered(AT_ONCE).collect().await)
+    // Whoever is slow holds up nobody else's turn.
+    let mut all: Vec<Asked> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+    all.sort_by(|(one, ..), (other, ..)| one.name.cmp(&other.name));
+    Ok(all)
 }
 
 async fn one(control: &Control, cluster: &Cluster, tenants: &[Established], now: Timestamp) -> Result<look::Read, Problem> {

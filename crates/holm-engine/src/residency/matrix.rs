@@ -16,7 +16,7 @@ use holm_store::cluster::Cluster;
 use jiff::Timestamp;
 
 use super::as_of::{AsOf, Moment};
-use super::copies::{self, Comes, Judged, Origin, Terms};
+use super::copies::{self, Comes, Judged, Terms};
 use super::decision::Objection;
 use super::known::Known;
 use super::lies;
@@ -139,7 +139,7 @@ fn row(bench: &Bench, profile: &Profile, place: &Place) -> Row {
     let otherwise = at_place.filter_map(|cluster| {
         let judged = judge(copies::there(known, terms, cluster));
         let worst = copies::worst(&judged);
-        let objection = judged.iter().filter(|judged| judged.origin != Origin::Tenant).find_map(|judged| first(judged, worst));
+        let objection = judged.iter().find_map(|judged| first(judged, worst));
         (worst != outcome).then(|| Otherwise { cluster: cluster.name.clone(), outcome: worst, objection })
     });
     Row {

@@ -151,3 +151,12 @@ async fn r103_an_installation_is_asked_by_its_own_facts_and_papers() {
     let none = places::places(&world.control, &production(), None, Words::default()).await.unwrap_err();
     assert!(none.code == ErrorCode::InvalidValue && format!("{none:?}").contains("no profile of its own"), "{none:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_of_a_provider_of_which_no_plans_are_known_changes_nothing_that_was_allowed() {
+    let world = World::start(Setup { pool_size: 1, ..Setup::default() }).await;
+    told(&world).await;
+    set_place(&world.control, &DEV, &"production-1".parse().unwrap(), claim(Some("basic"))).await.unwrap();
+    assert_eq!(create(&world, "goteborg", None).await.unwrap(), "production-1");
+    assert_eq!(world.count("residency_standing WHERE outcome <> 'allow'").await, 0);
+}

@@ -54,6 +54,16 @@ async fn r72_who_is_let_into_a_tenants_database_is_told_of_with_whose_it_is_and_
         admin.batch_execute(revoke).await.unwrap();
         assert_eq!(isolation(&world).await, vec![], "{grant}: {revoke}");
     }
+    // Let in by one who was let do so by another, of what the owner granted to the first.
+    let ro = world.login(&goteborg, "ro").await;
+    let option = |to: &str| format!("GRANT CONNECT ON DATABASE {goteborg} TO {to} WITH GRANT OPTION");
+    owner.batch_execute(&option(&format!("{goteborg}_rw"))).await.unwrap();
+    rw.batch_execute(&option(&format!("{goteborg}_ro"))).await.unwrap();
+    ro.batch_execute(&format!("GRANT CONNECT ON DATABASE {goteborg} TO \"an analyst\"")).await.unwrap();
+    let found = isolation(&world).await;
+    let [told] = found.as_slice() else { panic!("{found:?}") };
+    admin.batch_execute(told.next.as_ref().unwrap().split('`').nth(1).unwrap()).await.unwrap();
+    assert_eq!(isolation(&world).await, vec![], "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

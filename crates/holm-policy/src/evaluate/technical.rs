@@ -89,6 +89,8 @@ fn pitr_days(bench: &Bench<'_>, postgres: &PostgresFacts, inquiry: &mut Inquiry)
     let Some(id) = &bench.placement.plan else { return inquiry.ask(bench, &postgres.pitr_days).copied() };
     match postgres.plans.get(id) {
         Some(plan) => inquiry.ask(bench, &plan.pitr_days).copied(),
+        // Nobody tells plans apart there: what holds on every plan holds on this one.
+        None if postgres.plans.is_empty() => inquiry.ask(bench, &postgres.pitr_days).copied(),
         None => {
             inquiry.doubt(format!("the registry knows no plan `{id}` of `{}`", bench.provider.id));
             None

@@ -210,7 +210,7 @@ impl<K: Clone> Planner<'_, '_, K> {
         let from = first.placement.place.clone();
         let (mut allowed, mut refused) = (Vec::new(), Vec::new());
         let is_there = |candidate: &Candidate| match there {
-            There::Place => candidate.place == from,
+            There::Place => candidate.place == from && candidate.plan == first.placement.plan,
             There::Servers(labels) => labels.contains(&candidate.label),
         };
         for candidate in self.candidates.iter().filter(|candidate| !is_there(candidate)) {

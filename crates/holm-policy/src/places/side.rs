@@ -62,7 +62,8 @@ pub(super) fn at(bench: &Bench<'_>, kept: Kept, place: &Place) -> Found {
         }
     }
     let any_of: Vec<PlanId> = allowed.iter().filter_map(|(plan, ..)| plan.clone()).collect();
-    let Some((_, copies, allowed_until)) = allowed.into_iter().next() else { return Found::Against(first_refusal.unwrap_or_default()) };
+    let allowed_until = allowed.iter().filter_map(|(.., until)| *until).min();
+    let Some((_, copies, _)) = allowed.into_iter().next() else { return Found::Against(first_refusal.unwrap_or_default()) };
     if !any_of.is_empty() && !bench.ask.plans.contains_key(&provider.id) {
         needs.insert(Need::Plan { kept, provider: provider.id.clone(), any_of });
     }

@@ -83,13 +83,12 @@ WHERE p.expires_at < now() + interval '24 hours' AND (p.server IS NULL OR p.serv
     AND ($1 OR p.profile_hash IS NULL)
 ORDER BY p.expires_at
 LIMIT 1000";
-/// Hashed, as in [`super::IS_DUE`].
+/// As in [`super::IS_DUE`].
 pub(crate) const MISSING: &str = "\
-SELECT t.id AS tenant_id
-FROM tenant t
-WHERE t.state IN ('serving', 'paused', 'suspended', 'deleted') AND t.database_id IS NOT NULL
-    AND t.id NOT IN (SELECT tenant_id FROM placement_certificate)
-ORDER BY t.id
+SELECT id AS tenant_id FROM tenant WHERE state IN ('serving', 'paused', 'suspended', 'deleted') AND database_id IS NOT NULL
+EXCEPT
+SELECT tenant_id FROM placement_certificate
+ORDER BY tenant_id
 LIMIT 1000";
 /// Copies were judged within a day: nobody goes on saying what nobody looks at.
 const IS_FRESH: &str = "SELECT judge_by > now() - interval '24 hours' AS fresh FROM residency";

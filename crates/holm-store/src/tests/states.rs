@@ -74,11 +74,11 @@ async fn a_cluster_that_moves_to_another_port_stays_the_same_cluster() {
     let known = cluster::by_id(&world.catalog, place.cluster).await.unwrap().unwrap();
     let access = Access { address: ServerAddress { host: "::1".into(), port: 65535 }, server_version: 160_001, ..known.access.clone() };
     let mut tx = world.catalog.transaction().await.unwrap();
-    assert!(cluster::set_access(&mut tx, place.cluster, &access).await.unwrap());
+    assert!(cluster::set_access(&mut tx, place.cluster, &access, None).await.unwrap());
     assert!(tx.commit().await.unwrap().is_some(), "the data plane must hear of it");
     assert_eq!(cluster::by_id(&world.catalog, place.cluster).await.unwrap().unwrap(), cluster::Cluster { access, ..known.clone() });
     let mut tx = world.catalog.transaction().await.unwrap();
-    assert!(!cluster::set_access(&mut tx, holm_core::id::ClusterId::from_uuid(Uuid::nil()), &known.access).await.unwrap());
+    assert!(!cluster::set_access(&mut tx, holm_core::id::ClusterId::from_uuid(Uuid::nil()), &known.access, None).await.unwrap());
     assert_eq!(tx.commit().await.unwrap(), None);
 }
 
@@ -99,7 +99,7 @@ async fn how_a_cluster_is_spoken_to_comes_back_as_it_went_and_reaches_the_routes
         let client_certificate = tls.is_encrypted().then_some(shown);
         let access = Access { tls: tls.clone(), client_certificate: client_certificate.clone(), ..known.access.clone() };
         let mut tx = world.catalog.transaction().await.unwrap();
-        assert!(cluster::set_access(&mut tx, place.cluster, &access).await.unwrap());
+        assert!(cluster::set_access(&mut tx, place.cluster, &access, None).await.unwrap());
         tx.commit().await.unwrap();
         assert_eq!(cluster::by_id(&world.catalog, place.cluster).await.unwrap().unwrap().access, access);
         let changes = route::changes_since(&world.catalog, before).await.unwrap().changes;

@@ -53,7 +53,7 @@ async fn sql_metacharacters_in_every_text_come_back_as_they_went_in() {
 
         let mut tx = world.catalog.transaction().await.unwrap();
         let access = Access { address: ServerAddress { host: text.into(), port: 1 }, admin_role: text.parse().unwrap(), ..known.access };
-        assert!(cluster::set_access(&mut tx, place.cluster, &access).await.unwrap());
+        assert!(cluster::set_access(&mut tx, place.cluster, &access, None).await.unwrap());
         let named = database::NewDatabase { name: text.parse().unwrap(), ..new_database(place.template) };
         assert_eq!(database::plan(&mut tx, &named).await.unwrap().unwrap().name.as_str(), text);
         let seed = Some(Seed::Command(vec![text.to_owned()]));
